@@ -1,0 +1,116 @@
+"""Connections to the truth: one transaction at a time, the database's own clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Dialect, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
+
+from adaptation.engine.schema import metadata
+from adaptation.errors import SettingsError
+
+BUSY_TIMEOUT_SECONDS = 30
+"""How long a SQLite writer waits for another process's transaction."""
+
+
+class now(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it stands for
+    """The database's clock: milliseconds since 1970-01-01 UTC."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(element: now, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001
+    return "CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)"
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(element: now, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ARG001
+    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+
+
+class Database:
+    """A pool of connections to one database, with explicit read and write transactions."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        if self.is_sqlite and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        self._engine = create_engine(self.url, pool_size=16, max_overflow=32)
+        if self.is_sqlite:
+            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "begin", _begin_sqlite)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the truth is a file on this machine."""
+        return self.url.get_backend_name() == "sqlite"
+
+    def create(self) -> None:
+        """Make the tables that are missing.
+
+        Raises:
+            SettingsError: the database cannot be opened.
+        """
+        try:
+            with self.write() as connection:
+                metadata.create_all(connection)
+        except SQLAlchemyError as error:
+            place = self.url.render_as_string(hide_password=True)
+            raise SettingsError(
+                f"the database {place} cannot be opened: {error.__cause__ or error}",
+                code="database_unavailable",
+                hint="Set ADAPTATION_HOME to a folder on a local disk that you can write to.",
+            ) from error
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that changes rows: committed whole at the end, or not at all."""
+        with self._engine.connect() as connection:
+            connection.info["writes"] = True
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads; it never waits for a writer."""
+        with self._engine.connect() as connection:
+            connection.info["writes"] = False
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    @property
+    def dialect(self) -> Dialect:
+        """How this database speaks SQL."""
+        return self._engine.dialect
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
+    # Transactions are ours to begin: the driver's implicit ones start too late to lock.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # FULL: an accepted job survives a power cut, not only a crash of the process.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes the lock first: a read that turns into a write could find it taken.
+    writes = connection.info.get("writes", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

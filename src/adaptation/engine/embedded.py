@@ -1,0 +1,73 @@
+"""A Celery worker inside this process, for one machine and for `celery worker` alike."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from celery import Celery
+from celery.worker import WorkController, state
+
+from adaptation.engine.local import forget_messages
+from adaptation.errors import SettingsError
+
+START_TIMEOUT_SECONDS = 30.0
+
+_only_one = threading.Lock()
+"""Celery's stop flag belongs to the whole process, and so does an embedded worker."""
+
+
+class EmbeddedWorker:
+    """Celery's own consumer and thread pool, run in a thread and stopped without signals."""
+
+    def __init__(self, app: Celery, queues: Iterable[str], slots: int) -> None:
+        self._app = app
+        self._queues = tuple(queues)
+        self._slots = slots
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._consume, name="consumer", daemon=True)
+
+    def start(self) -> None:
+        """Consume in the background; returns when messages are being taken.
+
+        Raises:
+            SettingsError: `broker_unavailable`, the broker did not answer in time.
+        """
+        if not _only_one.acquire(blocking=False):
+            raise SettingsError(
+                "this process already runs a worker",
+                code="worker_running",
+                hint="Start the second one as a process of its own: `adaptation worker`.",
+            )
+        # Without this, tasks run in pool threads look for a default app and vanish silently.
+        self._app.set_default()
+        self._thread.start()
+        if not self._ready.wait(START_TIMEOUT_SECONDS):
+            self.stop()
+            raise SettingsError(
+                f"the broker {self._app.connection().as_uri()} does not answer",
+                code="broker_unavailable",
+                hint="Start it, or set ADAPTATION_BROKER_URL; memory:// needs no broker.",
+            )
+
+    def stop(self) -> None:
+        """Take no more messages and wait for the slots to be free."""
+        state.should_stop = 0  # type: ignore[assignment] # an exit status; the stub knows None
+        self._thread.join()
+        state.should_stop = None
+        forget_messages()
+        _only_one.release()
+
+    def _consume(self) -> None:
+        controller = WorkController(
+            app=self._app,
+            queues=list(self._queues),
+            concurrency=self._slots,
+            pool_cls="threads",
+            loglevel="WARNING",
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            ready_callback=lambda _: self._ready.set(),
+        )
+        controller.start()

@@ -1,0 +1,187 @@
+"""The engine as one object: take jobs in, and run them here."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from celery import Celery
+
+from adaptation.engine.controller import Controller
+from adaptation.engine.embedded import EmbeddedWorker
+from adaptation.engine.graph import lower
+from adaptation.engine.lease import Heart
+from adaptation.engine.model import Job, NewJob, Process
+from adaptation.engine.store import Store
+from adaptation.engine.tasks import Registry
+from adaptation.engine.transport import EXECUTE, SUBMIT_QUEUE, Dispatcher, is_local, make_app
+from adaptation.engine.worker import RetryRule, ScratchFactory, Worker, this_process
+from adaptation.errors import ParameterError
+
+CONTEXT_LIMIT_BYTES = 1_048_576
+"""Parameters larger than this belong in a file, not in a job."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The clocks of workers and controllers, in seconds."""
+
+    lease_seconds: float = 30.0
+    heartbeat_seconds: float = 2.0
+    sweep_seconds: float = 2.0
+    keep_failed_seconds: float = 7 * 86_400.0
+    retry: RetryRule = field(default_factory=RetryRule)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One process's share of the work: its heart, its worker, its controller."""
+
+    process: Process
+    worker: Worker
+    heart: Heart
+    controller: Controller
+    store: Store
+
+    def start(self) -> None:
+        """Sign on, begin to beat and to sweep."""
+        self.store.sign_on(self.process)
+        self.heart.start()
+        self.controller.start()
+
+    def stop(self) -> None:
+        """Stop, hand back what still runs, and sign off."""
+        self.controller.stop()
+        self.heart.stop()
+        self.store.bury(self.process.worker_id)
+
+
+class Engine:
+    """Jobs in, tasks run: the same object in every role a process may have."""
+
+    def __init__(  # noqa: PLR0913 - the composition root gives each part once
+        self,
+        *,
+        store: Store,
+        registry: Registry,
+        resources: object,
+        scratch: ScratchFactory,
+        remove_work: Callable[[int], None],
+        broker_url: str = "memory://",
+        pace: Pace | None = None,
+    ) -> None:
+        self.store = store
+        self.registry = registry
+        self.pace = pace or Pace()
+        self.app: Celery = make_app(broker_url, registry.queues)
+        self.dispatcher = Dispatcher(self.app, local_only=is_local(broker_url))
+        self._resources = resources
+        self._scratch = scratch
+        self._remove_work = remove_work
+        self._running = False
+
+    def submit(
+        self,
+        workflow: str,
+        parameters: Mapping[str, Any],
+        *,
+        main_task_id: str | None = None,
+        priority: int = 5,
+        fingerprint: str = "",
+    ) -> Job:
+        """Check a job and store it with its tasks.
+
+        Args:
+            workflow: a registered name.
+            parameters: as the client gave them.
+            main_task_id: the client's id; a second submission under it gives the first job.
+            priority: 1 runs first, 10 last.
+            fingerprint: equal for jobs that ask for the same work.
+
+        Raises:
+            ParameterError: an unknown workflow or parameter, or an output that is taken.
+        """
+        definition = self.registry.workflow(workflow)
+        checked = definition.check(parameters)
+        if len(json.dumps(checked)) > CONTEXT_LIMIT_BYTES:
+            raise ParameterError(
+                f"the parameters are larger than {CONTEXT_LIMIT_BYTES} bytes",
+                hint="Put large metadata into a file and pass its address.",
+            )
+        plan = lower(definition.author(checked))
+        new = NewJob(
+            main_task_id=main_task_id or str(uuid.uuid4()),
+            workflow=workflow,
+            parameters=checked,
+            context={},
+            priority=priority,
+            fingerprint=fingerprint,
+            output=definition.output(checked),
+        )
+        queues = {planned.name: self.registry.task(planned.name).queue for planned in plan.tasks}
+        job_id, moved = self.store.submit(new, plan, queues, send=self.can_send)
+        if self.can_send:
+            self.dispatcher.send(moved.ready)
+        return self.store.job(job_id)
+
+    @property
+    def can_send(self) -> bool:
+        """Whether a message sent from here reaches a worker."""
+        return self._running or not self.dispatcher.local_only
+
+    def node(self, slots: int, job_id: int | None = None) -> Node:
+        """The parts that run tasks in this process, not started yet.
+
+        Args:
+            slots: tasks at the same time.
+            job_id: run only this job's tasks; None: every job's.
+        """
+        process = this_process(slots, job_id)
+        heart = Heart(
+            self.store, process.worker_id, self.pace.lease_seconds, self.pace.heartbeat_seconds
+        )
+        worker = Worker(
+            worker_id=process.worker_id,
+            store=self.store,
+            registry=self.registry,
+            resources=self._resources,
+            scratch=self._scratch,
+            dispatcher=self.dispatcher,
+            heart=heart,
+            retry=self.pace.retry,
+        )
+        controller = Controller(
+            store=self.store,
+            dispatcher=self.dispatcher,
+            holder=process.worker_id,
+            remove_work=self._remove_work,
+            sweep_seconds=self.pace.sweep_seconds,
+            keep_failed_seconds=self.pace.keep_failed_seconds,
+            job_id=job_id,
+        )
+        self.app.tasks.pop(EXECUTE, None)
+        self.app.task(name=EXECUTE, ignore_result=True)(worker.execute)
+        return Node(process, worker, heart, controller, self.store)
+
+    @contextmanager
+    def running(self, slots: int, job_id: int | None = None) -> Iterator[Node]:
+        """Run tasks in this process, in the background, until the block ends.
+
+        What still runs at the end is stopped and handed back without being charged a try.
+        """
+        node = self.node(slots, job_id)
+        consumer = EmbeddedWorker(self.app, [SUBMIT_QUEUE, *self.registry.queues], slots)
+        consumer.start()
+        self._running = True
+        try:
+            node.start()
+            yield node
+        finally:
+            self._running = False
+            node.heart.stop_all()
+            consumer.stop()
+            node.stop()

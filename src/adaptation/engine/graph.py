@@ -1,0 +1,113 @@
+"""Lowering of a Celery canvas (chain, group, chord of signatures) to tasks and their edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from celery.canvas import Signature
+
+from adaptation.errors import ParameterError
+
+type_of_canvas = {"celery.chain": "chain", "celery.group": "group", "celery.chord": "chord"}
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """What the next step of a canvas receives and waits for."""
+
+    keys: tuple[str, ...] = ()
+    """Tasks whose results it receives, in authoring order."""
+    joins: bool = False
+    """Whether it receives a list of results (after a group) or a single one."""
+    after: tuple[str, ...] = ()
+    """Tasks it only waits for: those before a fan-out that turned out empty."""
+
+
+@dataclass(frozen=True)
+class PlannedTask:
+    """One task to be stored as a row."""
+
+    key: str
+    """Unique within the job: its path through the canvas and its name."""
+    name: str
+    params: dict[str, Any]
+    """Keyword arguments given where the canvas was written."""
+    upstream: Upstream
+
+
+@dataclass
+class Plan:
+    """The tasks of a canvas and where it ends."""
+
+    tasks: list[PlannedTask] = field(default_factory=list)
+    exits: Upstream = field(default_factory=Upstream)
+
+
+def lower(canvas: Signature[Any], *, prefix: str = "", upstream: Upstream | None = None) -> Plan:
+    """Turn a canvas into tasks with edges.
+
+    Args:
+        canvas: a signature, chain, group or chord, nested as deep as wanted.
+        prefix: put before every key; for canvas returned by a running task, that task's key.
+        upstream: what the first tasks receive; none: they start from the job's own context.
+
+    Raises:
+        ParameterError: a signature carries positional arguments, which would not survive JSON
+            merging into the context.
+    """
+    plan = Plan()
+    plan.exits = _lower(cast("Mapping[str, Any]", canvas), prefix, upstream or Upstream(), plan)
+    return plan
+
+
+def _lower(node: Mapping[str, Any], path: str, upstream: Upstream, plan: Plan) -> Upstream:
+    match type_of_canvas.get(node["task"]):
+        case "chain":
+            return _lower_chain(node["kwargs"]["tasks"], path, upstream, plan)
+        case "group":
+            return _lower_group(node["kwargs"]["tasks"], path, upstream, plan)
+        case "chord":
+            header = node["kwargs"]["header"]
+            steps = header["kwargs"]["tasks"] if isinstance(header, Mapping) else header
+            joined = _lower_group(list(steps), path, upstream, plan)
+            return _lower(node["kwargs"]["body"], f"{path}.end" if path else "end", joined, plan)
+        case _:
+            return _lower_task(node, path, upstream, plan)
+
+
+def _lower_chain(
+    steps: list[Mapping[str, Any]], path: str, upstream: Upstream, plan: Plan
+) -> Upstream:
+    for number, step in enumerate(steps):
+        upstream = _lower(step, _join(path, number), upstream, plan)
+    return upstream
+
+
+def _lower_group(
+    steps: list[Mapping[str, Any]], path: str, upstream: Upstream, plan: Plan
+) -> Upstream:
+    ends = [_lower(step, _join(path, number), upstream, plan) for number, step in enumerate(steps)]
+    if not ends:
+        return Upstream(joins=True, after=(*upstream.keys, *upstream.after))
+    return Upstream(
+        keys=tuple(key for end in ends for key in end.keys),
+        joins=True,
+        after=tuple(dict.fromkeys(key for end in ends for key in end.after)),
+    )
+
+
+def _lower_task(node: Mapping[str, Any], path: str, upstream: Upstream, plan: Plan) -> Upstream:
+    if node["args"]:
+        raise ParameterError(
+            f"task {node['task']} was given positional arguments in a canvas",
+            hint="Give them by name: a task's only positional argument is its context.",
+        )
+    key = f"{path}:{node['task']}" if path else node["task"]
+    plan.tasks.append(PlannedTask(key, node["task"], dict(node["kwargs"]), upstream))
+    return Upstream(keys=(key,))
+
+
+def _join(path: str, number: int) -> str:
+    return f"{path}.{number}" if path else str(number)

@@ -1,0 +1,94 @@
+"""The heartbeat of a worker: keeps leases alive and passes on orders to stop."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from adaptation.engine.moves import Beat
+from adaptation.engine.states import Order
+from adaptation.engine.store import Store
+from adaptation.engine.tasks import TaskRun
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass
+class Heart:
+    """One thread that beats for all tasks a worker runs, on its own connection."""
+
+    store: Store
+    worker_id: str
+    lease_seconds: float
+    heartbeat_seconds: float
+    _runs: dict[tuple[int, int], TaskRun[Any]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop beating; leases that are still held run out by themselves."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+
+    def add(self, run: TaskRun[Any]) -> None:
+        """Beat for a task from now on."""
+        with self._lock:
+            self._runs[run.claim.task_id, run.claim.generation] = run
+
+    def remove(self, run: TaskRun[Any]) -> None:
+        """Stop beating for a task."""
+        with self._lock:
+            self._runs.pop((run.claim.task_id, run.claim.generation), None)
+
+    def stop_all(self) -> None:
+        """Ask every running task to stop and be handed back."""
+        with self._lock:
+            for run in self._runs.values():
+                run.cancelled.set()
+
+    @property
+    def busy(self) -> int:
+        """How many tasks run now."""
+        return len(self._runs)
+
+    def _beat_on(self) -> None:
+        while not self._stop.wait(self.heartbeat_seconds):
+            try:
+                self.beat()
+            except SQLAlchemyError as error:
+                # Not fatal: the next beat may pass, and a lease that runs out is taken over.
+                logger.warning("heartbeat failed", error=str(error))
+
+    def beat(self) -> None:
+        """Send one heartbeat for everything that runs, and obey the answers."""
+        with self._lock:
+            runs = list(self._runs.values())
+        beats = [_beat(run) for run in runs]
+        orders = self.store.heartbeat(self.worker_id, beats, self.lease_seconds)
+        for run in runs:
+            order = orders[run.claim.task_id]
+            if order is not Order.RUN and not run.cancelled.is_set():
+                logger.info("task told to stop", task_id=run.claim.task_id, order=order)
+                run.cancelled.set()
+
+
+def _beat(run: TaskRun[Any]) -> Beat:
+    return Beat(
+        task_id=run.claim.task_id,
+        generation=run.claim.generation,
+        job_id=run.claim.job_id,
+        progress=run.fraction,
+        detail=run.detail or None,
+        lines=run.take_lines(),
+    )

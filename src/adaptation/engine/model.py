@@ -1,0 +1,182 @@
+"""The records the engine hands around: what a row says, without the row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from adaptation.engine.states import JobState, TaskState
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job to be stored."""
+
+    main_task_id: str
+    """The id a client knows the job by, unique; submitting it twice stores one job."""
+    workflow: str
+    parameters: dict[str, Any]
+    """As the client gave them, checked."""
+    context: dict[str, Any] = field(default_factory=dict)
+    """What the first tasks receive."""
+    priority: int = 5
+    """1 runs first, 10 last."""
+    fingerprint: str = ""
+    """Equal for jobs that ask for the same work; empty: never compared."""
+    output: str | None = None
+    """The place the job writes to, held by one unfinished job at a time."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as stored."""
+
+    id: int
+    main_task_id: str
+    workflow: str
+    state: JobState
+    failed: bool
+    cancelling: bool
+    priority: int
+    run_no: int
+    remaining: int
+    """Tasks that have not ended yet."""
+    parameters: dict[str, Any]
+    result: dict[str, Any] | None
+    """The context of the last task, once the job has completed."""
+    error: dict[str, Any] | None
+    """`code`, `message`, `hint`, `task` and `task_id` of the first failure."""
+    fingerprint: str
+    output: str | None
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.finished_at is not None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended with what it was asked for."""
+        return self.state is JobState.COMPLETED and not self.failed
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task as stored, without its context."""
+
+    id: int
+    job_id: int
+    key: str
+    name: str
+    queue: str
+    state: TaskState
+    attempt: int
+    """Tries that ended in an error, plus the one under way."""
+    losses: int
+    """Tries whose worker vanished."""
+    generation: int
+    params: dict[str, Any]
+    progress: float
+    """0 to 1."""
+    detail: dict[str, Any] | None
+    """What the task says about itself while it runs."""
+    error: dict[str, Any] | None
+    worker_id: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a job's log."""
+
+    id: int
+    job_id: int
+    task_id: int
+    """0 for the job itself."""
+    severity: int
+    """As in the module `logging`: 10 debug, 20 info, 30 warning, 40 error."""
+    progname: str
+    message: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of the outbox."""
+
+    id: int
+    job_id: int
+    kind: str
+    address: str
+    identity: str
+    body: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """What travels on a queue: which task may be claimed, and at which generation."""
+
+    task_id: int
+    generation: int
+    queue: str
+    priority: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A task that is now ours to run."""
+
+    task_id: int
+    generation: int
+    """The generation this attempt runs under: every later write compares against it."""
+    job_id: int
+    run_no: int
+    main_task_id: str
+    workflow: str
+    key: str
+    name: str
+    params: dict[str, Any]
+    attempt: int
+    """1 for the first try."""
+    payload: dict[str, Any] | list[dict[str, Any]]
+    """The context the task works on; for a join the list of its upstream contexts."""
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A message a task wants sent, stored in the transaction that completes it."""
+
+    kind: str
+    address: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a committed transition set free."""
+
+    ready: tuple[Dispatch, ...] = ()
+    """Tasks that may be sent to their queues now."""
+    ended: bool = False
+    """Whether the job's run ended with it."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A worker's operating-system process, so that others on its host can see it die."""
+
+    worker_id: str
+    host: str
+    """Host name, boot and process namespace: equal only where a pid means the same process."""
+    pid: int
+    started_at_ms: int
+    slots: int
+    job_id: int | None
+    """The only job it serves; None: every job."""

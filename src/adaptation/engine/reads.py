@@ -1,0 +1,234 @@
+"""Questions to the truth that change nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, or_, select
+
+from adaptation.engine.database import Database, now
+from adaptation.engine.model import Job, LogLine, Message, Process, Task
+from adaptation.engine.schema import attempt, job, log, outbox, task, task_dependency, worker
+from adaptation.engine.states import JobState, TaskState
+from adaptation.errors import ParameterError
+
+
+class Reads:
+    """What can be asked of the store."""
+
+    database: Database
+
+    def job(self, job_id: int) -> Job:
+        """One job.
+
+        Raises:
+            ParameterError: `job_unknown`.
+        """
+        found = self._jobs(select(job).where(job.c.id == job_id))
+        if not found:
+            raise ParameterError(
+                f"there is no job {job_id}",
+                code="job_unknown",
+                hint="`adaptation ls` lists the jobs.",
+            )
+        return found[0]
+
+    def job_by_main_task(self, main_task_id: str) -> Job | None:
+        """The job a client knows by this id."""
+        found = self._jobs(select(job).where(job.c.main_task_id == main_task_id))
+        return found[0] if found else None
+
+    def latest_with(self, fingerprint: str) -> Job | None:
+        """The newest job that asked for the same work."""
+        same = select(job).where(job.c.fingerprint == fingerprint)
+        found = self._jobs(same.order_by(job.c.id.desc()).limit(1))
+        return found[0] if found else None
+
+    def unfinished_on(self, output: str) -> Job | None:
+        """The unfinished job that holds an output."""
+        held = select(job).where(job.c.output == output, job.c.finished_at.is_(None))
+        found = self._jobs(held)
+        return found[0] if found else None
+
+    def jobs(self, *, limit: int = 10, state: JobState | None = None) -> list[Job]:
+        """The newest jobs first."""
+        statement = select(job).order_by(job.c.id.desc()).limit(limit)
+        return self._jobs(statement if state is None else statement.where(job.c.state == state))
+
+    def spent_jobs(self, keep_failed_seconds: float) -> list[int]:
+        """Ended jobs whose kept pieces are of no more use: nothing will retry them."""
+        cut = now() - int(keep_failed_seconds * 1000)
+        spent = (
+            job.c.state == JobState.BROKEN,
+            job.c.failed.is_(False),
+            job.c.permanent.is_(True),
+            job.c.finished_at < cut,
+        )
+        statement = select(job.c.id).where(
+            job.c.work_kept.is_(True), job.c.finished_at.is_not(None), or_(*spent)
+        )
+        with self.database.read() as connection:
+            return list(connection.execute(statement.limit(100)).scalars())
+
+    def _jobs(self, statement: Select[Any]) -> list[Job]:
+        with self.database.read() as connection:
+            return [_job(row) for row in connection.execute(statement)]
+
+    def tasks(self, job_id: int) -> list[Task]:
+        """A job's tasks in the order they were planned."""
+        statement = select(task).where(task.c.job_id == job_id).order_by(task.c.id)
+        with self.database.read() as connection:
+            return [_task(row) for row in connection.execute(statement)]
+
+    def edges(self, job_id: int) -> list[tuple[int, int]]:
+        """Pairs (task, the task it waits for) of a job."""
+        edge = task_dependency
+        statement = (
+            select(edge.c.task_id, edge.c.upstream_id)
+            .join(task, task.c.id == edge.c.task_id)
+            .where(task.c.job_id == job_id)
+        )
+        with self.database.read() as connection:
+            return [(row.task_id, row.upstream_id) for row in connection.execute(statement)]
+
+    def attempts(self, task_id: int) -> list[tuple[int, str | None]]:
+        """Pairs (generation, outcome) of a task's attempts, oldest first."""
+        statement = (
+            select(attempt.c.generation, attempt.c.outcome)
+            .where(attempt.c.task_id == task_id)
+            .order_by(attempt.c.generation)
+        )
+        with self.database.read() as connection:
+            return [(row.generation, row.outcome) for row in connection.execute(statement)]
+
+    def running(self, task_id: int, generation: int) -> bool:
+        """Whether this attempt holds its task."""
+        statement = select(task.c.id).where(
+            task.c.id == task_id,
+            task.c.generation == generation,
+            task.c.state == TaskState.RUNNING,
+        )
+        with self.database.read() as connection:
+            return connection.execute(statement).first() is not None
+
+    def logs(self, job_id: int, *, after: int = 0, severity: int = 20) -> list[LogLine]:
+        """A job's log, oldest first.
+
+        Args:
+            after: only lines with a higher id.
+            severity: the lowest that is shown; 10 shows debug lines.
+        """
+        statement = (
+            select(log)
+            .where(log.c.job_id == job_id, log.c.id > after, log.c.severity >= severity)
+            .order_by(log.c.id)
+        )
+        with self.database.read() as connection:
+            return [
+                LogLine(**{**row._asdict(), "created_at": _time(row.created_at)})
+                for row in connection.execute(statement)
+            ]
+
+    def messages(
+        self, address: str, *, after: int = 0, kind: str = "notification"
+    ) -> list[Message]:
+        """What was sent to a queue, oldest first, however long ago."""
+        statement = (
+            select(outbox)
+            .where(outbox.c.address == address, outbox.c.id > after, outbox.c.kind == kind)
+            .order_by(outbox.c.id)
+        )
+        with self.database.read() as connection:
+            return [_message(row) for row in connection.execute(statement)]
+
+    def unsent(self, kind: str, limit: int = 200) -> list[Message]:
+        """Messages that have not reached their broker, oldest first."""
+        statement = (
+            select(outbox)
+            .where(outbox.c.sent_at.is_(None), outbox.c.kind == kind)
+            .order_by(outbox.c.id)
+            .limit(limit)
+        )
+        with self.database.read() as connection:
+            return [_message(row) for row in connection.execute(statement)]
+
+    def processes(self, host: str | None = None) -> list[Process]:
+        """The workers that signed on and have not signed off."""
+        statement = select(worker) if host is None else select(worker).where(worker.c.host == host)
+        with self.database.read() as connection:
+            return [
+                Process(
+                    worker_id=row.id,
+                    host=row.host,
+                    pid=row.pid,
+                    started_at_ms=row.process_started_at,
+                    slots=row.slots,
+                    job_id=row.job_id,
+                )
+                for row in connection.execute(statement)
+            ]
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _time_or_none(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else _time(milliseconds)
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(
+        id=row.id,
+        main_task_id=row.main_task_id,
+        workflow=row.workflow,
+        state=JobState(row.state),
+        failed=row.failed,
+        cancelling=row.cancelling,
+        priority=row.priority,
+        run_no=row.run_no,
+        remaining=row.remaining,
+        parameters=row.parameters,
+        result=row.result,
+        error=row.error,
+        fingerprint=row.fingerprint,
+        output=row.output,
+        created_at=_time(row.created_at),
+        updated_at=_time(row.updated_at),
+        started_at=_time_or_none(row.started_at),
+        finished_at=_time_or_none(row.finished_at),
+    )
+
+
+def _task(row: Row[Any]) -> Task:
+    return Task(
+        id=row.id,
+        job_id=row.job_id,
+        key=row.key,
+        name=row.name,
+        queue=row.queue,
+        state=TaskState(row.state),
+        attempt=row.attempt,
+        losses=row.losses,
+        generation=row.generation,
+        params=row.params,
+        progress=row.progress,
+        detail=row.detail,
+        error=row.error,
+        worker_id=row.worker_id,
+        started_at=_time_or_none(row.started_at),
+        finished_at=_time_or_none(row.finished_at),
+    )
+
+
+def _message(row: Row[Any]) -> Message:
+    return Message(
+        id=row.id,
+        job_id=row.job_id,
+        kind=row.kind,
+        address=row.address,
+        identity=row.identity,
+        body=row.body,
+        created_at=_time(row.created_at),
+    )

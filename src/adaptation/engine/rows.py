@@ -1,0 +1,196 @@
+"""The pieces of SQL that several transitions share: plans, edges, log lines, messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, case, delete, insert, select, update
+
+from adaptation.engine.database import now
+from adaptation.engine.graph import Plan, Upstream
+from adaptation.engine.model import Dispatch, Outgoing
+from adaptation.engine.schema import job, log, outbox, task, task_dependency
+from adaptation.engine.states import TaskState
+
+AnyRow = Row[*tuple[Any, ...]]
+
+INSERT_TASK = insert(task).returning(task.c.id)
+INSERT_SENT_TASK = INSERT_TASK.values(sent_at=now())
+INSERT_LOG = insert(log).values(created_at=now())
+INSERT_OUTBOX = insert(outbox).values(created_at=now())
+LOCK_JOB = select(job).where(job.c.id == bindparam("job_id")).with_for_update()
+
+_edge = task_dependency
+_left = task.c.waits - 1 + bindparam("added")
+RELEASE = (
+    update(task)
+    .where(
+        task.c.id.in_(select(_edge.c.task_id).where(_edge.c.upstream_id == bindparam("done_id"))),
+        task.c.state == TaskState.WAITING,
+    )
+    .values(
+        waits=_left,
+        state=case((_left == 0, TaskState.READY), else_=task.c.state),
+        sent_at=case((_left == 0, now()), else_=None),
+    )
+    .returning(task.c.id, task.c.generation, task.c.queue, task.c.priority, task.c.state)
+)
+"""One statement turns a wait into a ready task, so that it happens exactly once."""
+
+
+def lock_job(connection: Connection, job_id: int) -> AnyRow:
+    """Read the job's row and hold it until the transaction ends (SQLite already holds all)."""
+    return connection.execute(LOCK_JOB, {"job_id": job_id}).one()
+
+
+def release_dependants(
+    connection: Connection, done_id: int, exits: Upstream | None
+) -> list[Dispatch]:
+    """Count a finished task off its dependants' waits.
+
+    Args:
+        done_id: the task that is done; edges to tasks it expanded to are not stored yet.
+        exits: the ends of what it expanded to, which its dependants now wait for instead.
+
+    Returns:
+        The dependants that turned ready.
+    """
+    added = len(exits.keys) if exits else 0
+    rows = connection.execute(RELEASE, {"done_id": done_id, "added": added})
+    return [
+        Dispatch(row.id, row.generation, row.queue, row.priority)
+        for row in rows
+        if row.state == TaskState.READY
+    ]
+
+
+def insert_plan(  # noqa: PLR0913 - one row's worth of facts
+    connection: Connection,
+    plan: Plan,
+    *,
+    job_id: int,
+    run_no: int,
+    priority: int,
+    queues: Mapping[str, str],
+    known: Mapping[str, int],
+    send: bool,
+) -> tuple[dict[str, int], list[Dispatch]]:
+    """Store the tasks of a plan with their edges.
+
+    Args:
+        queues: the queue of each task name.
+        known: ids of finished tasks that the plan's first tasks receive from, by key.
+        send: whether the caller publishes what is ready right after its commit.
+
+    Returns:
+        The ids of all keys, and the tasks that are ready at once.
+    """
+    ids = dict(known)
+    ready: list[Dispatch] = []
+    for planned in plan.tasks:
+        upstream = planned.upstream
+        waits = sum(key not in known for key in (*upstream.keys, *upstream.after))
+        queue = queues[planned.name]
+        row = {
+            "job_id": job_id,
+            "run_no": run_no,
+            "key": planned.key,
+            "name": planned.name,
+            "queue": queue,
+            "state": TaskState.WAITING if waits else TaskState.READY,
+            "waits": waits,
+            "joins": upstream.joins,
+            "priority": priority,
+            "params": planned.params,
+        }
+        statement = INSERT_SENT_TASK if send and not waits else INSERT_TASK
+        ids[planned.key] = connection.execute(statement, row).scalar_one()
+        link(connection, ids[planned.key], upstream, ids)
+        if not waits:
+            ready.append(Dispatch(ids[planned.key], 0, queue, priority))
+    return ids, ready
+
+
+def link(
+    connection: Connection,
+    task_id: int,
+    upstream: Upstream,
+    ids: Mapping[str, int],
+    position: str = "",
+) -> None:
+    """Store what a task receives, in order, and what it only waits for."""
+    prefix = f"{position}." if position else ""
+    rows: list[dict[str, Any]] = [
+        {"task_id": task_id, "upstream_id": ids[key], "position": f"{prefix}{number:06d}"}
+        for number, key in enumerate(upstream.keys)
+    ]
+    rows += [
+        {"task_id": task_id, "upstream_id": ids[key], "position": None} for key in upstream.after
+    ]
+    if rows:
+        connection.execute(insert(_edge), rows)
+
+
+def take_edges(connection: Connection, upstream_id: int) -> list[AnyRow]:
+    """Remove and return the edges that leave a task, because its work goes on in new tasks."""
+    rows: list[Any] = list(
+        connection.execute(
+            select(_edge.c.task_id, _edge.c.position).where(_edge.c.upstream_id == upstream_id)
+        )
+    )
+    connection.execute(delete(_edge).where(_edge.c.upstream_id == upstream_id))
+    return rows
+
+
+def give_edges(
+    connection: Connection,
+    edges: Iterable[AnyRow],
+    exits: Upstream,
+    ids: Mapping[str, int],
+) -> None:
+    """Let the former dependants of an expanded task receive from its exits, in the same place."""
+    for edge in edges:
+        link(connection, edge.task_id, exits, ids, edge.position or "")
+        if exits.joins:
+            connection.execute(update(task).where(task.c.id == edge.task_id).values(joins=True))
+
+
+def insert_lines(
+    connection: Connection,
+    job_id: int,
+    task_id: int,
+    lines: Iterable[tuple[int, str]],
+    progname: str = "worker",
+) -> None:
+    """Store log lines, oldest first."""
+    rows = [
+        {
+            "job_id": job_id,
+            "task_id": task_id,
+            "severity": severity,
+            "progname": progname,
+            "message": message,
+        }
+        for severity, message in lines
+    ]
+    if rows:
+        connection.execute(INSERT_LOG, rows)
+
+
+def insert_outgoing(
+    connection: Connection, job_id: int, identity: str, outgoing: Iterable[Outgoing]
+) -> None:
+    """Store messages for the outbox; `identity` and a number make each unique for ever."""
+    rows = [
+        {
+            "job_id": job_id,
+            "kind": message.kind,
+            "address": message.address,
+            "identity": f"{identity}/{number}",
+            "body": message.body,
+        }
+        for number, message in enumerate(outgoing)
+    ]
+    if rows:
+        connection.execute(INSERT_OUTBOX, rows)

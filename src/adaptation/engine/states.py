@@ -1,0 +1,69 @@
+"""The words for where a job and a task stand, and the moves that are legal between them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """Where a job stands; the values are the API's words."""
+
+    QUEUED = "queued"
+    STARTED = "started"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    BROKEN = "broken"
+
+
+class TaskState(StrEnum):
+    """Where a task stands."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+class Order(StrEnum):
+    """What a heartbeat's answer tells a running task to do."""
+
+    RUN = "run"
+    PAUSE = "pause"
+    CANCEL = "cancel"
+    LOST = "lost"
+
+
+JOB_MOVES: dict[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset(
+        {JobState.STARTED, JobState.PAUSED, JobState.COMPLETED, JobState.BROKEN}
+    ),
+    JobState.STARTED: frozenset({JobState.PAUSED, JobState.COMPLETED, JobState.BROKEN}),
+    JobState.PAUSED: frozenset({JobState.QUEUED, JobState.COMPLETED, JobState.BROKEN}),
+    JobState.COMPLETED: frozenset({JobState.QUEUED}),
+    JobState.BROKEN: frozenset({JobState.QUEUED}),
+}
+"""Legal moves of a job. An ended job is queued again by a retry, under the next run number."""
+
+TASK_MOVES: dict[TaskState, frozenset[TaskState]] = {
+    TaskState.WAITING: frozenset({TaskState.READY, TaskState.CANCELLED, TaskState.SKIPPED}),
+    TaskState.READY: frozenset({TaskState.RUNNING, TaskState.CANCELLED, TaskState.SKIPPED}),
+    TaskState.RUNNING: frozenset(
+        {TaskState.READY, TaskState.DONE, TaskState.FAILED, TaskState.CANCELLED}
+    ),
+    TaskState.DONE: frozenset(),
+    TaskState.FAILED: frozenset({TaskState.READY, TaskState.WAITING}),
+    TaskState.CANCELLED: frozenset({TaskState.READY, TaskState.WAITING}),
+    TaskState.SKIPPED: frozenset({TaskState.READY, TaskState.WAITING}),
+}
+"""Legal moves of a task. A task that ended without being done goes back only by a retry."""
+
+JOB_ENDS = frozenset({JobState.COMPLETED, JobState.BROKEN})
+TASK_ENDS = frozenset({TaskState.DONE, TaskState.FAILED, TaskState.CANCELLED, TaskState.SKIPPED})
+
+
+def sources_of(target: TaskState) -> frozenset[TaskState]:
+    """The task states from which `target` may be reached."""
+    return frozenset(state for state, targets in TASK_MOVES.items() if target in targets)

@@ -1,0 +1,28 @@
+"""The one door to the truth: every read and every transition of jobs and tasks."""
+
+from __future__ import annotations
+
+from adaptation.engine.control import Control
+from adaptation.engine.database import Database
+from adaptation.engine.moves import Moves
+from adaptation.engine.reads import Reads
+
+
+class Store(Moves, Control, Reads):
+    """Jobs, tasks, logs and messages in one SQL database."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database, which is made when it does not exist.
+
+        Args:
+            url: an SQLAlchemy URL, `sqlite:///…` or `postgresql://…`.
+        """
+        self.database = Database(url)
+
+    def create(self) -> None:
+        """Make the tables that are missing."""
+        self.database.create()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.database.close()

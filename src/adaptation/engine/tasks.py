@@ -1,0 +1,173 @@
+"""How tasks and workflows are written: functions over a context, and what a running one may do."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from celery.canvas import Signature
+
+from adaptation.engine.model import Claim, Outgoing
+from adaptation.errors import Cancelled, ParameterError
+
+Resources = TypeVar("Resources")
+Payload = Any
+"""JSON: a context, or the list of contexts a join receives."""
+
+
+@dataclass(frozen=True)
+class Expand:
+    """What a task returns when more tasks must run before its dependants."""
+
+    context: dict[str, Any]
+    """The context the first of the new tasks receive."""
+    canvas: Signature[Any]
+
+
+@dataclass
+class TaskRun(Generic[Resources]):
+    """The attempt under way: identity, place to write, and ways to be heard."""
+
+    claim: Claim
+    scratch: Path
+    """A folder of this attempt alone, removed when it ends however it ends."""
+    resources: Resources
+    """What the composition root gave to all tasks: tools, storages."""
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    """Set when the work must stop: cancel, pause, or a lease that went to another worker."""
+    fraction: float = 0.0
+    detail: dict[str, Any] = field(default_factory=dict)
+    outgoing: list[Outgoing] = field(default_factory=list)
+    lines: deque[tuple[int, str]] = field(default_factory=deque)
+
+    @property
+    def area(self) -> str:
+        """Key prefix in the work area that only this attempt writes under."""
+        return f"jobs/{self.claim.job_id}/{self.claim.task_id}/{self.claim.generation}"
+
+    def progress(self, fraction: float, **detail: Any) -> None:
+        """Say how far the work is; stored with the next heartbeat.
+
+        Args:
+            fraction: 0 to 1.
+            detail: JSON facts worth showing, such as `fps` and `speed`.
+
+        Raises:
+            Cancelled: the work should stop.
+        """
+        self.fraction = min(1.0, max(0.0, fraction))
+        self.detail = detail
+        self.check()
+
+    def check(self) -> None:
+        """Raise Cancelled if the work should stop."""
+        if self.cancelled.is_set():
+            raise Cancelled("the task was asked to stop")
+
+    def log(self, message: str, severity: int = logging.INFO) -> None:
+        """Add a line to the job's log; stored with the next heartbeat or the task's end."""
+        self.lines.append((severity, message))
+
+    def take_lines(self) -> tuple[tuple[int, str], ...]:
+        """The log lines since the last call; the heartbeat and the task's end both take them."""
+        return tuple(self.lines.popleft() for _ in range(len(self.lines)))
+
+    def notify(self, address: str, body: dict[str, Any]) -> None:
+        """Send a message to the queue `address` when, and only when, this task completes."""
+        self.outgoing.append(Outgoing("notification", address, body))
+
+
+TaskFunction = Callable[[Payload, TaskRun[Any]], "dict[str, Any] | Expand"]
+
+
+@dataclass(frozen=True)
+class TaskDefinition:
+    """A task that can be named in a canvas."""
+
+    name: str
+    queue: str
+    function: TaskFunction
+
+    def s(self, **params: Any) -> Signature[Any]:
+        """A signature of this task, to be put into chain, group and chord."""
+        return Signature(self.name, kwargs=params)
+
+    def __call__(self, payload: Payload, run: TaskRun[Any]) -> dict[str, Any] | Expand:
+        """Run the task's function here and now."""
+        return self.function(payload, run)
+
+
+@dataclass(frozen=True)
+class WorkflowDefinition:
+    """A kind of job: checked parameters in, canvas out."""
+
+    name: str
+    check: Callable[[Mapping[str, Any]], dict[str, Any]]
+    """Gives the parameters with defaults filled in; raises ParameterError."""
+    author: Callable[[dict[str, Any]], Signature[Any]]
+    output: Callable[[dict[str, Any]], str | None] = lambda parameters: None  # noqa: ARG005
+    """The place a job with these parameters writes to, if only one job may."""
+
+
+def task(queue: str) -> Callable[[TaskFunction], TaskDefinition]:
+    """Make a task of a function `(context, run) -> context`.
+
+    Args:
+        queue: where its messages travel; workers choose the queues they serve.
+    """
+    return lambda function: TaskDefinition(function.__name__, queue, function)
+
+
+class Registry:
+    """The tasks and workflows this process knows."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, TaskDefinition] = {}
+        self.workflows: dict[str, WorkflowDefinition] = {}
+
+    def add_tasks(self, *definitions: TaskDefinition) -> None:
+        """Make tasks known by their names."""
+        for definition in definitions:
+            self.tasks[definition.name] = definition
+
+    def add_workflow(self, definition: WorkflowDefinition) -> None:
+        """Make a workflow known by its name."""
+        self.workflows[definition.name] = definition
+
+    def task(self, name: str) -> TaskDefinition:
+        """The task of that name.
+
+        Raises:
+            ParameterError: there is none.
+        """
+        if name not in self.tasks:
+            raise ParameterError(
+                f"no task is called {name!r}",
+                code="task_unknown",
+                hint=f"Known tasks: {', '.join(sorted(self.tasks))}.",
+            )
+        return self.tasks[name]
+
+    def workflow(self, name: str) -> WorkflowDefinition:
+        """The workflow of that name.
+
+        Raises:
+            ParameterError: there is none.
+        """
+        if name not in self.workflows:
+            raise ParameterError(
+                f"no workflow is called {name!r}",
+                code="workflow_unknown",
+                hint=f"Known workflows: {', '.join(sorted(self.workflows))}.",
+            )
+        return self.workflows[name]
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues of all tasks."""
+        return tuple(sorted({definition.queue for definition in self.tasks.values()}))

@@ -1,0 +1,193 @@
+"""The life of one attempt: claim, run, and settle it in the store."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import structlog
+
+from adaptation.engine.graph import Plan, Upstream, lower
+from adaptation.engine.lease import Heart
+from adaptation.engine.model import Claim, Moved, Process
+from adaptation.engine.store import Store
+from adaptation.engine.tasks import Expand, Registry, TaskRun
+from adaptation.engine.transport import Dispatcher
+from adaptation.errors import (
+    AdaptationError,
+    Cancelled,
+    ParameterError,
+    SourceError,
+    ToolError,
+    Transient,
+)
+
+logger = structlog.get_logger(__name__)
+
+ScratchFactory = Callable[[int, int, int], AbstractContextManager[Path]]
+"""(job id, task id, generation) -> a folder that is removed at the end of the block."""
+
+
+@dataclass(frozen=True)
+class RetryRule:
+    """How often and how soon a task is tried again after a transient error."""
+
+    limit: int = 3
+    """Tries in all."""
+    delay_seconds: float = 5.0
+    """Wait before the second try; doubled before each further one."""
+
+    def wait_seconds(self, attempt: int) -> float | None:
+        """The wait after try number `attempt` failed; None: it was the last."""
+        return None if attempt >= self.limit else self.delay_seconds * 2 ** (attempt - 1)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Runs claimed tasks in whatever thread asks it to."""
+
+    worker_id: str
+    store: Store
+    registry: Registry
+    resources: object
+    scratch: ScratchFactory
+    dispatcher: Dispatcher
+    heart: Heart
+    retry: RetryRule
+
+    def execute(self, task_id: int, generation: int) -> None:
+        """Claim a task and run it to its end; nothing happens if it is not to be had."""
+        self.dispatcher.taken(task_id, generation)
+        claim = self.store.claim(task_id, generation, self.worker_id, self.heart.lease_seconds)
+        if claim is None:
+            return
+        ids = {"job_id": claim.job_id, "task_id": task_id, "task": claim.name}
+        with structlog.contextvars.bound_contextvars(**ids):
+            moved = self._attempt(claim)
+        if moved is None:
+            logger.warning("stale attempt dropped", **ids, generation=claim.generation)
+            return
+        self.dispatcher.send(moved.ready)
+
+    def _attempt(self, claim: Claim) -> Moved | None:
+        try:
+            with self.scratch(claim.job_id, claim.task_id, claim.generation) as folder:
+                run = TaskRun(claim, folder, self.resources)
+                self.heart.add(run)
+                try:
+                    return self._run(run)
+                finally:
+                    self.heart.remove(run)
+        except OSError as error:
+            return self._fail(claim, error, ())
+
+    def _run(self, run: TaskRun[Any]) -> Moved | None:
+        claim = run.claim
+        try:
+            definition = self.registry.task(claim.name)
+            payload = claim.payload
+            if isinstance(payload, dict):
+                payload = {**payload, **claim.params}
+            outcome = definition(payload, run)
+            result, expansion = self._unfold(claim, outcome)
+        except Cancelled:
+            return self.store.give_back(claim, run.take_lines())
+        except Exception as error:  # noqa: BLE001 - whatever ends a task is stored with it
+            return self._fail(claim, error, run.take_lines())
+        return self.store.complete(
+            claim,
+            result,
+            expansion=expansion,
+            queues={name: known.queue for name, known in self.registry.tasks.items()},
+            outgoing=run.outgoing,
+            lines=run.take_lines(),
+        )
+
+    def _unfold(
+        self, claim: Claim, outcome: dict[str, Any] | Expand
+    ) -> tuple[dict[str, Any], Plan | None]:
+        if not isinstance(outcome, Expand):
+            return outcome, None
+        plan = lower(outcome.canvas, prefix=claim.key, upstream=Upstream(keys=(claim.key,)))
+        for planned in plan.tasks:
+            self.registry.task(planned.name)
+        return outcome.context, plan
+
+    def _fail(
+        self, claim: Claim, error: Exception, lines: tuple[tuple[int, str], ...]
+    ) -> Moved | None:
+        wait = self.retry.wait_seconds(claim.attempt) if is_retryable(error) else None
+        facts = error_facts(error)
+        logger.warning("task failed", **facts, retry_in_seconds=wait)
+        verdict = f"{claim.name} failed: {facts['message']}"
+        if wait is not None:
+            verdict += f" (try {claim.attempt + 1} of {self.retry.limit} in {wait:g} s)"
+        if not isinstance(error, AdaptationError):
+            logger.error("unexpected error in a task", exc_info=error)
+        return self.store.fail(claim, facts, retry_in_seconds=wait, lines=(*lines, (40, verdict)))
+
+
+def is_retryable(error: Exception) -> bool:
+    """Whether the same task may pass when it is tried again."""
+    if isinstance(error, AdaptationError):
+        return error.retryable
+    return isinstance(error, OSError)
+
+
+def error_facts(error: Exception) -> dict[str, Any]:
+    """What is stored of an error: code, message, hint, and a tool's command and last words."""
+    if not isinstance(error, AdaptationError):
+        return {
+            "kind": type(error).__name__,
+            "code": Transient.code if isinstance(error, OSError) else AdaptationError.code,
+            "message": f"{type(error).__name__}: {error}",
+            "hint": "This is a fault of the engine or its machine; its log has the details.",
+        }
+    facts = {
+        "kind": type(error).__name__,
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "permanent": isinstance(error, (SourceError, ParameterError)),
+    }
+    if isinstance(error, ToolError):
+        facts |= {"command": error.command, "stderr_tail": error.stderr_tail}
+    return facts
+
+
+def this_process(slots: int, job_id: int | None = None) -> Process:
+    """Describe the running process as a worker."""
+    return Process(
+        worker_id=uuid.uuid4().hex,
+        host=host_identity(),
+        pid=os.getpid(),
+        started_at_ms=int(psutil.Process().create_time() * 1000),
+        slots=slots,
+        job_id=job_id,
+    )
+
+
+def host_identity() -> str:
+    """Equal for two processes only if a process id means the same thing to both."""
+    parts = [socket.gethostname(), str(int(psutil.boot_time()))]
+    namespace = Path("/proc/self/ns/pid")
+    if namespace.is_symlink():
+        parts.append(str(namespace.readlink()))
+    return "/".join(parts)
+
+
+def is_alive(process: Process) -> bool:
+    """Whether a worker of this host still runs."""
+    try:
+        started = psutil.Process(process.pid).create_time()
+    except psutil.NoSuchProcess:
+        return False
+    # A second's grace: the clock behind create_time() has been seen to move a little.
+    return abs(started * 1000 - process.started_at_ms) < 1000
