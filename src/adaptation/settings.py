@@ -32,17 +32,17 @@ class Settings(BaseSettings):
     """Folder under which a job's relative `output_folder` lies; empty: `home/assets`."""
     slots: int = Field(default_factory=lambda: max(2, os.cpu_count() or 2), ge=1, le=256)
     """Tasks one worker runs at the same time."""
-    lease_seconds: float = Field(30.0, gt=0)
+    lease_seconds: float = Field(default=30.0, gt=0)
     """How long a running task belongs to its worker after its last heartbeat."""
-    heartbeat_seconds: float = Field(2.0, gt=0)
+    heartbeat_seconds: float = Field(default=2.0, gt=0)
     """Seconds between a worker's heartbeats; cancel and pause are seen within one."""
-    sweep_seconds: float = Field(2.0, gt=0)
+    sweep_seconds: float = Field(default=2.0, gt=0)
     """Seconds between a controller's looks at expired leases and unsent tasks."""
-    retry_limit: int = Field(3, ge=1)
+    retry_limit: int = Field(default=3, ge=1)
     """Tries of a task that meets transient errors before its job fails."""
-    retry_delay: float = Field(5.0, ge=0)
+    retry_delay: float = Field(default=5.0, ge=0)
     """Seconds before the second try; doubled for each further one."""
-    keep_failed_days: float = Field(7.0, ge=0)
+    keep_failed_days: float = Field(default=7.0, ge=0)
     """How long the finished pieces of a failed job are kept so that a retry can use them."""
     ffmpeg: Path | None = None
     """FFmpeg binary; empty: the one from the wheel `imageio-ffmpeg`."""

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from adaptation.engine import rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.model import Dispatch, Process
-from adaptation.engine.moves import RUNNABLE, drop_unstarted, end_job, fail_job
+from adaptation.engine.moves import ENDING, RUNNABLE, drop_unstarted, end_job, fail_job
 from adaptation.engine.rows import AnyRow
 from adaptation.engine.schema import attempt, job, leader, outbox, task, task_dependency, worker
-from adaptation.engine.states import JOB_ENDS, JobState, TaskState
+from adaptation.engine.states import JOB_ENDS, JobState, TaskState, Work
 from adaptation.errors import AdaptationError
 
 LOSS_LIMIT = 10
@@ -88,7 +88,7 @@ class Control:
                     f"job {job_id} is {row.state} and has nothing to retry",
                     hint="Only a failed or cancelled job can be retried.",
                 )
-            if not row.work_kept:
+            if row.work != Work.KEPT:
                 raise StateForbids(
                     f"the finished pieces of job {job_id} have been removed",
                     code="work_removed",
@@ -215,10 +215,35 @@ class Control:
                 update(outbox).where(outbox.c.id.in_(message_ids)).values(sent_at=now())
             )
 
+    def give_up_work(self, keep_failed_seconds: float) -> list[int]:
+        """Mark the pieces of ended jobs that nothing can use any more, and list all so marked.
+
+        From here on such a job cannot be retried; its pieces may be deleted, by several
+        processes and again after a crash.
+        """
+        spent = or_(
+            job.c.state == JobState.BROKEN,
+            job.c.failed.is_(False),
+            job.c.permanent.is_(True),
+            job.c.finished_at < now() - int(keep_failed_seconds * 1000),
+        )
+        ended = job.c.work == Work.KEPT, job.c.finished_at.is_not(None), spent
+        marked = select(job.c.id).where(job.c.work == Work.REMOVING)
+        with self.database.read() as connection:
+            if connection.execute(select(job.c.id).where(*ended).limit(1)).first() is None:
+                return list(connection.execute(marked).scalars())
+        with self.database.write() as connection:
+            connection.execute(update(job).where(*ended).values(work=Work.REMOVING))
+            return list(connection.execute(marked).scalars())
+
     def mark_work_removed(self, job_id: int) -> None:
         """Note that a job's pieces in the work area are gone."""
         with self.database.write() as connection:
-            connection.execute(update(job).where(job.c.id == job_id).values(work_kept=False))
+            connection.execute(
+                update(job)
+                .where(job.c.id == job_id, job.c.work == Work.REMOVING)
+                .values(work=Work.REMOVED)
+            )
 
     def _lose(self, task_id: int, generation: int, reason: str) -> int:
         with self.database.write() as connection:
@@ -290,11 +315,7 @@ def _take_back(
 
 
 def _end_if_idle(connection: Connection, job_id: int) -> None:
-    row = connection.execute(
-        select(
-            job.c.remaining, job.c.failed, job.c.cancelling, job.c.run_no, job.c.main_task_id
-        ).where(job.c.id == job_id)
-    ).one()
+    row = connection.execute(select(*ENDING).where(job.c.id == job_id)).one()
     if row.remaining == 0:
         end_job(connection, job_id, row, None)
 

@@ -31,6 +31,8 @@ class Controller:
     holder: str
     remove_work: Callable[[int], None]
     """Deletes a job's pieces from the work area."""
+    sweep_scratch: Callable[[], object]
+    """Deletes the scratch of attempts that are not running any more."""
     sweep_seconds: float = 2.0
     keep_failed_seconds: float = 7 * 86_400.0
     job_id: int | None = None
@@ -78,6 +80,7 @@ class Controller:
         self.bury_dead()
         self.store.expire(self.job_id)
         self.tidy()
+        self.sweep_scratch()
         if not self.dispatcher.local_only:
             self.publish()
 
@@ -95,6 +98,6 @@ class Controller:
 
     def tidy(self) -> None:
         """Remove the pieces of ended jobs that nobody can use any more."""
-        for job_id in self.store.spent_jobs(self.keep_failed_seconds):
+        for job_id in self.store.give_up_work(self.keep_failed_seconds):
             self.remove_work(job_id)
             self.store.mark_work_removed(job_id)

@@ -19,7 +19,13 @@ from adaptation.engine.model import Job, NewJob, Process
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import Registry
 from adaptation.engine.transport import EXECUTE, SUBMIT_QUEUE, Dispatcher, is_local, make_app
-from adaptation.engine.worker import RetryRule, ScratchFactory, Worker, this_process
+from adaptation.engine.worker import (
+    RetryRule,
+    ScratchFactory,
+    Worker,
+    error_facts,
+    this_process,
+)
 from adaptation.errors import ParameterError
 
 CONTEXT_LIMIT_BYTES = 1_048_576
@@ -71,6 +77,7 @@ class Engine:
         resources: object,
         scratch: ScratchFactory,
         remove_work: Callable[[int], None],
+        sweep_scratch: Callable[[], object] = lambda: None,
         broker_url: str = "memory://",
         pace: Pace | None = None,
     ) -> None:
@@ -82,7 +89,17 @@ class Engine:
         self._resources = resources
         self._scratch = scratch
         self._remove_work = remove_work
+        self._sweep_scratch = sweep_scratch
+        self._prepared = False
         self._running = False
+        self.joined = False
+        """Whether this process already runs a node."""
+
+    def prepare(self) -> None:
+        """Make the tables that are missing, once."""
+        if not self._prepared:
+            self.store.create()
+            self._prepared = True
 
     def submit(
         self,
@@ -105,6 +122,7 @@ class Engine:
         Raises:
             ParameterError: an unknown workflow or parameter, or an output that is taken.
         """
+        self.prepare()
         definition = self.registry.workflow(workflow)
         checked = definition.check(parameters)
         if len(json.dumps(checked)) > CONTEXT_LIMIT_BYTES:
@@ -121,12 +139,29 @@ class Engine:
             priority=priority,
             fingerprint=fingerprint,
             output=definition.output(checked),
+            farewell=definition.farewell,
         )
         queues = {planned.name: self.registry.task(planned.name).queue for planned in plan.tasks}
         job_id, moved = self.store.submit(new, plan, queues, send=self.can_send)
         if self.can_send:
             self.dispatcher.send(moved.ready)
         return self.store.job(job_id)
+
+    def submit_or_refuse(
+        self, workflow: str, parameters: Mapping[str, Any], *, main_task_id: str
+    ) -> Job:
+        """As `submit`, for clients that cannot be answered: a bad request becomes a failed job."""
+        try:
+            return self.submit(workflow, parameters, main_task_id=main_task_id)
+        except ParameterError as error:
+            definition = self.registry.workflow(workflow)
+            refused = NewJob(
+                main_task_id=main_task_id,
+                workflow=workflow,
+                parameters=dict(parameters),
+                farewell=definition.farewell,
+            )
+            return self.store.job(self.store.refuse(refused, error_facts(error)))
 
     @property
     def can_send(self) -> bool:
@@ -140,6 +175,7 @@ class Engine:
             slots: tasks at the same time.
             job_id: run only this job's tasks; None: every job's.
         """
+        self.prepare()
         process = this_process(slots, job_id)
         heart = Heart(
             self.store, process.worker_id, self.pace.lease_seconds, self.pace.heartbeat_seconds
@@ -159,6 +195,7 @@ class Engine:
             dispatcher=self.dispatcher,
             holder=process.worker_id,
             remove_work=self._remove_work,
+            sweep_scratch=self._sweep_scratch,
             sweep_seconds=self.pace.sweep_seconds,
             keep_failed_seconds=self.pace.keep_failed_seconds,
             job_id=job_id,
@@ -175,13 +212,14 @@ class Engine:
         """
         node = self.node(slots, job_id)
         consumer = EmbeddedWorker(self.app, [SUBMIT_QUEUE, *self.registry.queues], slots)
+        self.joined = True
         consumer.start()
         self._running = True
         try:
             node.start()
             yield node
         finally:
-            self._running = False
+            self._running = self.joined = False
             node.heart.stop_all()
             consumer.stop()
             node.stop()

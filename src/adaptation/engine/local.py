@@ -40,8 +40,8 @@ class Transport(memory.Transport):
 
     def drain_events(  # type: ignore[override] # the stubs of its two parents disagree
         self,
-        connection: Any,
-        timeout: float | None = None,  # noqa: ARG002
+        connection: Any,  # noqa: ARG002 - the signature is kombu's
+        timeout: float | None = None,
     ) -> None:
         """Deliver one message, waiting for it no longer than `timeout` seconds.
 

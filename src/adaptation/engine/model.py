@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from adaptation.engine.states import JobState, TaskState
+from adaptation.engine.states import JobState, TaskState, Work
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class NewJob:
     """Equal for jobs that ask for the same work; empty: never compared."""
     output: str | None = None
     """The place the job writes to, held by one unfinished job at a time."""
+    farewell: dict[str, Any] = field(default_factory=dict)
+    """Fields added to the notification that tells of a failure or cancel."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Job:
     """`code`, `message`, `hint`, `task` and `task_id` of the first failure."""
     fingerprint: str
     output: str | None
+    work: Work
+    """Whether the finished pieces are still there for a retry."""
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -63,6 +67,11 @@ class Job:
     def succeeded(self) -> bool:
         """Whether it ended with what it was asked for."""
         return self.state is JobState.COMPLETED and not self.failed
+
+    @property
+    def retryable(self) -> bool:
+        """Whether a retry would run what failed or never ran."""
+        return self.ended and not self.succeeded and self.work is Work.KEPT
 
 
 @dataclass(frozen=True)

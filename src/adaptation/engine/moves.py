@@ -17,10 +17,20 @@ from adaptation.engine.database import Database, now
 from adaptation.engine.graph import Plan
 from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing
 from adaptation.engine.rows import AnyRow
-from adaptation.engine.schema import attempt, job, outbox, task, task_dependency, worker
+from adaptation.engine.schema import attempt, job, task, task_dependency, worker
 from adaptation.engine.states import JobState, Order, TaskState
 from adaptation.errors import ParameterError
 
+ENDING = (
+    job.c.remaining,
+    job.c.failed,
+    job.c.cancelling,
+    job.c.run_no,
+    job.c.main_task_id,
+    job.c.error,
+    job.c.farewell,
+)
+"""What `end_job` must know of a job."""
 RUNNABLE = (JobState.QUEUED, JobState.STARTED)
 
 CLAIM = (
@@ -100,7 +110,7 @@ COUNT_OFF = (
     update(job)
     .where(job.c.id == bindparam("counted_job"))
     .values(remaining=job.c.remaining + bindparam("delta"), updated_at=now())
-    .returning(job.c.remaining, job.c.failed, job.c.cancelling, job.c.run_no, job.c.main_task_id)
+    .returning(*ENDING)
 )
 BEAT = (
     update(task)
@@ -167,6 +177,21 @@ class Moves:
                 connection, job_id, 0, [(20, f"accepted {new.workflow}")], progname="api"
             )
             return job_id, Moved(tuple(ready))
+
+    def refuse(self, new: NewJob, error: dict[str, Any]) -> int:
+        """Store a job that cannot run as failed, so that whoever sent it learns why."""
+        with self.database.write() as connection:
+            known = select(job.c.id).where(job.c.main_task_id == new.main_task_id)
+            if (job_id := connection.execute(known).scalar()) is not None:
+                return int(job_id)
+            job_id = _insert_job(connection, new, 0)
+            connection.execute(
+                update(job)
+                .where(job.c.id == job_id)
+                .values(failed=True, permanent=True, error=error)
+            )
+            _count_off(connection, job_id, 0, None)
+            return job_id
 
     def claim(
         self, task_id: int, generation: int, worker_id: str, lease_seconds: float
@@ -331,6 +356,7 @@ def _insert_job(connection: Connection, new: NewJob, tasks: int) -> int:
         "remaining": tasks,
         "parameters": new.parameters,
         "context": new.context,
+        "farewell": new.farewell,
         "fingerprint": new.fingerprint,
         "output": new.output,
         "created_at": now(),
@@ -464,16 +490,19 @@ def end_job(
         .where(job.c.id == job_id)
         .values(state=state, finished_at=now(), updated_at=now(), result=result if good else None)
     )
-    body = {"job_id": job_id, "main_task_id": row.main_task_id, "state": state, "failed": not good}
-    connection.execute(
-        insert(outbox).values(
-            job_id=job_id,
-            kind="job_end",
-            address=row.main_task_id,
-            identity=f"{job_id}/run-{row.run_no}/end",
-            body=body,
-            created_at=now(),
-        )
-    )
     verdict = "completed" if good else ("failed" if row.failed else "cancelled")
+    body = {
+        **row.farewell,
+        "main_task_id": row.main_task_id,
+        "job_id": job_id,
+        "status": verdict,
+        "complete": True,
+        "message": (row.error or {}).get("message", ""),
+        "code": (row.error or {}).get("code", ""),
+    }
+    # The identity is unique: a run that ended twice would fail here and change nothing.
+    messages = [Outgoing("job_end", row.main_task_id, body)]
+    if not good:
+        messages.append(Outgoing("notification", row.main_task_id, body))
+    rows.insert_outgoing(connection, job_id, f"{job_id}/run-{row.run_no}/end", messages)
     rows.insert_lines(connection, job_id, 0, [(20, f"job {verdict}")], progname="controller")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, or_, select
+from sqlalchemy import Row, Select, select
 
-from adaptation.engine.database import Database, now
+from adaptation.engine.database import Database
 from adaptation.engine.model import Job, LogLine, Message, Process, Task
 from adaptation.engine.schema import attempt, job, log, outbox, task, task_dependency, worker
-from adaptation.engine.states import JobState, TaskState
+from adaptation.engine.states import JobState, TaskState, Work
 from adaptation.errors import ParameterError
 
 
@@ -55,21 +55,6 @@ class Reads:
         """The newest jobs first."""
         statement = select(job).order_by(job.c.id.desc()).limit(limit)
         return self._jobs(statement if state is None else statement.where(job.c.state == state))
-
-    def spent_jobs(self, keep_failed_seconds: float) -> list[int]:
-        """Ended jobs whose kept pieces are of no more use: nothing will retry them."""
-        cut = now() - int(keep_failed_seconds * 1000)
-        spent = (
-            job.c.state == JobState.BROKEN,
-            job.c.failed.is_(False),
-            job.c.permanent.is_(True),
-            job.c.finished_at < cut,
-        )
-        statement = select(job.c.id).where(
-            job.c.work_kept.is_(True), job.c.finished_at.is_not(None), or_(*spent)
-        )
-        with self.database.read() as connection:
-            return list(connection.execute(statement.limit(100)).scalars())
 
     def _jobs(self, statement: Select[Any]) -> list[Job]:
         with self.database.read() as connection:
@@ -194,6 +179,7 @@ def _job(row: Row[Any]) -> Job:
         error=row.error,
         fingerprint=row.fingerprint,
         output=row.output,
+        work=Work(row.work),
         created_at=_time(row.created_at),
         updated_at=_time(row.updated_at),
         started_at=_time_or_none(row.started_at),

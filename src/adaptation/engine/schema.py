@@ -43,17 +43,25 @@ job = Table(
     Column("remaining", Integer, nullable=False),
     Column("parameters", Json, nullable=False),
     Column("context", Json, nullable=False),
+    Column("farewell", Json, nullable=False),
     Column("result", Json),
     Column("error", Json),
     Column("fingerprint", String(64), nullable=False, default=""),
     Column("output", Text),
     Column("permanent", Boolean, nullable=False, default=False),  # the error: no retry can help
-    Column("work_kept", Boolean, nullable=False, default=True),
+    Column("work", String(8), nullable=False, default="kept"),  # kept, removing, removed
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
     Index("job_fingerprint", "fingerprint", "id"),
+    # Ended jobs whose pieces are still there are few, and looked for at every sweep.
+    Index(
+        "job_work",
+        "id",
+        sqlite_where=text("work <> 'removed' AND finished_at IS NOT NULL"),
+        postgresql_where=text("work <> 'removed' AND finished_at IS NOT NULL"),
+    ),
     # One unfinished job an output: two runs on one folder are refused at submission.
     Index(
         "job_output",

@@ -36,6 +36,14 @@ class Order(StrEnum):
     LOST = "lost"
 
 
+class Work(StrEnum):
+    """What has become of a job's pieces in the work area."""
+
+    KEPT = "kept"
+    REMOVING = "removing"
+    REMOVED = "removed"
+
+
 JOB_MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset(
         {JobState.STARTED, JobState.PAUSED, JobState.COMPLETED, JobState.BROKEN}

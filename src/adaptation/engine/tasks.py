@@ -112,6 +112,8 @@ class WorkflowDefinition:
     author: Callable[[dict[str, Any]], Signature[Any]]
     output: Callable[[dict[str, Any]], str | None] = lambda parameters: None  # noqa: ARG005
     """The place a job with these parameters writes to, if only one job may."""
+    farewell: dict[str, Any] = field(default_factory=dict)
+    """Fields added to the notification that tells of a job's failure or cancel."""
 
 
 def task(queue: str) -> Callable[[TaskFunction], TaskDefinition]:

@@ -28,7 +28,7 @@ def make_app(broker_url: str, queues: Iterable[str]) -> Celery:
     app = Celery("adaptation", set_as_current=False)
     names = [SUBMIT_QUEUE, *queues]
     app.conf.update(
-        broker_url=f"{local.SCHEME}://" if is_local(broker_url) else broker_url,
+        broker_url=f"{local.SCHEME}://localhost" if is_local(broker_url) else broker_url,
         broker_connection_retry_on_startup=True,
         # A message is a hint that a task is ready; SQL decides, so nothing is kept elsewhere.
         task_ignore_result=True,

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""What can be submitted: each workflow's parameters, tasks and canvas."""

@@ -1,0 +1,308 @@
+"""Runs FFmpeg and ffprobe on local files, shut off from networks and from other files."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, TypeVar
+
+from adaptation.adapters.process import Finished, Limits, OnLine, run
+from adaptation.adapters.tools import Tools
+from adaptation.errors import SourceError, ToolError
+
+SOURCE_FORMATS = (
+    "mov,matroska,mpegts,mpeg,avi,flv,asf,mxf,ogg,mp3,wav,flac,aac,h264,hevc,mpegvideo,m4v,ivf"
+)
+"""Containers that are read; none of them can name another file, as playlists do."""
+ASSET_FORMATS = "hls,dash,mov,webvtt"
+"""Containers of our own output, which is read back to prove it."""
+MAX_PIXELS = 35_389_440
+"""The largest picture that is decoded (8192 x 4320); a bomb of 31 kB can hold more."""
+PROBE_TIMEOUT_SECONDS = 120.0
+"""Reading headers takes a moment; more means that the source is hostile."""
+STALL_SECONDS = 120.0
+"""FFmpeg reports progress twice a second; silence this long means that it hangs."""
+SAMPLE_SECONDS = 2
+"""Length of each piece that a sample decode looks at."""
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Inspection(Protocol[T_co]):
+    """Makes a result from the pieces of a source in the order they are read."""
+
+    @property
+    def video_index(self) -> int:
+        """Stream index of the picture, known once the headers are read."""
+
+    @property
+    def times_missing(self) -> bool:
+        """Whether the packets did not say when each frame is shown."""
+
+    def read_file(self, stream: BinaryIO) -> None:
+        """Look at the raw file."""
+
+    def read_headers(self, document: Mapping[str, Any]) -> None:
+        """Take ffprobe's format and streams."""
+
+    def read_packet(self, line: str) -> None:
+        """Take one packet: `stream_index,pts,dts,duration,size,flags`."""
+
+    def restart_frames(self) -> None:
+        """Forget the frames: they are read again from the decoder."""
+
+    def read_frame(self, pts: int, duration: int) -> None:
+        """Take one decoded frame of the picture."""
+
+    def result(self) -> T_co:
+        """What is known of the source."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an encode has come."""
+
+    fraction: float
+    """Part that is done, 0 to 1."""
+    fps: float
+    """Frames encoded per second; 0 while unknown."""
+    speed: float
+    """Seconds of media encoded per second; 0 while unknown."""
+    out_seconds: float
+    """Media time written so far."""
+
+
+@dataclass(frozen=True)
+class PacketTable:
+    """All packets of one track in the order they are stored."""
+
+    time_base: Fraction
+    """Seconds per tick."""
+    pts: tuple[int, ...]
+    """Presentation times in ticks."""
+    dts: tuple[int, ...]
+    """Decode times in ticks."""
+    durations: tuple[int, ...]
+    """Ticks each packet lasts; 0 when unknown."""
+    sizes: tuple[int, ...]
+    """Bytes."""
+    keys: tuple[bool, ...]
+    """Whether decoding can start at the packet."""
+
+
+def inspect(path: Path, tools: Tools, inspection: Inspection[T_co]) -> T_co:
+    """Read everything but the pictures of a source: bytes, headers, all packets.
+
+    Raises:
+        SourceError: `source_missing`, `source_unreadable`, and what `inspection` finds.
+    """
+    try:
+        with path.open("rb") as stream:
+            inspection.read_file(stream)
+    except OSError as error:
+        raise SourceError(
+            f"{path.name} cannot be read: {error.strerror}",
+            code="source_missing",
+            hint="Check the path and its permissions.",
+        ) from error
+    inspection.read_headers(_headers(path, tools))
+    entries = _show("packet=stream_index,pts,dts,duration,size,flags")
+    _probe(path, tools, entries, inspection.read_packet)
+    if inspection.times_missing:
+        _read_frames(path, tools, inspection)
+    return inspection.result()
+
+
+def _headers(path: Path, tools: Tools) -> Mapping[str, Any]:
+    printed = _probe(path, tools, ["-of", "json", "-show_format", "-show_streams"], None)
+    document: Mapping[str, Any] = json.loads(printed.stdout or "{}")
+    return document
+
+
+def _read_frames(path: Path, tools: Tools, inspection: Inspection[T_co]) -> None:
+    """Ask the decoder when frames are shown: some containers (AVI, raw streams) do not say."""
+    expected = 0
+
+    def read(line: str) -> None:
+        nonlocal expected
+        time, duration = line.split(",")[:2]
+        # FFmpeg itself goes on from the frame before when the decoder knows no better.
+        pts = int(time) if time.lstrip("-").isdigit() else expected
+        expected = pts + _whole(duration)
+        inspection.read_frame(pts, _whole(duration))
+
+    inspection.restart_frames()
+    select = ["-select_streams", str(inspection.video_index)]
+    _probe(path, tools, [*select, *_show("frame=best_effort_timestamp,duration")], read)
+
+
+def _show(entries: str) -> list[str]:
+    return ["-of", "csv=p=0", "-show_entries", entries]
+
+
+def _probe(path: Path, tools: Tools, options: Sequence[str], on_line: OnLine | None) -> Finished:
+    argv = [str(tools.ffprobe), "-v", "error", *_guard(SOURCE_FORMATS), *options, _url(path)]
+    stall = None if on_line is None else STALL_SECONDS
+    timeout = PROBE_TIMEOUT_SECONDS if on_line is None else None
+    try:
+        return run(argv, on_line=on_line, limits=Limits(None, stall, timeout))
+    except ToolError as error:
+        last = error.stderr_tail.rpartition("\n")[2].rpartition(": ")[2]
+        raise SourceError(
+            f"{path.name} is no media file that can be read: {last or error.message}",
+            code="source_unreadable",
+            hint="Check that it plays; accepted are mp4, mov, mkv, webm, ts, mpg, avi and others.",
+        ) from error
+
+
+def encode(
+    arguments: Sequence[str],
+    tools: Tools,
+    *,
+    expected_seconds: float,
+    on_progress: Callable[[Progress], None] | None = None,
+    cancelled: threading.Event | None = None,
+) -> Finished:
+    """Run FFmpeg to the end of an encode.
+
+    Args:
+        arguments: inputs, filters and outputs, without the program.
+        tools: where FFmpeg is.
+        expected_seconds: media time of the output, to tell the progress by.
+        on_progress: called about twice a second in the calling thread.
+        cancelled: set by anybody to stop.
+
+    Raises:
+        ToolError, OutputError, Cancelled: as `process.run`.
+    """
+    follow = _ProgressReader(expected_seconds, on_progress or (lambda _: None))
+    argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", "-y"]
+    argv += ["-progress", "pipe:1", "-stats_period", "0.5", *_guarded(arguments, SOURCE_FORMATS)]
+    return run(argv, on_line=follow.read, limits=Limits(cancelled, stall_seconds=STALL_SECONDS))
+
+
+class _ProgressReader:
+    """Collects `key=value` lines until the line `progress=` ends a report."""
+
+    def __init__(self, expected_seconds: float, report: Callable[[Progress], None]) -> None:
+        self.expected_seconds = expected_seconds
+        self.report = report
+        self.values: dict[str, str] = {}
+        self.done_seconds = 0.0
+
+    def read(self, line: str) -> None:
+        key, _, value = line.partition("=")
+        self.values[key.strip()] = value.strip()
+        if key == "progress":
+            self.report(self._progress(is_end=value.strip() == "end"))
+
+    def _progress(self, *, is_end: bool) -> Progress:
+        # `N/A` before the first packet; never let a bar run backwards.
+        self.done_seconds = max(self.done_seconds, self._number("out_time_us") / 1_000_000)
+        part = self.done_seconds / self.expected_seconds if self.expected_seconds > 0 else 0.0
+        return Progress(
+            fraction=1.0 if is_end else min(1.0, part),
+            fps=self._number("fps"),
+            speed=self._number("speed"),
+            out_seconds=self.done_seconds,
+        )
+
+    def _number(self, key: str) -> float:
+        try:
+            return max(0.0, float(self.values.get(key, "").removesuffix("x")))
+        except ValueError:
+            return 0.0
+
+
+def packets(path: Path, tools: Tools) -> PacketTable:
+    """Read all packets of the only track of an encoded file.
+
+    Raises:
+        ToolError: `output_broken`, the file cannot be read or a packet has no time.
+    """
+    rows: list[tuple[int, int, int, int, bool]] = []
+
+    def read(line: str) -> None:
+        pts, dts, duration, size, flags = line.split(",")[:5]
+        rows.append((int(pts), int(dts), _whole(duration), int(size), "K" in flags))
+
+    try:
+        header = _probe(path, tools, ["-of", "json", "-show_entries", "stream=time_base"], None)
+        time_base = Fraction(json.loads(header.stdout)["streams"][0]["time_base"])
+        _probe(path, tools, _show("packet=pts,dts,duration,size,flags"), read)
+    except (SourceError, LookupError, ValueError) as error:
+        raise ToolError(f"{path.name} was written broken: {error}", code="output_broken") from error
+    pts, dts, durations, sizes, keys = zip(*rows, strict=True) if rows else ((),) * 5
+    return PacketTable(time_base, pts, dts, durations, sizes, keys)
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def decode(
+    path: Path,
+    tools: Tools,
+    *,
+    full: bool = False,
+    duration_seconds: float = 0.0,
+    cancelled: threading.Event | None = None,
+) -> None:
+    """Prove that a file made here can be decoded: all of it, or its start, middle and end.
+
+    Args:
+        path: an MP4, or an HLS or DASH manifest beside its segments.
+        tools: where FFmpeg is.
+        full: decode everything.
+        duration_seconds: length of the file, where to find its middle and end.
+        cancelled: set by anybody to stop.
+
+    Raises:
+        ToolError: `output_broken`; FFmpeg said anything at all.
+    """
+    pieces: list[list[str]] = [[]]
+    if not full and duration_seconds > 3 * SAMPLE_SECONDS:
+        starts = (0.0, duration_seconds / 2, duration_seconds - SAMPLE_SECONDS)
+        pieces = [["-ss", f"{start:.3f}", "-t", str(SAMPLE_SECONDS)] for start in starts]
+    for piece in pieces:
+        _decode(path, tools, piece, cancelled)
+
+
+def _decode(
+    path: Path, tools: Tools, piece: Sequence[str], cancelled: threading.Event | None
+) -> None:
+    read = _guarded([*piece, "-i", _url(path)], ASSET_FORMATS)
+    argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", *read]
+    # Progress keeps a long decode from looking stalled.
+    argv += ["-map", "0", "-progress", "pipe:1", "-f", "null", "-"]
+    finished = run(argv, on_line=lambda _: None, limits=Limits(cancelled, STALL_SECONDS))
+    if finished.stderr_tail:
+        raise ToolError(
+            f"{path.name} does not decode cleanly: {finished.stderr_tail.partition(chr(10))[0]}",
+            code="output_broken",
+            stderr_tail=finished.stderr_tail,
+        )
+
+
+def _url(path: Path) -> str:
+    """A name that FFmpeg cannot take for an option, a protocol or a pattern."""
+    return f"file:{path.absolute()}"
+
+
+def _guard(formats: str) -> list[str]:
+    """Options that keep an input from opening networks, other formats or huge pictures."""
+    return ["-protocol_whitelist", "file", "-format_whitelist", formats]
+
+
+def _guarded(arguments: Sequence[str], formats: str) -> list[str]:
+    """Put the guard before every input, whoever built the command."""
+    guarded: list[str] = []
+    for argument in arguments:
+        if argument == "-i":
+            guarded += [*_guard(formats), "-max_pixels", str(MAX_PIXELS)]
+        guarded.append(argument)
+    return guarded

@@ -1,0 +1,124 @@
+"""HTTP connections to other hosts: where an address is judged, and shown without its secrets."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from urllib.parse import unquote, urlsplit
+
+import httpcore2
+import httpx2
+
+from adaptation.errors import SourceError
+
+MAX_REDIRECTS = 5
+_TIMEOUTS = httpx2.Timeout(30.0, connect=10.0)
+_CANCEL_SECONDS = 0.2
+_SECRET = re.compile(r"sig|token|key|secret|pass|auth|cred|policy|hmac|session|code|jwt", re.I)
+
+# Their INFO and DEBUG lines hold whole URLs and headers, secrets included.
+for _name in ("httpx2", "httpcore2"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class Connection:
+    """An HTTP client whose socket can be cut from another thread, also while it is waiting."""
+
+    def __init__(self, client: httpx2.Client) -> None:
+        self._client = client
+        self._socket: socket.socket | None = None
+
+    def get(self, url: str, headers: Mapping[str, str]) -> httpx2.Response:
+        """Send a GET and follow redirects, each looked at; the caller closes the response.
+
+        Raises:
+            SourceError: `source_url`, `source_redirects`.
+            httpx2.TransportError: anything between here and the end of the server's headers.
+        """
+        request = self._client.build_request(
+            "GET", _judged(url, url), headers=headers, extensions={"trace": self._remember}
+        )
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._client.send(request, stream=True)
+            if response.next_request is None:
+                return response
+            response.close()
+            request = response.next_request  # without Authorization when it leaves the host
+            _judged(str(request.url), url)
+        raise SourceError(
+            f"{masked(url)} redirects more than {MAX_REDIRECTS} times",
+            code="source_redirects",
+            hint="Give the address of the file itself.",
+        )
+
+    def cut_when(self, stop: threading.Event, done: threading.Event) -> None:
+        """Wait for `stop` until `done`; then cut, so that a silent server holds nobody up."""
+        while not done.wait(_CANCEL_SECONDS):
+            if stop.is_set() and self._socket is not None:
+                with suppress(OSError):
+                    # Not SSLSocket.shutdown: that one takes the TLS layer away under the reader.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def _remember(self, event: str, details: Mapping[str, object]) -> None:
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            stream = details["return_value"]
+            if isinstance(stream, httpcore2.NetworkStream):
+                self._socket = stream.get_extra_info("socket")
+
+
+@contextmanager
+def connection(stop: threading.Event) -> Iterator[Connection]:
+    """Give a client of its own to one fetch; `stop` cuts whatever it is waiting for."""
+    done = threading.Event()
+    headers = {"User-Agent": "adaptation", "Accept": "*/*", "Accept-Encoding": "identity"}
+    # trust_env: no proxy and no .netrc out of the environment; but an operator's own certificate
+    # authority (SSL_CERT_FILE) counts.
+    with httpx2.Client(
+        headers=headers, timeout=_TIMEOUTS, trust_env=False, verify=httpx2.create_ssl_context()
+    ) as client:
+        link = Connection(client)
+        watcher = threading.Thread(target=link.cut_when, args=(stop, done), daemon=True)
+        watcher.start()
+        try:
+            yield link
+        finally:
+            done.set()
+            watcher.join()
+
+
+def masked(url: str) -> str:
+    """Return `url` fit to be shown: no user, password, signature, token or fragment in it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "***"
+    _, at, host = parts.netloc.rpartition("@")
+    rest = parts.path + parts.query + parts.fragment
+    # An unescaped "/", "?" or "#" in a password ends the host early, in the midst of the secret.
+    if "@" in rest and (at or ":" in host or not host):
+        return "***"
+    query = re.sub(r"([^&;=]+)=([^&;]*)", _masked_pair, parts.query)
+    start = f"{parts.scheme}://{'***@' if at else ''}{host}" if host else ""
+    return f"{start}{parts.path}" + (f"?{query}" if query else "")
+
+
+def _judged(hop: str, url: str) -> httpx2.URL:
+    """Parse an address we are about to connect to; `url` is what the user gave."""
+    with suppress(httpx2.InvalidURL):
+        parsed = httpx2.URL(hop)
+        if parsed.scheme in ("http", "https") and parsed.host:
+            return parsed
+    leads = "" if hop == url else f" leads to {masked(hop)}, which"
+    raise SourceError(
+        f"{masked(url)}{leads} is no http or https address",
+        code="source_url",
+        hint="Give an address such as https://example.org/film.mp4.",
+    )
+
+
+def _masked_pair(pair: re.Match[str]) -> str:
+    return f"{pair[1]}=***" if _SECRET.search(unquote(pair[1])) else pair[0]

@@ -1,0 +1,60 @@
+"""Runs Shaka Packager and reads back the segments it wrote."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from adaptation.adapters.process import Finished, Limits, run
+from adaptation.adapters.tools import Tools
+from adaptation.errors import ToolError
+
+TIMEOUT_SECONDS = 3600.0
+"""Packager writes about 100 MB a second; an hour is a very long film on a very slow disk."""
+INPUT_NAME = "input.mp4"
+"""Name under which the encoded file is seen in the folder of the segments."""
+
+
+def package(
+    arguments: Sequence[str],
+    input_path: Path,
+    folder: Path,
+    tools: Tools,
+    cancelled: threading.Event | None = None,
+) -> Finished:
+    """Run Packager in `folder`, which is made when needed and holds only its segments then.
+
+    Args:
+        arguments: descriptor and options; the descriptor reads `INPUT_NAME`.
+        input_path: the encoded file.
+        folder: where the segments go.
+        tools: where Packager is.
+        cancelled: set by anybody to stop.
+
+    Raises:
+        ToolError, OutputError, Cancelled: as `process.run`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # A name of our own: a comma in the real path would begin another option of the descriptor.
+    link = folder / INPUT_NAME
+    link.unlink(missing_ok=True)
+    link.symlink_to(input_path.absolute())
+    try:
+        argv = [str(tools.packager), *arguments]
+        return run(argv, limits=Limits(cancelled, timeout_seconds=TIMEOUT_SECONDS), cwd=folder)
+    finally:
+        link.unlink(missing_ok=True)
+
+
+def read_segments(folder: Path, pattern: str = "*.m4s") -> Iterator[tuple[str, bytes]]:
+    """Name and content of each media segment in the order of their numbers, one at a time.
+
+    Raises:
+        ToolError: `output_mismatch`, a number is missing.
+    """
+    paths = sorted(folder.glob(pattern))
+    for number, path in enumerate(paths, start=1):
+        if int(path.stem) != number:
+            raise ToolError(f"segment {number} is missing in {folder}", code="output_mismatch")
+        yield path.name, path.read_bytes()

@@ -1,0 +1,283 @@
+"""The one place that starts child processes: they are watched, bounded, and never outlive us."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from adaptation.adapters import launcher
+from adaptation.errors import Cancelled, OutputError, SettingsError, ToolError
+
+POLL_SECONDS = 0.1
+"""How often a silent child is looked at: cancel and time limits are seen this soon."""
+GRACE_SECONDS = 2.0
+"""How long a child may tidy up after SIGTERM before SIGKILL."""
+STDERR_LIMIT_BYTES = 8192
+"""How much of the end of stderr is kept."""
+STDOUT_LIMIT_BYTES = 64 * 1024 * 1024
+"""The most stdout that is collected; more is an error, not silently lost."""
+CHUNK_BYTES = 64 * 1024
+
+OnLine = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a child that ended with status 0 left behind."""
+
+    argv: tuple[str, ...]
+    """The command, without the launcher."""
+    returncode: int
+    """Exit status; always 0 here, anything else is raised."""
+    stdout: str
+    """What it printed; empty when `on_line` took the lines."""
+    stderr_tail: str
+    """The end of its stderr, at most `STDERR_LIMIT_BYTES`."""
+    wall_seconds: float
+    """From start to end."""
+    cpu_seconds: float
+    """User and system time of the child; 0 where the system does not tell."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a child is stopped."""
+
+    cancelled: threading.Event | None = None
+    """Set by anybody: stop now."""
+    stall_seconds: float | None = None
+    """The longest silence on stdout."""
+    timeout_seconds: float | None = None
+    """The longest life."""
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    on_line: OnLine | None = None,
+    limits: Limits | None = None,
+    cwd: Path | None = None,
+) -> Finished:
+    """Run a command to its end in the calling thread.
+
+    The child leads its own process group and dies with the calling thread, even on `kill -9`.
+
+    Args:
+        argv: the program's path and its arguments; no shell is involved.
+        on_line: gets each line of stdout, in the calling thread; what it raises stops the child.
+        limits: when to stop it; none: it may run for ever.
+        cwd: folder to run in; the caller's when not given.
+
+    Raises:
+        Cancelled: `cancelled` was set; the child is gone.
+        ToolError: `tool_failed` (status), `tool_crashed` (signal), `tool_stalled`, `tool_timeout`.
+        OutputError: `disk_full`.
+        SettingsError: `tool_missing`, the program does not exist.
+    """
+    if shutil.which(argv[0]) is None:
+        raise SettingsError(
+            f"{argv[0]} cannot be run",
+            code="tool_missing",
+            hint="Install it or set the path of the tool in the settings.",
+        )
+    child = _Child(tuple(argv), cwd)
+    limits = limits or Limits()
+    collected = _Collected()
+    try:
+        child.follow(on_line or collected.add, limits)
+        child.wait(limits)
+    except BaseException:
+        child.stop()
+        raise
+    finally:
+        child.close()
+    return _judge(child, "\n".join(collected.lines))
+
+
+@dataclass
+class _Collected:
+    """Stdout kept in memory, up to its limit."""
+
+    lines: list[str] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, line: str) -> None:
+        self.size += len(line) + 1
+        if self.size > STDOUT_LIMIT_BYTES:
+            raise ToolError("the tool printed more than can be kept", code="tool_output_too_long")
+        self.lines.append(line)
+
+
+class _Child:
+    """A running command, its two reader threads and what is known of its end."""
+
+    def __init__(self, argv: tuple[str, ...], cwd: Path | None) -> None:
+        self.argv = argv
+        self.started = time.monotonic()
+        self.cpu_seconds = 0.0
+        self.returncode: int | None = None
+        # Isolated and without site-packages: the launcher costs some 20 ms.
+        start = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), "--", *argv]
+        self.popen = subprocess.Popen(
+            start,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            start_new_session=True,
+        )
+        self.stderr = deque[bytes]()
+        # Bounded, so that a slow consumer slows the child instead of filling our memory.
+        self.chunks = queue.Queue[bytes](maxsize=16)
+        self.readers = [
+            threading.Thread(target=self._read, args=(pipe, keep), daemon=True)
+            for pipe, keep in (
+                (self.popen.stdout, self.chunks.put),
+                (self.popen.stderr, self._keep_tail),
+            )
+        ]
+        for reader in self.readers:
+            reader.start()
+
+    @staticmethod
+    def _read(pipe: IO[bytes], keep: Callable[[bytes], None]) -> None:
+        """Hand on what arrives; an empty chunk says that nothing more will."""
+        while chunk := os.read(pipe.fileno(), CHUNK_BYTES):
+            keep(chunk)
+        keep(b"")
+
+    def _keep_tail(self, chunk: bytes) -> None:
+        self.stderr.append(chunk)
+        kept = sum(map(len, self.stderr))
+        while kept - len(self.stderr[0]) >= STDERR_LIMIT_BYTES:
+            kept -= len(self.stderr.popleft())
+
+    @property
+    def stderr_tail(self) -> str:
+        return b"".join(self.stderr)[-STDERR_LIMIT_BYTES:].decode(errors="replace").strip()
+
+    def follow(self, on_line: OnLine, limits: Limits) -> None:
+        """Pass on stdout line by line until it ends."""
+        rest = b""
+        heard = time.monotonic()
+        while chunk := self._next_chunk(heard, limits):
+            heard = time.monotonic()
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                on_line(line.decode(errors="replace").rstrip("\r"))
+        if rest:
+            on_line(rest.decode(errors="replace"))
+
+    def _next_chunk(self, heard: float, limits: Limits) -> bytes:
+        while True:
+            self._check(limits)
+            try:
+                return self.chunks.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                silence = time.monotonic() - heard
+                if limits.stall_seconds is not None and silence > limits.stall_seconds:
+                    raise self._error(
+                        f"printed nothing for {limits.stall_seconds:g} s", "tool_stalled"
+                    ) from None
+
+    def _check(self, limits: Limits) -> None:
+        if limits.cancelled is not None and limits.cancelled.is_set():
+            raise Cancelled(f"{Path(self.argv[0]).name} was stopped")
+        if limits.timeout_seconds is not None and self.wall_seconds > limits.timeout_seconds:
+            raise self._error(f"took longer than {limits.timeout_seconds:g} s", "tool_timeout")
+
+    def wait(self, limits: Limits) -> None:
+        """Wait for the end of a child that has closed its stdout."""
+        pause = 0.001
+        while not self._ended():
+            self._check(limits)
+            time.sleep(pause)
+            pause = min(2 * pause, POLL_SECONDS)
+
+    def _ended(self) -> bool:
+        """Whether the child is gone; takes its exit status and CPU time when it is."""
+        if self.returncode is None and hasattr(os, "wait4"):
+            pid, status, usage = os.wait4(self.popen.pid, os.WNOHANG)
+            if pid:
+                self.cpu_seconds = usage.ru_utime + usage.ru_stime
+                self.popen.returncode = self.returncode = os.waitstatus_to_exitcode(status)
+        elif self.returncode is None:
+            self.returncode = self.popen.poll()
+        return self.returncode is not None
+
+    def stop(self) -> None:
+        """End the whole process group: politely, then not."""
+        self._signal(signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while not self._ended() and time.monotonic() < deadline:
+            with suppress(queue.Empty):  # a child blocked on a full pipe must be able to leave
+                self.chunks.get(timeout=0.01)
+
+    def close(self) -> None:
+        """Leave nothing behind: no group member, no thread, no pipe, no zombie."""
+        self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+        while not self._ended() or any(reader.is_alive() for reader in self.readers):
+            with suppress(queue.Empty):
+                self.chunks.get(timeout=0.001)
+        for pipe in (self.popen.stdout, self.popen.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                # The group outlives its leader as long as any member is left.
+                os.killpg(self.popen.pid, number)
+            elif self.returncode is None:
+                self.popen.send_signal(number)
+
+    @property
+    def wall_seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def _error(self, what: str, code: str) -> ToolError:
+        return ToolError(
+            f"{Path(self.argv[0]).name} {what}",
+            code=code,
+            command=shlex.join(self.argv),
+            stderr_tail=self.stderr_tail,
+        )
+
+    def failure(self) -> ToolError | OutputError:
+        """The error that fits the way the child ended."""
+        status = self.returncode or 0
+        if "No space left on device" in self.stderr_tail:
+            return OutputError(
+                "the disk is full", code="disk_full", hint="Free some space and try again."
+            )
+        if status < 0:
+            return self._error(f"died of {signal.Signals(-status).name}", "tool_crashed")
+        last = self.stderr_tail.rpartition("\n")[2]
+        return self._error(f"ended with status {status}: {last}", "tool_failed")
+
+
+def _judge(child: _Child, stdout: str) -> Finished:
+    """The result of a child that ended well; raises for any other."""
+    if child.returncode != 0:
+        raise child.failure()
+    return Finished(
+        argv=child.argv,
+        returncode=0,
+        stdout=stdout,
+        stderr_tail=child.stderr_tail,
+        wall_seconds=child.wall_seconds,
+        cpu_seconds=child.cpu_seconds,
+    )

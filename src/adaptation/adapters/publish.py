@@ -1,0 +1,339 @@
+"""Publishing: a finished asset appears in its output folder whole, by one switch, or not at all."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from uuid import uuid4
+
+from adaptation.adapters.scratch import FULL
+from adaptation.adapters.storage import checked_key, sync
+from adaptation.errors import AdaptationError, OutputError, Transient
+
+RECORD = "asset.json"
+"""The file that names the asset in a folder; its `asset_id` tells one asset from another."""
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
+_NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP})
+_TEXT = frozenset({".m3u8", ".mpd", ".json", ".vtt"})
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One file of the asset on its way."""
+
+    source: Path
+    """Where it lies now."""
+    name: str
+    """Where it goes, relative to the output folder."""
+    size_bytes: int
+    """Its size at the source."""
+
+
+def check_output(output: Path, *, overwrite: bool, asset_id: str | None = None) -> None:
+    """Tell before any work is done whether an asset could be published at `output`.
+
+    Args:
+        output: the folder that is to hold the asset; absent and empty are both fine.
+        overwrite: whether another asset there may be replaced. Nothing but an asset ever is.
+        asset_id: an asset that may be there already; None when none may.
+
+    Raises:
+        OutputError: `output_exists`, `output_is_file`, `output_is_mount`, `output_unwritable`,
+            `output_full`.
+    """
+    output = _real(output)
+    with _naming_the_output(output):
+        if os.path.lexists(output):
+            _check_what_is_there(output, overwrite=overwrite, asset_id=asset_id)
+        _try_to_write(output.parent)
+
+
+def publish(
+    files: Iterable[tuple[Path, str]], output: Path, *, asset_id: str, token: str, overwrite: bool
+) -> None:
+    """Make `output` a folder that holds exactly `files`, in one moment, durably.
+
+    Media files become hard links of their sources where the file system allows it, so nothing is
+    copied and a crash leaves the sources whole; moving them would not. Playlists, manifests and
+    `asset.json`, which people do edit in place, are always copies.
+
+    Calling it again after a crash, or while another call for the same asset runs, is safe. When
+    `output` holds this very asset, nothing happens.
+
+    Args:
+        files: source path and name inside the asset; one of them is `asset.json`.
+        output: see `check_output`.
+        asset_id: what `asset.json` says.
+        token: names this publication over all its tries, letters and digits.
+        overwrite: whether another asset there is replaced.
+
+    Raises:
+        OutputError: as `check_output`.
+        Transient: `publish_superseded`, when a later try of the same token took over.
+        AdaptationError: `work_missing`, when a source is gone.
+    """
+    output = _real(output)
+    pieces = sorted((_piece(source, name) for source, name in files), key=_turn)
+    with _naming_the_output(output):
+        discard_staging(output, token=token)
+        if _holds(output, asset_id, pieces):
+            return
+        staging = _staging(output, token)
+        try:
+            _fill(staging, pieces)
+            _switch(staging, output, asset_id, overwrite=overwrite)
+            sync(output.parent)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def discard_staging(output: Path, *, token: str) -> None:
+    """Remove what killed publications of `token` left beside `output`."""
+    output = _real(output)
+    if not output.parent.is_dir():
+        return
+    for folder in output.parent.iterdir():
+        if not folder.name.startswith(_staging_stem(output, token)):
+            continue
+        if folder.suffix == ".old" and not output.exists():
+            folder.rename(output)  # killed between the two renames of `_exchange`
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def asset_id_of(folder: Path) -> str | None:
+    """Give the id of the asset in `folder`; None when it holds no asset."""
+    try:
+        record = json.loads((folder / RECORD).read_bytes())
+    except (OSError, ValueError):
+        return None
+    asset_id = record.get("asset_id") if isinstance(record, dict) else None
+    return asset_id if isinstance(asset_id, str) else None
+
+
+def _check_what_is_there(output: Path, *, overwrite: bool, asset_id: str | None) -> None:
+    if not output.is_dir():
+        raise OutputError(
+            f"{output} is a file",
+            code="output_is_file",
+            hint="Name a folder; it is made when it does not exist.",
+        )
+    if output.is_mount():
+        raise OutputError(
+            f"{output} is a mount point and cannot be switched in one moment",
+            code="output_is_mount",
+            hint=f"Name a folder inside it, such as {output / 'asset'}.",
+        )
+    if not any(output.iterdir()):
+        return
+    present = asset_id_of(output)
+    if present is None or (present != asset_id and not overwrite):
+        raise _taken(output, present)
+
+
+def _taken(output: Path, present: str | None) -> OutputError:
+    if present is None:
+        return OutputError(
+            f"{output} is not empty, and what it holds is no asset",
+            code="output_exists",
+            hint="Name another folder; --overwrite replaces nothing but an asset.",
+        )
+    return OutputError(
+        f"{output} holds another asset, {present}",
+        code="output_exists",
+        hint="Name another folder, or replace that asset with --overwrite.",
+    )
+
+
+def _try_to_write(folder: Path) -> None:
+    """Make and remove a folder in the nearest ancestor there is: permission bits do not tell."""
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    probe = folder / f".{uuid4().hex}.partial"
+    probe.mkdir()
+    probe.rmdir()
+
+
+def _piece(source: Path, name: str) -> _Piece:
+    try:
+        size_bytes = source.stat().st_size
+    except FileNotFoundError:
+        raise AdaptationError(
+            f"{name} is gone from the work area: {source}",
+            code="work_missing",
+            hint="Somebody emptied the work area while the job ran; submit the job again.",
+        ) from None
+    return _Piece(source, checked_key(name), size_bytes)
+
+
+def _turn(piece: _Piece) -> tuple[int, str]:
+    """Sort media before the playlists that name it, those before the master, the record last."""
+    path = PurePosixPath(piece.name)
+    if piece.name == RECORD:
+        return 3, piece.name
+    if path.suffix in {".m3u8", ".mpd"}:
+        return (2 if len(path.parts) == 1 else 1), piece.name
+    return 0, piece.name
+
+
+def _holds(output: Path, asset_id: str, pieces: Sequence[_Piece]) -> bool:
+    """Tell whether `output` is this very asset, with no file missing or cut."""
+    if asset_id_of(output) != asset_id:
+        return False
+    try:
+        return all((output / piece.name).stat().st_size == piece.size_bytes for piece in pieces)
+    except OSError:
+        return False
+
+
+def _staging_stem(output: Path, token: str) -> str:
+    # Cut, so that a long name stays legal when ours is put around it.
+    return f".{output.name[:40]}.{token}."
+
+
+def _staging(output: Path, token: str) -> Path:
+    # Unique beyond the token: a try that lost its lease may still run, and must remove only its
+    # own folder when it fails.
+    return output.with_name(f"{_staging_stem(output, token)}{uuid4().hex}.partial")
+
+
+def _fill(staging: Path, pieces: Sequence[_Piece]) -> None:
+    staging.mkdir(parents=True)
+    for piece in pieces:
+        target = staging / piece.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _place(piece, target)
+    # Synced after all are written: the first call then carries most of the work of the others.
+    for piece in pieces:
+        _prove(staging / piece.name, piece)
+    for folder, _, _ in os.walk(staging):
+        sync(Path(folder))
+
+
+def _place(piece: _Piece, target: Path) -> None:
+    if target.suffix not in _TEXT:
+        # Another file system, one without links, or a link limit: any of them means a copy, and
+        # an error that a copy meets, too, is raised by the copy.
+        with suppress(OSError):
+            os.link(piece.source, target)
+            return
+    shutil.copyfile(piece.source, target)
+
+
+def _prove(target: Path, piece: _Piece) -> None:
+    sync(target)
+    size_bytes = target.stat().st_size
+    if size_bytes != piece.size_bytes:
+        raise OutputError(
+            f"{target} has {size_bytes:,} bytes instead of {piece.size_bytes:,}",
+            code="output_incomplete",
+            hint="The disk or file system of the output lost bytes; check it.",
+        )
+
+
+def _switch(staging: Path, output: Path, asset_id: str, *, overwrite: bool) -> None:
+    """Turn the filled staging folder into `output`."""
+    if output.is_dir():
+        shutil.copymode(output, staging)  # an empty folder its owner made for us
+    if os.name == "nt" and output.is_dir():
+        with suppress(OSError):  # Windows renames onto nothing, not even onto an empty folder
+            output.rmdir()
+    try:
+        # POSIX: this replaces an empty folder and never a full one, so of two publishers one wins.
+        staging.rename(output)
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
+        present = asset_id_of(output)
+        if present is None or (present != asset_id and not overwrite):
+            raise _taken(output, present) from None
+        _exchange(staging, output)
+
+
+def _exchange(staging: Path, output: Path) -> None:
+    """Swap the two folders, so that `output` exists at every moment."""
+    try:
+        _rename_exchange(staging, output)
+    except OSError as error:
+        if error.errno not in _NO_EXCHANGE:
+            raise
+        # No such call on this system or file system: the old asset steps aside for a moment.
+        old = staging.with_suffix(".old")
+        output.rename(old)
+        try:
+            staging.rename(output)
+        except OSError:
+            old.rename(output)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _rename_exchange(first: Path, second: Path) -> None:
+    """Call Linux' renameat2(2) with RENAME_EXCHANGE.
+
+    Raises:
+        OSError: ENOSYS where the C library has no such function.
+    """
+    call = (
+        getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if os.name != "nt" else None
+    )
+    if call is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    arguments = (_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second))
+    if call(*arguments, _RENAME_EXCHANGE) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(second))
+
+
+def _real(output: Path) -> Path:
+    """Follow symbolic links: the folder they lead to is what is switched, the link stays."""
+    return Path(os.path.realpath(output))
+
+
+@contextmanager
+def _naming_the_output(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _explained(error, output) from error
+
+
+def _explained(error: OSError, output: Path) -> AdaptationError:
+    if error.errno in FULL:
+        return OutputError(
+            f"No space left for {output}",
+            code="output_full",
+            hint="Free some space there, or name a folder on a larger disk.",
+        )
+    if error.errno in _FORBIDDEN:
+        return OutputError(
+            f"Cannot write beside {output}: {error.strerror}",
+            code="output_unwritable",
+            hint="Name a folder inside one that you may write to.",
+        )
+    if error.errno == errno.ENOTDIR:
+        return OutputError(
+            f"{output}, or something above it, is a file",
+            code="output_is_file",
+            hint="Name a folder; it is made when it does not exist.",
+        )
+    if error.errno == errno.ENOENT:
+        return Transient(
+            f"Another try is publishing {output}",
+            code="publish_superseded",
+            hint="Nothing to do: the other try publishes the same asset.",
+        )
+    return OutputError(
+        f"Cannot publish {output}: {error}",
+        hint="Name a folder on another disk.",
+    )

@@ -1,0 +1,207 @@
+"""Storage: where the tasks of a job leave files for each other, by key and never by path."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from adaptation.adapters.scratch import naming_a_full_disk
+from adaptation.errors import AdaptationError, ParameterError
+
+_TRASH = ".trash"
+_LONGEST_NAME_BYTES = 200
+_RESERVED = {
+    "CON",
+    "PRN",
+    "AUX",
+    "NUL",
+    *(f"{port}{n}" for port in ("COM", "LPT") for n in "123456789"),
+}
+
+
+class Storage(Protocol):
+    """Whole files under keys, kept until they are deleted.
+
+    A key is a relative POSIX path such as `jobs/12/tasks/34/1/v720.mp4`; see `checked_key`.
+    What is stored appears whole or not at all, and outlives a crash once the call has returned.
+    """
+
+    def put_file(self, path: Path, key: str) -> None:
+        """Store the file at `path`; the caller gives it up, it may be gone afterwards."""
+
+    def put_bytes(self, content: bytes, key: str) -> None:
+        """Store a small file."""
+
+    def open_local(self, key: str, into: Path) -> Path:
+        """Give a path on this host to read `key` from, never to write to.
+
+        Storage that is far away downloads into the folder `into`, the caller's own; storage on
+        this host leaves it alone and answers with its own file.
+        """
+
+    def exists(self, key: str) -> bool:
+        """Tell whether `key` is stored."""
+
+    def size_bytes(self, key: str) -> int:
+        """Give the size of `key`."""
+
+    def list_keys(self, prefix: str) -> list[str]:
+        """Give every key below the folder `prefix`, sorted."""
+
+    def delete_prefix(self, prefix: str) -> None:
+        """Remove every key below the folder `prefix`; nothing stored there is no error."""
+
+
+class LocalStorage:
+    """Storage in a folder of this host, or of a shared file system.
+
+    `open_local` instead of a download costs nothing here; `put_file` moves when scratch is on the
+    same file system, so a large rendition is not copied.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put_file(self, path: Path, key: str) -> None:
+        """Store the file at `path`, by a move where that is possible.
+
+        Raises:
+            Transient: `work_full`.
+            ParameterError: `path_outside`.
+        """
+        with self._arriving(key) as incoming:
+            _move(path, incoming)
+
+    def put_bytes(self, content: bytes, key: str) -> None:
+        """Store a small file.
+
+        Raises:
+            Transient: `work_full`.
+            ParameterError: `path_outside`.
+        """
+        with self._arriving(key) as incoming:
+            incoming.write_bytes(content)
+
+    def open_local(self, key: str, into: Path) -> Path:  # noqa: ARG002  (not needed on this host)
+        """Give the stored file itself, to read only.
+
+        Raises:
+            AdaptationError: `work_missing`.
+        """
+        path = self._path(key)
+        if not path.is_file():
+            raise _missing(key, self.root)
+        return path
+
+    def exists(self, key: str) -> bool:
+        """Tell whether `key` is stored."""
+        return self._path(key).is_file()
+
+    def size_bytes(self, key: str) -> int:
+        """Give the size of `key`.
+
+        Raises:
+            AdaptationError: `work_missing`.
+        """
+        try:
+            return self._path(key).stat().st_size
+        except FileNotFoundError:
+            raise _missing(key, self.root) from None
+
+    def list_keys(self, prefix: str) -> list[str]:
+        """Give every key below the folder `prefix`, sorted."""
+        files = (path for path in self._path(prefix).rglob("*") if path.is_file())
+        names = (path.relative_to(self.root).as_posix() for path in files)
+        return sorted(name for name in names if "/." not in name)
+
+    def delete_prefix(self, prefix: str) -> None:
+        """Remove every key below the folder `prefix`, all in one moment for whoever reads."""
+        folder, trash = self._path(prefix), self.root / _TRASH
+        trash.mkdir(parents=True, exist_ok=True)
+        if folder.is_dir():
+            with suppress(FileNotFoundError):  # two may delete at once
+                folder.rename(trash / uuid4().hex)
+        # Not only ours: whoever was killed between the rename and here left something, too.
+        for abandoned in trash.iterdir():
+            shutil.rmtree(abandoned, ignore_errors=True)
+
+    @contextmanager
+    def _arriving(self, key: str) -> Iterator[Path]:
+        """Give a hidden path beside `key`; what is there at the end becomes `key`, durably."""
+        path = self._path(key)
+        incoming = path.with_name(f".{uuid4().hex}.incoming")
+        with naming_a_full_disk(self.root, "work_full"):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                yield incoming
+                sync(incoming)
+                incoming.replace(path)
+            finally:
+                incoming.unlink(missing_ok=True)
+        sync(path.parent)
+
+    def _path(self, key: str) -> Path:
+        path = self.root / checked_key(key)
+        # Follows symbolic links that somebody may have put into the work area.
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise _outside(key, "it leaves the folder through a symbolic link")
+        return path
+
+
+def checked_key(key: str) -> str:
+    """Return `key` when it is a relative POSIX path that stays below any root on any system.
+
+    Raises:
+        ParameterError: `path_outside`; the message says which rule was broken.
+    """
+    if not key.isprintable():
+        raise _outside(key, "it holds a control character")
+    if "\\" in key or ":" in key:
+        raise _outside(key, "it holds a backslash or a colon")
+    for name in key.split("/"):
+        if not name or name.startswith((".", "-")) or name.endswith((".", " ")):
+            raise _outside(key, "a part is empty, or starts or ends with a dot, dash or space")
+        if name.partition(".")[0].upper() in _RESERVED:
+            raise _outside(key, f"{name} is a device on Windows")
+        if len(name.encode()) > _LONGEST_NAME_BYTES:
+            raise _outside(key, f"a part is longer than {_LONGEST_NAME_BYTES} bytes")
+    return key
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, would survive a power cut."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows has no such call for folders; NTFS journals names by itself.
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _move(path: Path, target: Path) -> None:
+    try:
+        path.rename(target)
+    except OSError:  # another file system: the copy is what the caller's error will be about
+        shutil.copyfile(path, target)
+
+
+def _outside(key: str, reason: str) -> ParameterError:
+    return ParameterError(
+        f"{key!r} is not a name inside this folder: {reason}",
+        code="path_outside",
+        hint="Use a relative path of plain names, such as tracks/v720/init.mp4.",
+    )
+
+
+def _missing(key: str, root: Path) -> AdaptationError:
+    return AdaptationError(
+        f"{key} is not in the work area {root}",
+        code="work_missing",
+        hint="Somebody emptied the work area while the job ran; submit the job again.",
+    )

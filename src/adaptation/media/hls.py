@@ -1,0 +1,115 @@
+"""Writes HLS playlists, RFC 8216 and Apple's authoring specification."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from adaptation.media.index import Track
+from adaptation.media.language import language_tag
+from adaptation.media.probe import UNKNOWN_LANGUAGE
+
+VERSION = 7
+"""`EXT-X-MAP` in ordinary playlists needs 6; Apple asks for 7 with fragmented MP4."""
+MASTER_NAME = "master.m3u8"
+"""File of the master playlist, at the root of the asset."""
+PLAYLIST_NAME = "playlist.m3u8"
+"""File of each track's playlist, inside its folder."""
+AUDIO_GROUP = "audio"
+"""Group of all sound tracks."""
+
+
+def media_playlist(track: Track) -> str:
+    """The playlist of one track; its names are relative to the track's folder.
+
+    Durations are exact to the microsecond, and rounding never adds up: each is the distance of
+    two rounded moments.
+    """
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-TARGETDURATION:{track.target_duration}",
+        "#EXT-X-MEDIA-SEQUENCE:1",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        f'#EXT-X-MAP:URI="{track.init_name}"',
+    ]
+    for segment in track.segments:
+        first = _microseconds(segment.start, track.timescale)
+        after = _microseconds(segment.start + segment.duration, track.timescale)
+        lines += [f"#EXTINF:{(after - first) / 1_000_000:.6f},", segment.name]
+    return _text([*lines, "#EXT-X-ENDLIST"])
+
+
+def master_playlist(tracks: Sequence[Track]) -> str:
+    """The playlist that offers all renditions, each with all sound tracks.
+
+    Args:
+        tracks: at least one picture; the first sound track is the default.
+    """
+    pictures = sorted(
+        (track for track in tracks if track.kind == "video"), key=lambda t: -t.peak_bandwidth
+    )
+    sounds = [track for track in tracks if track.kind == "audio"]
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    for number, (track, label) in enumerate(zip(sounds, track_labels(sounds), strict=True)):
+        lines.append(_media(track, label, is_default=number == 0))
+    for track in pictures:
+        lines += [_stream(track, sounds), f"{track.folder}/{PLAYLIST_NAME}"]
+    return _text(lines)
+
+
+def track_labels(tracks: Sequence[Track]) -> list[str]:
+    """A name for people for each sound track, different from all others (RFC 8216 §4.3.4.1.1)."""
+    labels = list[str]()
+    for number, track in enumerate(tracks, start=1):
+        tag = language_tag(track.language)
+        label = _printable(track.title) or (tag if tag != UNKNOWN_LANGUAGE else f"Audio {number}")
+        labels.append(label if label not in labels else f"{label} ({number})")
+    return labels
+
+
+def _media(track: Track, label: str, *, is_default: bool) -> str:
+    tag = language_tag(track.language)
+    attributes = ["TYPE=AUDIO", f'GROUP-ID="{AUDIO_GROUP}"']
+    attributes += [f'LANGUAGE="{tag}"'] if tag != UNKNOWN_LANGUAGE else []
+    attributes += [
+        f'NAME="{label}"',
+        f"DEFAULT={'YES' if is_default else 'NO'}",
+        "AUTOSELECT=YES",
+        f'CHANNELS="{track.channels}"',
+        f'URI="{track.folder}/{PLAYLIST_NAME}"',
+    ]
+    return f"#EXT-X-MEDIA:{','.join(attributes)}"
+
+
+def _stream(track: Track, sounds: Sequence[Track]) -> str:
+    """Rates are of the picture with the most expensive sound, RFC 8216 §4.3.4.2."""
+    peak = track.peak_bandwidth + max((s.peak_bandwidth for s in sounds), default=0)
+    average = track.average_bandwidth + max((s.average_bandwidth for s in sounds), default=0)
+    codecs = ",".join(dict.fromkeys([track.codec, *(sound.codec for sound in sounds)]))
+    attributes = [
+        f"BANDWIDTH={peak}",
+        f"AVERAGE-BANDWIDTH={average}",
+        f'CODECS="{codecs}"',
+        f"RESOLUTION={track.width}x{track.height}",
+        f"FRAME-RATE={float(track.frame_rate):.3f}",
+        "VIDEO-RANGE=SDR",
+        "CLOSED-CAPTIONS=NONE",
+    ]
+    attributes += [f'AUDIO="{AUDIO_GROUP}"'] if sounds else []
+    return f"#EXT-X-STREAM-INF:{','.join(attributes)}"
+
+
+def _microseconds(ticks: int, timescale: int) -> int:
+    return round(Fraction(ticks * 1_000_000, timescale))
+
+
+def _printable(text: str) -> str:
+    """Text that can stand in a quoted string: no quotation marks, no line ends."""
+    kept = "".join(c if c.isprintable() and c != '"' else " " for c in text)
+    return " ".join(kept.split())
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

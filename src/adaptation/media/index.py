@@ -1,0 +1,254 @@
+"""The segment index: the one record of an asset's tracks from which all manifests are written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from itertools import accumulate, pairwise
+from typing import Any, Literal
+
+from adaptation.errors import ToolError
+from adaptation.media.boxes import Fragment, Init, read_fragment, read_init
+from adaptation.media.probe import UNKNOWN_LANGUAGE
+
+Kind = Literal["video", "audio"]
+INIT_NAME = "init.mp4"
+"""File of a track's init segment."""
+SEGMENT_TEMPLATE = "$Number%05d$.m4s"
+"""Files of a track's media segments, counted from 1, as DASH and Packager write it."""
+
+USUAL_RATES = tuple(
+    rate
+    for whole in (24, 25, 30, 48, 50, 60, 120)
+    for rate in (Fraction(whole), Fraction(whole * 1000, 1001))
+)
+"""Frames per second of film and television."""
+RATE_TOLERANCE = Fraction(1, 2500)
+"""Less than half of what lies between 24 and 23.976: rounding to ticks, not another rate."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One media segment."""
+
+    name: str
+    """File name inside the track's folder."""
+    start: int
+    """Presentation time in ticks; 0 is the first frame of the asset."""
+    duration: int
+    """Ticks up to the next segment."""
+    size_bytes: int
+    """Size of the file."""
+    sha256: str
+    """Digest of the file, hexadecimal."""
+    independent: bool
+    """Whether decoding can start with it."""
+    sample_count: int
+    """Frames or packets in it."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """One rendition or sound track with its segments."""
+
+    kind: Kind
+    """`video` or `audio`."""
+    name: str
+    """Id, unique in the asset."""
+    folder: str
+    """Folder inside the asset."""
+    codec: str
+    """RFC 6381 name, such as `avc1.640028`."""
+    timescale: int
+    """Ticks per second."""
+    media_time: int
+    """Ticks that the init segment's edit list skips; already taken off the segments' starts."""
+    init_name: str
+    """File name of the init segment inside the folder."""
+    init_size_bytes: int
+    """Size of the init segment."""
+    init_sha256: str
+    """Digest of the init segment, hexadecimal."""
+    segments: tuple[Segment, ...]
+    """In the order they are played; at least one."""
+    width: int = 0
+    """Pixels; 0 for sound."""
+    height: int = 0
+    """Pixels; 0 for sound."""
+    frame_rate: Fraction = Fraction(0)
+    """Average frames per second; 0 for sound."""
+    language: str = UNKNOWN_LANGUAGE
+    """ISO 639 code of sound."""
+    title: str = ""
+    """Name of sound for people."""
+    channels: int = 0
+    """0 for pictures."""
+    sample_rate: int = 0
+    """Hertz; 0 for pictures."""
+
+    @property
+    def duration_seconds(self) -> Fraction:
+        """Presented time of all segments."""
+        last = self.segments[-1]
+        return Fraction(last.start + last.duration - self.segments[0].start, self.timescale)
+
+    @property
+    def sample_count(self) -> int:
+        """Frames or packets in all segments."""
+        return sum(segment.sample_count for segment in self.segments)
+
+    @property
+    def target_duration(self) -> int:
+        """Seconds: the longest segment, rounded to the nearest whole, RFC 8216 §4.3.3.1."""
+        longest = max(segment.duration for segment in self.segments)
+        return max(1, (2 * longest + self.timescale) // (2 * self.timescale))
+
+    @property
+    def average_bandwidth(self) -> int:
+        """Bits per second over the whole track, rounded up."""
+        bits = 8 * sum(segment.size_bytes for segment in self.segments)
+        return _ceiling(bits / self.duration_seconds)
+
+    @cached_property
+    def peak_bandwidth(self) -> int:
+        """The peak segment bit rate, RFC 8216 §4.1, in bits per second, rounded up.
+
+        The largest rate of neighbouring segments that together last 0.5 to 1.5 target
+        durations: so a tiny last segment does not count alone, as Apple's rules want it.
+        """
+        ends = list(accumulate((s.duration for s in self.segments), initial=0))
+        sizes = list(accumulate((s.size_bytes for s in self.segments), initial=0))
+        unit = self.target_duration * self.timescale
+        peak = Fraction(self.average_bandwidth)
+        for first in range(len(self.segments)):
+            for after in range(first + 1, len(ends)):
+                ticks = ends[after] - ends[first]
+                if 2 * ticks > 3 * unit:
+                    break
+                if 2 * ticks >= unit:
+                    bits = 8 * (sizes[after] - sizes[first])
+                    peak = max(peak, Fraction(bits * self.timescale, ticks))
+        return _ceiling(peak)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON that `from_json` reads back."""
+        document = asdict(self)
+        document["frame_rate"] = str(self.frame_rate)
+        document["segments"] = [asdict(segment) for segment in self.segments]
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Track:
+        """Read what `to_json` wrote."""
+        segments = tuple(Segment(**segment) for segment in document["segments"])
+        rate = Fraction(document["frame_rate"])
+        return cls(**{**document, "segments": segments, "frame_rate": rate})
+
+
+def index_track(name: str, init: bytes, files: Iterable[tuple[str, bytes]]) -> Track:
+    """Read a track's segments, check that they join, and measure them.
+
+    Args:
+        name: the track's id and folder.
+        init: the init segment.
+        files: name and content of each media segment in order; read one at a time.
+
+    Raises:
+        ToolError: `output_broken` (a file), `output_mismatch` (a gap, an overlap, no key frame).
+    """
+    header = read_init(init)
+    read = [_Read(file, read_fragment(body, header), body) for file, body in files]
+    fragments = [item.fragment for item in read]
+    _check_joins(name, fragments)
+    starts = _starts(fragments, header)
+    segments = tuple(
+        item.segment(start, end) for item, (start, end) in zip(read, pairwise(starts), strict=True)
+    )
+    return _track(name, init, header, segments)
+
+
+class _Read:
+    """What is kept of a media segment's file: not its content."""
+
+    def __init__(self, name: str, fragment: Fragment, content: bytes) -> None:
+        self.name = name
+        self.fragment = fragment
+        self.size_bytes = len(content)
+        self.sha256 = hashlib.sha256(content).hexdigest()
+
+    def segment(self, start: int, end: int) -> Segment:
+        return Segment(
+            name=self.name,
+            start=start,
+            duration=end - start,
+            size_bytes=self.size_bytes,
+            sha256=self.sha256,
+            independent=self.fragment.starts_with_sync,
+            sample_count=self.fragment.sample_count,
+        )
+
+
+def _check_joins(name: str, fragments: list[Fragment]) -> None:
+    """Each segment begins where the one before ends, with a sample that needs no other."""
+    if not fragments:
+        raise _mismatch(f"track {name} has no segments")
+    for number, (early, late) in enumerate(pairwise(fragments), start=2):
+        gap = late.decode_time - early.decode_time - early.duration
+        if gap:
+            raise _mismatch(f"{gap:+} ticks between segments {number - 1} and {number} of {name}")
+        if late.earliest <= early.earliest:
+            raise _mismatch(f"segment {number} of {name} is shown before the one ahead of it")
+    for number, fragment in enumerate(fragments, start=1):
+        if not fragment.starts_with_sync:
+            raise _mismatch(f"segment {number} of {name} does not begin with a key frame")
+
+
+def _starts(fragments: list[Fragment], header: Init) -> list[int]:
+    """Presentation time of each segment and the end of the last, after the edit list.
+
+    Sound begins with priming that the edit list hides: its first segment starts at 0 and is
+    shorter by that much, for players never hear it.
+    """
+    shown = [max(0, fragment.earliest - header.media_time) for fragment in fragments]
+    end = max(fragment.latest_end for fragment in fragments) - header.media_time
+    return [*shown, end]
+
+
+def _track(name: str, init: bytes, header: Init, segments: tuple[Segment, ...]) -> Track:
+    track = Track(
+        kind="video" if header.width else "audio",
+        name=name,
+        folder=name,
+        codec=header.codec,
+        timescale=header.timescale,
+        media_time=header.media_time,
+        init_name=INIT_NAME,
+        init_size_bytes=len(init),
+        init_sha256=hashlib.sha256(init).hexdigest(),
+        segments=segments,
+        width=header.width,
+        height=header.height,
+        channels=header.channels,
+        sample_rate=header.sample_rate,
+    )
+    if track.kind == "audio":
+        return track
+    return replace(track, frame_rate=nominal_rate(track.sample_count / track.duration_seconds))
+
+
+def nominal_rate(average: Fraction) -> Fraction:
+    """The usual frame rate that a measured one stands for, else the measured one."""
+    nearest = min(USUAL_RATES, key=lambda usual: abs(usual - average))
+    close = abs(nearest - average) < nearest * RATE_TOLERANCE
+    return nearest if close else average.limit_denominator(1001)
+
+
+def _ceiling(value: Fraction) -> int:
+    return -(-value.numerator // value.denominator)
+
+
+def _mismatch(what: str) -> ToolError:
+    return ToolError(f"the segments do not join: {what}", code="output_mismatch")

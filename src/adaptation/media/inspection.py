@@ -1,0 +1,192 @@
+"""Puts together what is known of a source from its bytes, its headers and all its packets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, BinaryIO
+
+from adaptation.errors import SourceError
+from adaptation.media.container import check_complete, truncated
+from adaptation.media.probe import Source, VideoTrack, parse_source
+from adaptation.media.timeline import Timeline, timeline
+
+TRUSTED_DURATIONS = frozenset({"mov", "matroska", "avi", "asf", "flv"})
+"""Containers whose duration is written in the file; others get it estimated."""
+ALLOWED_LOSS = 0.02
+"""Part of the announced duration that may be missing at the end: writers round and forget."""
+ALLOWED_LOSS_SECONDS = 1.0
+"""The least that may be missing, for short files."""
+
+
+@dataclass
+class _Extent:
+    """First and last moment of one stream, in its ticks."""
+
+    start: int | None = None
+    end: int = 0
+
+    def add(self, pts: int, duration: int) -> None:
+        self.start = pts if self.start is None else min(self.start, pts)
+        self.end = max(self.end, pts + duration)
+
+
+class Inspection:
+    """Reads a source piece by piece: `read_file`, `read_headers`, `read_packet`…, `result`."""
+
+    def __init__(self) -> None:
+        self._source: Source | None = None
+        self._video: VideoTrack | None = None
+        self._announced: dict[int, float] = {}
+        self._time_bases: dict[int, Fraction] = {}
+        self._extents: dict[int, _Extent] = {}
+        self._frames: dict[int, int] = {}
+        self._first_key: int | None = None
+        self.times_missing = False
+        """Whether frames came without a time: then `read_frame` must see all frames instead."""
+
+    @property
+    def video_index(self) -> int:
+        """Stream index of the picture."""
+        return self._picture().index
+
+    def read_file(self, stream: BinaryIO) -> None:
+        """Look at the raw file.
+
+        Raises:
+            SourceError: it is empty, text, or cut short.
+        """
+        check_complete(stream)
+
+    def read_headers(self, document: Mapping[str, Any]) -> None:
+        """Take the answer of `ffprobe -of json -show_format -show_streams`.
+
+        Raises:
+            SourceError: `source_no_video`.
+        """
+        self._source = parse_source(document)
+        self._video = self._source.video
+        self._picture()
+        for stream in document["streams"]:
+            index = int(stream["index"])
+            if stream.get("time_base", "0/1")[:2] != "0/":
+                self._time_bases[index] = Fraction(stream["time_base"])
+                self._extents[index] = _Extent()
+            if stream.get("codec_type") in ("audio", "video") and "duration" in stream:
+                self._announced[index] = float(stream["duration"])
+
+    def read_packet(self, line: str) -> None:
+        """Take one packet as `ffprobe -of csv=p=0` prints it.
+
+        Args:
+            line: `stream_index,pts,dts,duration,size,flags`.
+        """
+        fields = line.split(",")
+        if len(fields) < 6 or not fields[0].isdigit():
+            return
+        index = int(fields[0])
+        if index == self.video_index:
+            self._read_picture(fields)
+        elif "D" not in fields[5] and index in self._extents and _is_number(fields[1]):
+            self._extents[index].add(int(fields[1]), _ticks(fields[3]))
+
+    def _read_picture(self, fields: list[str]) -> None:
+        pts, flags = fields[1], fields[5]
+        if not _is_number(pts):
+            self.times_missing = self.times_missing or "D" not in flags
+            return
+        if "K" in flags and self._first_key is None:
+            self._first_key = int(pts)
+        # Discarded by an edit list, or undecodable before the first key frame: never shown.
+        if "D" in flags or self._first_key is None or int(pts) < self._first_key:
+            return
+        self.read_frame(int(pts), _ticks(fields[3]))
+
+    def restart_frames(self) -> None:
+        """Forget the frames read so far."""
+        self._frames.clear()
+        self._extents[self.video_index] = _Extent()
+
+    def read_frame(self, pts: int, duration: int) -> None:
+        """Take one frame of the picture, in ticks of its stream."""
+        self._frames[pts] = duration
+        self._extents[self.video_index].add(pts, duration)
+
+    def result(self) -> tuple[Source, Timeline]:
+        """The source with measured durations, and when its frames are shown.
+
+        Raises:
+            SourceError: `source_truncated`, `source_no_video` (a track without frames).
+        """
+        video = self._picture()
+        last = max(self._frames, default=0)
+        frames = timeline(self._time_bases[video.index], self._frames, self._frames.get(last, 0))
+        if frames is None:
+            raise _no_picture("its video track has no frame that can be shown")
+        source = self._measured(frames)
+        self._check_announced(source)
+        return source, frames
+
+    def _picture(self) -> VideoTrack:
+        if self._video is None:
+            raise _no_picture("it has no video track")
+        return self._video
+
+    def _seconds(self, index: int) -> tuple[float, float]:
+        """Start and end of a stream; (0, 0) when it has no packets."""
+        extent = self._extents.get(index, _Extent())
+        if extent.start is None:
+            return 0.0, 0.0
+        time_base = self._time_bases[index]
+        return float(extent.start * time_base), float(extent.end * time_base)
+
+    def _measured(self, frames: Timeline) -> Source:
+        """The source with the times of its packets; sound that nobody would hear is left out."""
+        if self._source is None:
+            raise ValueError("read_headers comes first")
+        audio = []
+        for track in self._source.audio:
+            start, end = self._seconds(track.index)
+            # Without packets, or over before the first frame: nothing of it would be heard.
+            if end > max(start, float(frames.start_seconds)):
+                audio.append(replace(track, start_seconds=start, end_seconds=end))
+        end = max([float(frames.end_seconds), *(track.end_seconds for track in audio)])
+        duration = end - float(frames.start_seconds)
+        return replace(self._source, duration_seconds=duration, audio=tuple(audio))
+
+    def _check_announced(self, source: Source) -> None:
+        """Compare what the headers promise with what came."""
+        container = source.format_name.partition(",")[0]
+        if self._source is None or container not in TRUSTED_DURATIONS:
+            return
+        spans = [self._seconds(index) for index in self._extents]
+        end = max(end for _, end in spans)
+        # Matroska counts from zero, the others from the first packet.
+        start = 0.0 if container == "matroska" else min(begin for begin, end in spans if end)
+        _check_length("file", self._source.duration_seconds, end - start)
+        if container == "mov":  # the others' track durations are guesses
+            for index, announced in self._announced.items():
+                start, end = self._seconds(index)
+                _check_length(f"track {index}", announced, end - start)
+
+
+def _check_length(name: str, announced: float, found: float) -> None:
+    if announced - found > max(ALLOWED_LOSS_SECONDS, ALLOWED_LOSS * announced):
+        raise truncated(f"its {name} should last {announced:.2f} s and ends after {found:.2f} s")
+
+
+def _no_picture(what: str) -> SourceError:
+    return SourceError(
+        f"the source has no picture: {what}",
+        code="source_no_video",
+        hint="Give a file with a video track; sound alone cannot become a ladder.",
+    )
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("-").isdigit()
+
+
+def _ticks(text: str) -> int:
+    return int(text) if _is_number(text) else 0

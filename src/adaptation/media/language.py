@@ -1,0 +1,55 @@
+"""Turns the language codes found in sources into the tags that manifests want."""
+
+from __future__ import annotations
+
+import re
+
+from adaptation.media.probe import UNKNOWN_LANGUAGE
+
+# ISO 639-2 (both spellings where there are two) to ISO 639-1: RFC 5646 §2.2.1 asks for the
+# shortest code of a language.
+_PAIRS = (
+    "aar:aa abk:ab afr:af aka:ak alb:sq amh:am ara:ar arg:an arm:hy asm:as ava:av ave:ae "
+    "aym:ay aze:az bak:ba bam:bm baq:eu bel:be ben:bn bis:bi bod:bo bos:bs bre:br bul:bg "
+    "bur:my cat:ca ces:cs cha:ch che:ce chi:zh chu:cu chv:cv cor:kw cos:co cre:cr cym:cy "
+    "cze:cs dan:da deu:de div:dv dut:nl dzo:dz ell:el eng:en epo:eo est:et eus:eu ewe:ee "
+    "fao:fo fas:fa fij:fj fin:fi fra:fr fre:fr fry:fy ful:ff geo:ka ger:de gla:gd gle:ga "
+    "glg:gl glv:gv gre:el grn:gn guj:gu hat:ht hau:ha heb:he her:hz hin:hi hmo:ho hrv:hr "
+    "hun:hu hye:hy ibo:ig ice:is ido:io iii:ii iku:iu ile:ie ina:ia ind:id ipk:ik isl:is "
+    "ita:it jav:jv jpn:ja kal:kl kan:kn kas:ks kat:ka kau:kr kaz:kk khm:km kik:ki kin:rw "
+    "kir:ky kom:kv kon:kg kor:ko kua:kj kur:ku lao:lo lat:la lav:lv lim:li lin:ln lit:lt "
+    "ltz:lb lub:lu lug:lg mac:mk mah:mh mal:ml mao:mi mar:mr may:ms mkd:mk mlg:mg mlt:mt "
+    "mon:mn mri:mi msa:ms mya:my nau:na nav:nv nbl:nr nde:nd ndo:ng nep:ne nld:nl nno:nn "
+    "nob:nb nor:no nya:ny oci:oc oji:oj ori:or orm:om oss:os pan:pa per:fa pli:pi pol:pl "
+    "por:pt pus:ps que:qu roh:rm ron:ro rum:ro run:rn rus:ru sag:sg san:sa sin:si slk:sk "
+    "slo:sk slv:sl sme:se smo:sm sna:sn snd:sd som:so sot:st spa:es sqi:sq srd:sc srp:sr "
+    "ssw:ss sun:su swa:sw swe:sv tah:ty tam:ta tat:tt tel:te tgk:tg tgl:tl tha:th tib:bo "
+    "tir:ti ton:to tsn:tn tso:ts tuk:tk tur:tr twi:tw uig:ug ukr:uk urd:ur uzb:uz ven:ve "
+    "vie:vi vol:vo wel:cy wln:wa wol:wo xho:xh yid:yi yor:yo zha:za zho:zh zul:zu"
+)
+_SHORT = dict(re.findall(r"([a-z]{3}):([a-z]{2})", _PAIRS))
+
+
+def has_short_code(primary: str) -> bool:
+    """Whether this is one of the two-letter codes of ISO 639-1."""
+    return primary in _SHORT.values()
+
+
+def language_tag(code: str) -> str:
+    """The RFC 5646 tag of an ISO 639 code; `und` for what is no code.
+
+    Args:
+        code: two or three letters, optionally with subtags (`pt-BR`).
+    """
+    primary, *subtags = code.strip().lower().replace("_", "-").split("-")
+    is_code = primary.isascii() and primary.isalpha() and len(primary) in (2, 3)
+    if not is_code or not all(part.isascii() and part.isalnum() for part in subtags):
+        return UNKNOWN_LANGUAGE
+    return "-".join([_SHORT.get(primary, primary), *map(_case, subtags)])
+
+
+def _case(subtag: str) -> str:
+    """Countries in capitals, scripts with one, as RFC 5646 §2.1.1 recommends."""
+    if len(subtag) == 4 and subtag.isalpha():
+        return subtag.title()
+    return subtag.upper() if len(subtag) == 2 else subtag

@@ -1,0 +1,206 @@
+"""What a source holds: its picture, its sound tracks and the facts of its container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+from adaptation.errors import SourceError
+
+UNKNOWN_LANGUAGE = "und"
+"""ISO 639-2: undetermined."""
+INTERLACED = frozenset({"tt", "bb", "tb", "bt"})
+"""ffprobe's words for pictures made of two fields."""
+
+
+@dataclass(frozen=True)
+class VideoTrack:
+    """The picture, as it is meant to be shown."""
+
+    index: int
+    """Stream index in the source."""
+    codec: str
+    """ffprobe's name, such as `h264`."""
+    width: int
+    """Pixels after rotation and sample aspect ratio."""
+    height: int
+    """Pixels after rotation and sample aspect ratio."""
+    rotation: int
+    """Degrees clockwise that turn the stored picture upright: 0, 90, 180 or 270."""
+    frame_rate: Fraction
+    """Average frames per second as announced; 0 when unknown."""
+    pixel_format: str
+    """FFmpeg's name, such as `yuv420p`."""
+    color_space: str
+    """FFmpeg's name of the matrix, such as `bt709`; empty when not stated."""
+    interlaced: bool
+    """Whether the pictures are made of two fields."""
+
+
+@dataclass(frozen=True)
+class AudioTrack:
+    """One sound track."""
+
+    index: int
+    """Stream index in the source."""
+    codec: str
+    """ffprobe's name, such as `aac`."""
+    channels: int
+    """Number of channels."""
+    sample_rate: int
+    """Hertz."""
+    language: str = UNKNOWN_LANGUAGE
+    """ISO 639 code as found."""
+    title: str = ""
+    """Name as found."""
+    start_seconds: float = 0.0
+    """Time of the first packet on the source's clock."""
+    end_seconds: float = 0.0
+    """Time at which the last packet ends on the source's clock."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A probed source."""
+
+    format_name: str
+    """FFmpeg's name of the container, such as `mov,mp4,m4a,3gp,3g2,mj2`."""
+    duration_seconds: float
+    """From the first frame to the end of the longest track; until the packets were read, what
+    the container announces."""
+    size_bytes: int
+    """Size of the file."""
+    bitrate: int
+    """Bits per second over all tracks."""
+    video: VideoTrack | None
+    """The picture, none for pure sound."""
+    audio: tuple[AudioTrack, ...]
+    """All sound tracks in the source's order."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON that `from_json` reads back."""
+        document = asdict(self)
+        if self.video is not None:
+            document["video"]["frame_rate"] = str(self.video.frame_rate)
+        document["audio"] = [asdict(track) for track in self.audio]
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Source:
+        """Read what `to_json` wrote."""
+        video = document["video"]
+        if video is not None:
+            video = VideoTrack(**{**video, "frame_rate": Fraction(video["frame_rate"])})
+        audio = tuple(AudioTrack(**track) for track in document["audio"])
+        return cls(**{**document, "video": video, "audio": audio})
+
+
+def parse_source(document: Mapping[str, Any]) -> Source:
+    """Read the answer of `ffprobe -of json -show_format -show_streams`.
+
+    Raises:
+        SourceError: `source_unreadable`, a picture without a size.
+    """
+    streams: Sequence[Mapping[str, Any]] = document.get("streams", [])
+    facts: Mapping[str, Any] = document.get("format", {})
+    return Source(
+        format_name=str(facts.get("format_name", "")),
+        duration_seconds=_number(facts.get("duration")),
+        size_bytes=int(_number(facts.get("size"))),
+        bitrate=int(_number(facts.get("bit_rate"))),
+        video=_main_picture(streams),
+        audio=tuple(_audio(s) for s in streams if _is_audio(s)),
+    )
+
+
+def _main_picture(streams: Sequence[Mapping[str, Any]]) -> VideoTrack | None:
+    """The default picture, else the largest; cover art and thumbnails are none."""
+    pictures = [s for s in streams if s.get("codec_type") == "video" and not _is_cover(s)]
+    if not pictures:
+        return None
+    return _video(max(pictures, key=_preference))
+
+
+def _is_cover(stream: Mapping[str, Any]) -> bool:
+    disposition: Mapping[str, Any] = stream.get("disposition", {})
+    return any(
+        disposition.get(kind) for kind in ("attached_pic", "timed_thumbnails", "still_image")
+    )
+
+
+def _preference(stream: Mapping[str, Any]) -> tuple[int, int, int]:
+    is_default = int(stream.get("disposition", {}).get("default", 0))
+    area = int(stream.get("width", 0)) * int(stream.get("height", 0))
+    return is_default, area, -int(stream["index"])
+
+
+def _is_audio(stream: Mapping[str, Any]) -> bool:
+    return stream.get("codec_type") == "audio" and int(_number(stream.get("channels"))) > 0
+
+
+def _video(stream: Mapping[str, Any]) -> VideoTrack:
+    rotation = _rotation(stream)
+    width, height = _display_size(stream, rotation)
+    return VideoTrack(
+        index=int(stream["index"]),
+        codec=str(stream.get("codec_name", "unknown")),
+        width=width,
+        height=height,
+        rotation=rotation,
+        frame_rate=_ratio(stream.get("avg_frame_rate"), "/"),
+        pixel_format=str(stream.get("pix_fmt", "")),
+        color_space=str(stream.get("color_space", "")),
+        interlaced=stream.get("field_order") in INTERLACED,
+    )
+
+
+def _display_size(stream: Mapping[str, Any], rotation: int) -> tuple[int, int]:
+    width, height = int(stream.get("width", 0)), int(stream.get("height", 0))
+    if width <= 0 or height <= 0:
+        raise SourceError(
+            "the picture has no size",
+            code="source_unreadable",
+            hint="The file is damaged or has no picture FFmpeg can read; export it again.",
+        )
+    # Only the width is stretched: the number of lines is what ladders and people go by.
+    aspect = _ratio(stream.get("sample_aspect_ratio"), ":") or Fraction(1)
+    shown = max(1, round(width * aspect))
+    return (height, shown) if rotation in (90, 270) else (shown, height)
+
+
+def _rotation(stream: Mapping[str, Any]) -> int:
+    """Degrees clockwise; the display matrix counts the other way round."""
+    for side_data in stream.get("side_data_list", []):
+        if "rotation" in side_data:
+            return round(-_number(side_data["rotation"]) / 90) * 90 % 360
+    return 0
+
+
+def _audio(stream: Mapping[str, Any]) -> AudioTrack:
+    tags: Mapping[str, Any] = stream.get("tags", {})
+    return AudioTrack(
+        index=int(stream["index"]),
+        codec=str(stream.get("codec_name", "unknown")),
+        channels=int(_number(stream.get("channels"))),
+        sample_rate=int(_number(stream.get("sample_rate"))),
+        language=str(tags.get("language") or UNKNOWN_LANGUAGE).lower(),
+        title=str(tags.get("title", "")),
+    )
+
+
+def _ratio(text: object, separator: str) -> Fraction:
+    """A ratio such as `30000/1001` or `16:15`; 0 when unknown."""
+    above, _, below = str(text).partition(separator)
+    if not above.isdigit() or not below.isdigit() or int(below) == 0:
+        return Fraction(0)
+    return Fraction(int(above), int(below))
+
+
+def _number(text: object) -> float:
+    """A number ffprobe printed; 0 for `N/A` and for nothing."""
+    try:
+        return float(str(text))
+    except ValueError:
+        return 0.0

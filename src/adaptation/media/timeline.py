@@ -1,0 +1,99 @@
+"""When each picture of a source is shown: what every encode is planned by and judged against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import groupby, pairwise
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The displayed frames of a source in the order they are shown."""
+
+    time_base: Fraction
+    """Seconds per tick."""
+    pts: tuple[int, ...]
+    """Presentation time of each frame in ticks: rising, at least one."""
+    last_duration: int
+    """Ticks for which the last frame is shown."""
+
+    def __post_init__(self) -> None:
+        if not self.pts or any(late <= early for early, late in pairwise(self.pts)):
+            raise ValueError("a timeline needs at least one frame and rising times")
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    @property
+    def start_seconds(self) -> Fraction:
+        """When the first frame appears, on the source's clock."""
+        return self.pts[0] * self.time_base
+
+    @property
+    def end_seconds(self) -> Fraction:
+        """When the last frame disappears, on the source's clock."""
+        return (self.pts[-1] + self.last_duration) * self.time_base
+
+    @property
+    def duration_seconds(self) -> Fraction:
+        """From the first frame's appearance to the last one's end."""
+        return self.end_seconds - self.start_seconds
+
+    @cached_property
+    def half_frame(self) -> Fraction:
+        """Half the shortest distance of two frames, in seconds: safe room for rounding."""
+        gaps = (late - early for early, late in pairwise(self.pts))
+        return min(gaps, default=max(1, self.last_duration)) * self.time_base / 2
+
+    @cached_property
+    def unevenness_seconds(self) -> Fraction:
+        """The longest minus the shortest time a frame is shown."""
+        gaps = [late - early for early, late in pairwise(self.pts)] + [self.last_duration]
+        return (max(gaps) - min(gaps)) * self.time_base
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Average frames per second."""
+        return len(self.pts) / self.duration_seconds
+
+    def since_start(self, frame: int) -> Fraction:
+        """Seconds from the first frame to frame number `frame`."""
+        return (self.pts[frame] - self.pts[0]) * self.time_base
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; equal distances are counted, so that a film's hours stay small."""
+        steps = (late - early for early, late in pairwise(self.pts))
+        return {
+            "time_base": str(self.time_base),
+            "first": self.pts[0],
+            "steps": [[step, len(list(same))] for step, same in groupby(steps)],
+            "last_duration": self.last_duration,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Timeline:
+        """Read what `to_json` wrote."""
+        pts = [int(document["first"])]
+        for step, count in document["steps"]:
+            pts.extend(range(pts[-1] + step, pts[-1] + step * count + 1, step))
+        return cls(Fraction(document["time_base"]), tuple(pts), int(document["last_duration"]))
+
+
+def timeline(time_base: Fraction, pts: Iterable[int], last_duration: int) -> Timeline | None:
+    """Order presentation times as they are shown; none when there are no frames.
+
+    Args:
+        time_base: seconds per tick.
+        pts: ticks in any order; doubled times count once, for only one frame can be shown.
+        last_duration: ticks, or 0 when unknown: the distance before it is taken then.
+    """
+    ordered = tuple(sorted(set(pts)))
+    if not ordered:
+        return None
+    if last_duration <= 0:
+        last_duration = ordered[-1] - ordered[-2] if len(ordered) > 1 else 0
+    return Timeline(time_base, ordered, max(1, last_duration))

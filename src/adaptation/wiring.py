@@ -1,0 +1,128 @@
+"""The composition root: settings in, an engine with its store, tools and workflows out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from adaptation.adapters.scratch import Scratch
+from adaptation.adapters.storage import LocalStorage
+from adaptation.adapters.tools import find_tools
+from adaptation.engine.engine import Engine, Pace
+from adaptation.engine.model import Job
+from adaptation.engine.store import Store
+from adaptation.engine.tasks import Registry
+from adaptation.engine.worker import RetryRule
+from adaptation.settings import Settings, load_settings
+from adaptation.workflows import encoding
+from adaptation.workflows.parameters import is_web
+from adaptation.workflows.resources import Resources
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One configured engine on this machine."""
+
+    settings: Settings
+
+    @cached_property
+    def store(self) -> Store:
+        """The truth."""
+        return Store(self.settings.database)
+
+    @cached_property
+    def resources(self) -> Resources:
+        """What tasks work with."""
+        return Resources(
+            tools=find_tools(self.settings),
+            work=LocalStorage(self.settings.work_root),
+            downloads=self.settings.home / "downloads",
+        )
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The workflows there are."""
+        registry = Registry()
+        encoding.register(registry, self.settings.assets_root)
+        return registry
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Jobs in, tasks run."""
+        scratch = Scratch(self.settings.scratch_root)
+        return Engine(
+            store=self.store,
+            registry=self.registry,
+            resources=self.resources,
+            scratch=scratch.attempt,
+            remove_work=self.resources.remove_work,
+            sweep_scratch=lambda: scratch.sweep(self._is_running),
+            broker_url=self.settings.broker_url,
+            pace=Pace(
+                lease_seconds=self.settings.lease_seconds,
+                heartbeat_seconds=self.settings.heartbeat_seconds,
+                sweep_seconds=self.settings.sweep_seconds,
+                keep_failed_seconds=self.settings.keep_failed_days * 86_400,
+                retry=RetryRule(self.settings.retry_limit, self.settings.retry_delay),
+            ),
+        )
+
+    def _is_running(self, job_id: int, task_id: int, generation: int) -> bool:  # noqa: ARG002
+        return self.store.running(task_id, generation)
+
+    def submit_encoding(self, parameters: Mapping[str, Any]) -> tuple[Job, bool]:
+        """Submit a ladder, or go on with the job that was asked for in the same words.
+
+        A job is the same when its parameters are, and its local source has the same size and
+        time of change. An unfinished one is taken up where it stopped, a failed one is retried
+        from its finished tasks, a completed one is given as it is.
+
+        Returns:
+            The job, and whether it existed before.
+
+        Raises:
+            ParameterError: bad parameters, or the output belongs to another unfinished job.
+        """
+        self.engine.prepare()
+        checked = self.registry.workflow(encoding.NAME).check(parameters)
+        fingerprint = _fingerprint(checked)
+        known = self.store.latest_with(fingerprint)
+        if known is not None and self._goes_on(known):
+            return self.store.job(known.id), True
+        job = self.engine.submit(encoding.NAME, checked, fingerprint=fingerprint)
+        return job, False
+
+    def _goes_on(self, known: Job) -> bool:
+        if not known.ended:
+            self.store.forgive_losses(known.id)
+            self.store.resume(known.id)
+            return True
+        if known.succeeded:
+            return True
+        if not known.retryable:
+            return False
+        self.store.retry(known.id)
+        return True
+
+
+def deploy(settings: Settings | None = None) -> Deployment:
+    """A deployment from the settings given, else from the environment.
+
+    Raises:
+        SettingsError: a setting has a bad value.
+    """
+    return Deployment(settings or load_settings())
+
+
+def _fingerprint(checked: Mapping[str, Any]) -> str:
+    """Equal for requests that would do the same work."""
+    identity: dict[str, Any] = {"workflow": encoding.NAME, "parameters": dict(checked)}
+    if not is_web(checked["url"]) and (path := Path(checked["url"])).exists():
+        facts = path.stat()
+        identity["source"] = [facts.st_size, facts.st_mtime_ns]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

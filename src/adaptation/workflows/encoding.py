@@ -1,0 +1,51 @@
+"""`encoding_workflow`: one source to a ladder of renditions, as HLS and DASH over one set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from celery import chain
+from celery.canvas import Signature
+
+from adaptation.engine.tasks import Registry, WorkflowDefinition
+from adaptation.workflows import steps
+from adaptation.workflows.parameters import check_encoding
+
+NAME = "encoding_workflow"
+
+
+def author(parameters: dict[str, Any]) -> Signature[Any]:
+    """The canvas of one job; `add_playlist_header` adds the chord over the renditions."""
+    return chain(
+        steps.download_file.s(**parameters),
+        steps.get_video_size.s(),
+        steps.add_playlist_header.s(),
+        steps.chunk_dash.s(),
+        steps.publish.s(),
+        steps.notify.s(quality_name="all", status="completed", complete=True),
+    )
+
+
+def register(registry: Registry, assets_root: Path) -> None:
+    """Make the workflow and its tasks known.
+
+    Args:
+        registry: of this process.
+        assets_root: the folder that relative output folders lie in.
+    """
+
+    def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
+        return check_encoding(parameters, assets_root)
+
+    registry.add_tasks(*steps.TASKS)
+    registry.add_workflow(
+        WorkflowDefinition(
+            name=NAME,
+            check=check,
+            author=author,
+            output=lambda parameters: str(parameters["output_folder"]),
+            farewell={"quality": "all"},
+        )
+    )

@@ -1,0 +1,124 @@
+"""The parameters of `encoding_workflow`, checked before anything is stored."""
+
+from __future__ import annotations
+
+import difflib
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from adaptation.errors import ParameterError
+from adaptation.media.rendition import parse_renditions
+
+WEB_SCHEMES = frozenset({"http", "https"})
+
+
+class EncodingParameters(BaseModel):
+    """What a client may say to `encoding_workflow`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    url: str = Field(min_length=1, description="The source: a path, file:// or http(s):// URL.")
+    renditions: list[dict[str, Any]] | None = Field(
+        None, description="name, height (px), bitrate (kbit/s), codec; none: chosen from the source"
+    )
+    output_folder: str | None = Field(None, description="The folder the asset appears as.")
+    segment_seconds: float = Field(4, ge=1, le=30, description="Length of a segment in seconds.")
+    metadata: dict[str, Any] | None = Field(None, description="Kept in asset.json as given.")
+    content_id: str | None = Field(None, max_length=200, description="The client's own key.")
+    verify: Literal["samples", "full"] = Field(
+        "samples", description="How much of each output is decoded as proof."
+    )
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = (
+        Field("veryfast", description="The encoder's speed: slower gives better pictures.")
+    )
+    empty_target: bool = Field(False, description="Replace an asset that is in the way.")
+
+    @field_validator("segment_seconds", mode="before")
+    @classmethod
+    def _whole_seconds(cls, value: object) -> object:
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def check_encoding(parameters: Mapping[str, Any], assets_root: Path) -> dict[str, Any]:
+    """Check the parameters of a job and fill in the defaults.
+
+    Args:
+        parameters: as the client gave them.
+        assets_root: the folder relative output folders lie in.
+
+    Returns:
+        JSON with `url` and `output_folder` absolute.
+
+    Raises:
+        ParameterError: names the field, what is wrong with it, and the nearest known name.
+    """
+    try:
+        checked = EncodingParameters.model_validate(dict(parameters))
+    except ValidationError as error:
+        raise _explained(error) from error
+    if checked.renditions is not None:
+        parse_renditions(checked.renditions)
+    document = checked.model_dump()
+    document["url"] = absolute_source(checked.url)
+    folder = checked.output_folder or f"{_stem(checked.url)}-{uuid.uuid4().hex[:8]}"
+    document["output_folder"] = str((assets_root / folder).absolute())
+    return document
+
+
+def absolute_source(url: str) -> str:
+    """A source as it stays valid in another working folder: a URL, or an absolute path.
+
+    Raises:
+        ParameterError: `source_scheme`, a scheme other than file, http and https.
+    """
+    if "://" not in url:
+        return str(Path(url).expanduser().absolute())
+    parts = urlsplit(url)
+    if parts.scheme.lower() in WEB_SCHEMES:
+        return url
+    if parts.scheme.lower() == "file" and parts.netloc in {"", "localhost"}:
+        return url2pathname(parts.path)
+    raise ParameterError(
+        f"sources are not read from {parts.scheme}://",
+        code="source_scheme",
+        hint="Give a path, a file:// URL of this machine, or an http:// or https:// URL.",
+    )
+
+
+def is_web(url: str) -> bool:
+    """Whether a checked source must be downloaded."""
+    return "://" in url and urlsplit(url).scheme.lower() in WEB_SCHEMES
+
+
+def _stem(url: str) -> str:
+    name = Path(urlsplit(url).path if is_web(url) else url).stem
+    kept = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name)
+    return kept.strip("-")[:40] or "asset"
+
+
+def _explained(error: ValidationError) -> ParameterError:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or "parameters"
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(field, EncodingParameters.model_fields, n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        known = ", ".join(EncodingParameters.model_fields)
+        return ParameterError(
+            f"unknown parameter {field!r}",
+            code="parameter_unknown",
+            hint=f"{hint}Known parameters: {known}.",
+        )
+    if first["type"] == "missing":
+        return ParameterError(
+            f"parameter {field!r} is missing", code="parameter_missing", hint=f"Give {field}."
+        )
+    return ParameterError(
+        f"parameter {field!r}: {first['msg']} (got {first['input']!r:.80})",
+        hint=f"Change {field}.",
+    )

@@ -1,0 +1,68 @@
+"""What the composition root gives to every task: tools, places and policies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adaptation.adapters.storage import Storage
+from adaptation.adapters.tools import Tools
+from adaptation.engine.tasks import TaskRun
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The same for all tasks of a process."""
+
+    tools: Tools
+    work: Storage
+    """The work area: the only way files get from one task to another."""
+    downloads: Path
+    """Folder for downloads under way, so that a cut one is resumed by the next attempt."""
+
+    def download_folder(self, job_id: int) -> Path:
+        """Where a job's downloads gather."""
+        return self.downloads / str(job_id)
+
+    def remove_work(self, job_id: int) -> None:
+        """Delete everything a job left in the work area."""
+        self.work.delete_prefix(f"jobs/{job_id}")
+        shutil.rmtree(self.download_folder(job_id), ignore_errors=True)
+
+
+Run = TaskRun[Resources]
+"""An attempt of a task of ours."""
+
+
+def put_json(run: Run, name: str, document: Any) -> str:
+    """Store a JSON document under this attempt's prefix; returns its key."""
+    key = f"{run.area}/{name}"
+    run.resources.work.put_bytes(json.dumps(document, separators=(",", ":")).encode(), key)
+    return key
+
+
+def put_text(run: Run, name: str, text: str) -> str:
+    """Store a text under this attempt's prefix; returns its key."""
+    key = f"{run.area}/{name}"
+    run.resources.work.put_bytes(text.encode(), key)
+    return key
+
+
+def put_file(run: Run, path: Path, name: str) -> str:
+    """Store a finished file under this attempt's prefix; returns its key."""
+    key = f"{run.area}/{name}"
+    run.resources.work.put_file(path, key)
+    return key
+
+
+def get_file(run: Run, key: str) -> Path:
+    """A path to read a stored file from."""
+    return run.resources.work.open_local(key, run.scratch)
+
+
+def get_json(run: Run, key: str) -> Any:
+    """Read a stored JSON document."""
+    return json.loads(get_file(run, key).read_bytes())

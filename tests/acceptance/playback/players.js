@@ -1,0 +1,77 @@
+// One face for three players.
+//
+// Each opener takes (video, url, report) and gives, once the manifest is known:
+//   renditions   [{id, width, height}], what a viewer could choose from
+//   select(id)   play this rendition from now on, dropping what is buffered of another
+//   active()     the id of the rendition in force
+// and calls report({fatal, detail}) for every error the player names.
+
+/* global Hls, shaka, dashjs */
+
+async function openHls(video, url, report) {
+  const player = new Hls({ autoStartLoad: true, startLevel: 0 });
+  player.on(Hls.Events.ERROR, (_, error) =>
+    report({ fatal: error.fatal, detail: error.details }),
+  );
+  const parsed = new Promise((resolve) => player.once(Hls.Events.MANIFEST_PARSED, resolve));
+  player.loadSource(url);
+  player.attachMedia(video);
+  await parsed;
+  return {
+    renditions: player.levels.map(({ width, height }, id) => ({ id, width, height })),
+    select: (id) => {
+      player.currentLevel = id;
+    },
+    active: () => player.currentLevel,
+  };
+}
+
+async function openShaka(video, url, report) {
+  const player = new shaka.Player();
+  player.addEventListener("error", ({ detail }) =>
+    report({
+      fatal: detail.severity === shaka.util.Error.Severity.CRITICAL,
+      detail: `${detail.code}`,
+    }),
+  );
+  await player.attach(video);
+  player.configure({ abr: { enabled: false } });
+  await player.load(url);
+  const active = () => player.getVariantTracks().find((track) => track.active);
+  const { audioId } = active();
+  return {
+    renditions: player
+      .getVariantTracks()
+      .filter((track) => track.audioId === audioId)
+      .map(({ videoId, width, height }) => ({ id: videoId, width, height })),
+    select: (id) => {
+      const wanted = (track) => track.videoId === id && track.audioId === audioId;
+      player.selectVariantTrack(player.getVariantTracks().find(wanted), true);
+    },
+    active: () => active().videoId,
+  };
+}
+
+async function openDash(video, url, report) {
+  const player = dashjs.MediaPlayer().create();
+  const { events } = dashjs.MediaPlayer;
+  player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: false } } } });
+  player.on(events.ERROR, ({ error }) =>
+    report({ fatal: true, detail: `${error.code} ${error.message}` }),
+  );
+  player.on(events.PLAYBACK_ERROR, ({ error }) =>
+    report({ fatal: true, detail: `playback ${error?.code} ${error?.message}` }),
+  );
+  const ready = new Promise((resolve) => player.on(events.STREAM_INITIALIZED, resolve));
+  player.initialize(video, url, false);
+  await ready;
+  return {
+    renditions: player
+      .getRepresentationsByType("video")
+      .map(({ id, width, height }) => ({ id, width, height })),
+    select: (id) => player.setRepresentationForTypeById("video", id, true),
+    active: () => player.getCurrentRepresentationForType("video")?.id,
+  };
+}
+
+export const players = { "hls.js": openHls, "shaka-player": openShaka, "dash.js": openDash };

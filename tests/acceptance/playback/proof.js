@@ -1,0 +1,92 @@
+// What a viewer does with an asset, done by a script: start, choose, seek, watch to the end.
+
+import { players } from "./players.js";
+
+const PATIENCE_SECONDS = 20;
+const ADVANCE_SECONDS = 0.4; // ten frames of a 25 fps clip: more than a decoder's first picture
+
+export async function prove(name, url) {
+  const video = document.querySelector("video");
+  const errors = [];
+  const warnings = [];
+  const seen = [];
+  const report = ({ fatal, detail }) => (fatal ? errors : warnings).push(detail);
+  video.addEventListener("error", () => errors.push(`media: ${video.error?.message}`));
+  const outcome = { errors, warnings, selected: seen };
+  try {
+    const player = await players[name](video, url, report);
+    outcome.renditions = player.renditions;
+    await video.play();
+    outcome.started_seconds = await advance(video, "the start");
+    outcome.duration_seconds = video.duration;
+    for (const rendition of player.renditions) {
+      seen.push(await show(video, player, rendition));
+    }
+    outcome.middle_seconds = await goTo(video, video.duration / 2);
+    outcome.ended_seconds = await watch(video);
+    outcome.frames = video.getVideoPlaybackQuality().totalVideoFrames;
+  } catch (error) {
+    errors.push(`${error.message ?? error}`);
+  }
+  return outcome;
+}
+
+// Choose one rendition, and see it on the screen while time goes on.
+async function show(video, player, { id, width, height }) {
+  await goTo(video, 0);
+  player.select(id);
+  const shown = () =>
+    player.active() === id && video.videoWidth === width && video.videoHeight === height;
+  await until(shown, `rendition ${id} (${width}x${height})`, () => describe(video));
+  const advanced = await advance(video, `rendition ${id}`);
+  return { id, width: video.videoWidth, height: video.videoHeight, advanced_seconds: advanced };
+}
+
+async function goTo(video, seconds) {
+  video.currentTime = seconds;
+  await until(() => !video.seeking, `a seek to ${seconds}`, () => describe(video));
+  if (video.paused) {
+    await video.play();
+  }
+  await advance(video, `going on at ${seconds}`);
+  return video.currentTime;
+}
+
+// The whole clip from its first picture to its last, in real time.
+async function watch(video) {
+  const ended = new Promise((resolve) =>
+    video.addEventListener("ended", resolve, { once: true }),
+  );
+  await goTo(video, 0);
+  const limit = timeout(video.duration + PATIENCE_SECONDS, () => `no end: ${describe(video)}`);
+  await Promise.race([ended, limit]);
+  return video.currentTime;
+}
+
+async function advance(video, where) {
+  const from = video.currentTime;
+  const advanced = () => video.currentTime - from >= ADVANCE_SECONDS || video.ended;
+  await until(advanced, `time at ${where}`, () => describe(video));
+  return video.currentTime - from;
+}
+
+async function until(condition, what, state) {
+  const deadline = performance.now() + PATIENCE_SECONDS * 1000;
+  while (!condition()) {
+    if (performance.now() > deadline) {
+      throw new Error(`waited in vain for ${what}: ${state()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function timeout(seconds, message) {
+  return new Promise((_, reject) =>
+    setTimeout(() => reject(new Error(message())), seconds * 1000),
+  );
+}
+
+function describe(video) {
+  const { currentTime, readyState, paused, ended, videoWidth, videoHeight } = video;
+  return JSON.stringify({ currentTime, readyState, paused, ended, videoWidth, videoHeight });
+}

@@ -1,0 +1,207 @@
+"""Makes the small clips that the tests encode: each function says the FFmpeg command it runs.
+
+All clips are about a second long. `BARS` draws the frame number into the picture as a 12-bit bar
+code, so that every frame can be told from its neighbours after any encode.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from adaptation.adapters.tools import Tools, find_tools
+from adaptation.settings import Settings
+
+PICTURE = "testsrc2=s={size}:r={rate}:d={seconds}"
+BEEP = "sine=f={pitch}:b=4:r=48000:d={seconds}"
+X264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p"
+
+
+@cache
+def tools() -> Tools:
+    """The tools the tests use: those of the settings in force."""
+    return find_tools(Settings())
+
+
+def ffmpeg(folder: Path, command: str) -> Path:
+    """Run FFmpeg in `folder`; the last word of the command is the file it makes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = shlex.split(command)
+    start = [str(tools().ffmpeg), "-nostdin", "-v", "error", "-y"]
+    subprocess.run([*start, *words], cwd=folder, check=True, timeout=120)
+    return folder / words[-1]
+
+
+def picture(size: str = "320x180", rate: str = "25", seconds: float = 1.2) -> str:
+    """An input of FFmpeg: a moving test picture with a running number."""
+    return f"-f lavfi -i {PICTURE.format(size=size, rate=rate, seconds=seconds)}"
+
+
+def beep(pitch: int = 440, seconds: float = 1.2) -> str:
+    """An input of FFmpeg: a tone with a beep each second."""
+    return f"-f lavfi -i {BEEP.format(pitch=pitch, seconds=seconds)}"
+
+
+def make_plain(folder: Path) -> Path:
+    """`testsrc2` 320x180 at 25 fps with a beep each second, H.264 + AAC, 1.2 s, faststart."""
+    inputs = f"{picture()} {beep()}"
+    return ffmpeg(folder, f"{inputs} {X264} -c:a aac -movflags +faststart plain.mp4")
+
+
+def make_silent(folder: Path) -> Path:
+    """A picture without any sound: `-an`."""
+    return ffmpeg(folder, f"{picture()} {X264} -an silent.mp4")
+
+
+def make_sound_only(folder: Path) -> Path:
+    """A sound track without a picture, in an MP4."""
+    return ffmpeg(folder, f"{beep()} -c:a aac sound_only.mp4")
+
+
+def make_cover_only(folder: Path) -> Path:
+    """Music with cover art: `-disposition:v:0 attached_pic` is a picture, but no video."""
+    cover = "-c:v mjpeg -frames:v 1 -pix_fmt yuvj420p -disposition:v:0 attached_pic"
+    return ffmpeg(folder, f"{picture()} {beep()} {cover} -c:a aac cover_only.m4a")
+
+
+def make_odd_size(folder: Path) -> Path:
+    """321x241 pixels in 4:4:4, the only way H.264 stores odd sizes."""
+    code = "-vf scale=321:241 -c:v libx264 -preset ultrafast -pix_fmt yuv444p"
+    return ffmpeg(folder, f"{picture('321x241')} {beep()} {code} -c:a aac odd_size.mp4")
+
+
+def make_rotated(folder: Path) -> Path:
+    """320x180 stored, 180x320 shown: `-display_rotation 90` copies the track with a matrix."""
+    upright = make_silent(folder)
+    return ffmpeg(folder, f"-display_rotation 90 -i {upright.name} -c copy rotated.mp4")
+
+
+def make_wide_pixels(folder: Path) -> Path:
+    """PAL as in DVDs: 720x576 stored with pixels of 64:45, shown as 1024x576."""
+    video = f"{picture('720x576')} -vf setsar=64/45 {X264}"
+    return ffmpeg(folder, f"{video} -an wide_pixels.mp4")
+
+
+def make_b_frames_with_offset(folder: Path) -> Path:
+    """B-frames and a clock that starts at 5 s: `-bf 3 -output_ts_offset 5`, in Matroska."""
+    code = "-c:v libx264 -preset fast -bf 3 -g 12 -pix_fmt yuv420p"
+    return ffmpeg(
+        folder, f"{picture()} {beep()} {code} -c:a aac -output_ts_offset 5 b_frames_with_offset.mkv"
+    )
+
+
+def make_b_frames_mp4_with_offset(folder: Path) -> Path:
+    """B-frames, edit lists and tracks that start at 2 s: `-bf 3 -output_ts_offset 2`, in MP4."""
+    code = "-c:v libx264 -preset fast -bf 3 -g 12 -pix_fmt yuv420p"
+    return ffmpeg(
+        folder, f"{picture()} {beep()} {code} -c:a aac -output_ts_offset 2 b_frames_mp4.mp4"
+    )
+
+
+def make_edited(folder: Path) -> Path:
+    """An edit list that hides the first frames: `-ss 0.5 -c copy` cuts between key frames."""
+    long = f"{picture(seconds=1.8)} {beep(seconds=1.8)} {X264} -c:a aac"
+    whole = ffmpeg(folder, f"{long} unedited.mp4")
+    return ffmpeg(folder, f"-ss 0.5 -i {whole.name} -c copy edited.mp4")
+
+
+def make_ntsc(folder: Path) -> Path:
+    """30000/1001 frames per second, as American television has it."""
+    inputs = f"{picture(rate='30000/1001', seconds=2.2)} {beep(seconds=2.2)}"
+    return ffmpeg(folder, f"{inputs} {X264} -c:a aac ntsc.mp4")
+
+
+def make_variable_rate(folder: Path) -> Path:
+    """Frames at uneven times: two of three are dropped in each other half second."""
+    thin = "select='lt(mod(t\\,1)\\,0.5)+not(mod(n\\,3))'"
+    inputs = f"{picture(rate='30', seconds=2.2)} {beep(seconds=2.2)}"
+    return ffmpeg(
+        folder, f'{inputs} -vf "{thin}" -fps_mode vfr {X264} -bf 2 -c:a aac variable_rate.mp4'
+    )
+
+
+def make_two_languages(folder: Path) -> Path:
+    """English and French sound, told apart by pitch and by `language` tags."""
+    tags = "-metadata:s:a:0 language=eng -metadata:s:a:1 language=fra"
+    inputs = f"{picture()} {beep(440)} {beep(880)} -map 0 -map 1 -map 2"
+    return ffmpeg(folder, f"{inputs} {X264} -c:a aac {tags} two_languages.mp4")
+
+
+def make_late_audio(folder: Path) -> Path:
+    """Sound that starts 0.5 s after the picture: `-itsoffset 0.5`."""
+    inputs = f"{picture(seconds=1.6)} -itsoffset 0.5 {beep(seconds=1.1)}"
+    return ffmpeg(folder, f"{inputs} {X264} -c:a aac late_audio.mp4")
+
+
+def make_early_audio(folder: Path) -> Path:
+    """Sound that starts 0.4 s before the picture: `-itsoffset 0.4` on the video, in Matroska."""
+    inputs = f"-itsoffset 0.4 {picture()} {beep(seconds=1.6)}"
+    return ffmpeg(folder, f"{inputs} {X264} -c:a aac early_audio.mkv")
+
+
+def make_transport_stream(folder: Path) -> Path:
+    """MPEG-TS whose clock starts at 10 s, with MPEG-2 sound: `-output_ts_offset 10`."""
+    code = f"{X264} -bf 2 -g 12 -c:a mp2 -output_ts_offset 10 -f mpegts"
+    return ffmpeg(folder, f"{picture()} {beep()} {code} transport_stream.ts")
+
+
+def make_matroska(folder: Path) -> Path:
+    """Matroska, whose times are whole milliseconds: 29.97 fps becomes uneven."""
+    inputs = f"{picture(rate='30000/1001')} {beep()}"
+    return ffmpeg(folder, f"{inputs} {X264} -c:a libopus matroska.mkv")
+
+
+def make_fragmented(folder: Path) -> Path:
+    """Fragmented MP4 without an index at its end: `-movflags +frag_keyframe+empty_moov`."""
+    code = f"{X264} -g 5 -c:a aac -movflags +frag_keyframe+empty_moov"
+    return ffmpeg(folder, f"{picture()} {beep()} {code} fragmented.mp4")
+
+
+def make_avi(folder: Path) -> Path:
+    """AVI with MPEG-4 part 2 and B-frames, which stores no presentation times."""
+    return ffmpeg(folder, f"{picture()} {beep()} -c:v mpeg4 -bf 2 -c:a mp3 old.avi")
+
+
+def make_interlaced(folder: Path) -> Path:
+    """Two fields a picture, top first: `-vf interlace` and `-flags +ildct+ilme`."""
+    weave = "-vf interlace=scan=tff,setfield=tff -flags +ildct+ilme -x264-params tff=1"
+    return ffmpeg(
+        folder,
+        f"{picture('320x240', rate='50')} -c:v libx264 -preset ultrafast -pix_fmt yuv420p"
+        f" {weave} -an interlaced.mp4",
+    )
+
+
+def make_html(folder: Path) -> Path:
+    """A login page saved under the name of a video."""
+    return _write(folder, "page.mp4", b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n")
+
+
+def make_text(folder: Path) -> Path:
+    """A note under the name of a video."""
+    return _write(folder, "note.mp4", "Voilà, das ist kein Film.\n".encode() * 20)
+
+
+def make_empty(folder: Path) -> Path:
+    """A file of 0 bytes."""
+    return _write(folder, "empty.mp4", b"")
+
+
+def make_noise(folder: Path) -> Path:
+    """Bytes that are no container at all."""
+    return _write(folder, "noise.mp4", bytes((7 * n * n + n // 3) % 256 for n in range(40_000)))
+
+
+def cut(clip: Path, keep: float = 0.6) -> Path:
+    """The first part of a clip under the name `cut_…`; `keep` is 0 to 1."""
+    whole = clip.read_bytes()
+    return _write(clip.parent, f"cut_{clip.name}", whole[: int(len(whole) * keep)])
+
+
+def _write(folder: Path, name: str, content: bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_bytes(content)
+    return path

@@ -1,0 +1,146 @@
+"""The house rules every test lives under: its own home, nothing left behind, no silent skip."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+import pytest
+
+import services
+
+CI = os.environ.get("CI") == "true"
+"""In CI everything must be proven: a skip is a failure."""
+ROOT = Path(__file__).resolve().parent.parent
+LEAVING_SECONDS = 5.0
+"""How long a process that a test ended may take to be gone."""
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+_numbers = itertools.count(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _judged((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _judged((yield))
+
+
+def _judged(report: Report) -> Report:
+    if CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"a skip is a failure in CI: {_reason(report)}"
+    return report
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return text.removeprefix("Skipped: ")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
+    if skipped:
+        terminalreporter.section("not proven on this machine", yellow=True)
+        for reason, count in skipped.most_common():
+            terminalreporter.line(f"{count} x {reason}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home for what session fixtures do; nobody's real home is ever touched."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("ADAPTATION_", "XDG_")):
+                patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        patch.setenv("ADAPTATION_HOME", str(home / "adaptation"))
+        yield home
+
+
+@pytest.fixture
+def home(own_home: Path) -> Path:
+    """The engine's home during one test: `ADAPTATION_HOME`, not made yet."""
+    return own_home
+
+
+@pytest.fixture(autouse=True)
+def own_home(
+    session_home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Path]:
+    """After a test no process started under its home may live, and its scratch must be empty.
+
+    A test marked `crash` may leave scratch: it kills who would have tidied up.
+    """
+    folder = session_home / f"test{next(_numbers)}"
+    monkeypatch.setenv("ADAPTATION_HOME", str(folder))
+    yield folder
+    orphans = _end_processes_of(folder)
+    scratch = [path.name for path in folder.glob("scratch/*")]
+    shutil.rmtree(folder, ignore_errors=True)
+    if orphans:
+        pytest.fail(f"left running: {orphans}")
+    if scratch and request.node.get_closest_marker("crash") is None:
+        pytest.fail(f"left in scratch: {scratch}")
+
+
+def _end_processes_of(folder: Path) -> list[str]:
+    """Kill what was started under the home `folder` and will not leave; their command lines."""
+    found = [process for process in psutil.process_iter() if _home_of(process) == str(folder)]
+    _, alive = psutil.wait_procs(found, timeout=LEAVING_SECONDS if found else 0)
+    lines = [" ".join(process.cmdline()) for process in alive]
+    for process in alive:
+        process.kill()
+    return lines
+
+
+def _home_of(process: psutil.Process) -> str | None:
+    try:
+        # Python's own resource tracker lives as long as the process that tests.
+        if "resource_tracker" in "".join(process.cmdline()):
+            return None
+        return process.environ().get("ADAPTATION_HOME")
+    except (psutil.Error, OSError):
+        return None
+
+
+@pytest.fixture(autouse=True)
+def no_unexpected_error_is_logged(
+    caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """A test during which an ERROR is logged fails, unless it is marked `logs_errors`."""
+    yield
+    if request.node.get_closest_marker("logs_errors") is None:
+        records = caplog.get_records("call")
+        errors = [record.getMessage() for record in records if record.levelno >= logging.ERROR]
+        assert not errors, f"logged: {errors}"
+
+
+@pytest.fixture(scope="session")
+def real_clips() -> dict[str, Path]:
+    """Real footage by name: `bigbuckbunny.mp4` (with 5.1 sound) and `bikes.mp4` (silent)."""
+    return services.find_clips()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Redis of this session's own."""
+    with services.running_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """The URL of an empty Redis."""
+    services.flush_redis(redis_server)
+    return redis_server

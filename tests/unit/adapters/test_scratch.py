@@ -1,0 +1,83 @@
+"""Scratch folders: one an attempt, gone at every end."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import disks
+from adaptation.adapters.scratch import Scratch
+from adaptation.errors import Transient
+from services import wait_until
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Scratch:
+    return Scratch(tmp_path / "scratch")
+
+
+def test_an_attempt_works_in_an_empty_folder_that_is_gone_afterwards(scratch: Scratch) -> None:
+    with scratch.attempt(1, 2, 3) as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "deep").mkdir()
+        (folder / "deep" / "file").write_text("x")
+        with scratch.attempt(1, 2, 4) as other:
+            assert other != folder
+    assert list(scratch.root.iterdir()) == []
+
+
+def test_an_attempt_that_fails_leaves_nothing(scratch: Scratch) -> None:
+    with pytest.raises(FileNotFoundError), scratch.attempt(1, 2, 3) as folder:
+        (folder / "file").rename(folder / "absent" / "file")
+    assert list(scratch.root.iterdir()) == []
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    with disks.mounted(tmp_path / "small", "size=1m") as disk:
+        with (
+            pytest.raises(Transient, match=str(disk)) as caught,
+            Scratch(disk).attempt(1, 2, 3) as folder,
+        ):
+            (folder / "file").write_bytes(bytes(2_000_000))
+        assert caught.value.code == "scratch_full"
+        assert list(disk.iterdir()) == []
+        assert 900_000 < Scratch(disk).free_bytes() <= 1 << 20
+
+
+def test_another_error_keeps_its_name(scratch: Scratch) -> None:
+    with pytest.raises(OSError, match="on purpose") as caught, scratch.attempt(1, 2, 3):
+        raise OSError(errno.EIO, "on purpose")
+    assert caught.value.errno == errno.EIO
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from adaptation.adapters.scratch import Scratch
+with Scratch(Path(sys.argv[1])).attempt(7, 8, 9) as folder:
+    (folder / "file").write_text("x")
+    sys.stdin.read()
+"""
+
+
+def test_a_sweep_removes_what_a_killed_process_left_and_spares_the_living(
+    scratch: Scratch,
+) -> None:
+    command = [sys.executable, "-c", KILLED, str(scratch.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+        assert wait_until((scratch.root / "7-8-9" / "file").exists)
+        child.send_signal(signal.SIGKILL)
+    (scratch.root / "not-an-attempt").mkdir()
+    with scratch.attempt(7, 8, 10) as folder:
+        assert scratch.sweep(lambda *attempt: attempt == (7, 8, 10)) == 1
+        assert folder.is_dir()
+    assert [path.name for path in scratch.root.iterdir()] == ["not-an-attempt"]
+
+
+def test_a_sweep_of_a_root_that_was_never_used_finds_nothing(scratch: Scratch) -> None:
+    assert scratch.sweep(lambda *_: False) == 0

@@ -1,0 +1,59 @@
+"""Bring what the tests need besides Python packages: a browser, Redis, Node and its packages.
+
+usage: python tools/needs.py
+
+As root on Debian and Ubuntu what is missing is installed with apt; elsewhere nothing is touched
+and the tests say at their end what they had to skip. Never fails: the tests are the judges.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import apt
+
+ROOT = Path(__file__).resolve().parent.parent
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+NEEDS = (
+    (("chromium", "chromium-browser", "google-chrome"), ("chromium",)),
+    (("redis-server",), ("redis-server",)),
+    (("node",), ("nodejs",)),
+    (("npm",), ("npm",)),
+)
+"""The commands of which one is enough, and the Debian packages that bring them."""
+
+
+def main() -> None:
+    """Install what is missing, as far as this machine and this user allow."""
+    missing = [
+        package for commands, packages in NEEDS if not _any(commands) for package in packages
+    ]
+    if missing and apt.available() and not apt.install(missing):
+        # One package that a distribution lacks must not keep the others away.
+        for package in missing:
+            apt.install([package])
+    if shutil.which("npm") and not _node_packages_are_current():
+        subprocess.run(["npm", "ci"], check=False, cwd=ROOT, stdout=2, env=_environment())
+
+
+def _any(commands: tuple[str, ...]) -> bool:
+    return any(shutil.which(command) for command in commands)
+
+
+def _node_packages_are_current() -> bool:
+    installed = ROOT / "node_modules" / ".package-lock.json"
+    lock = ROOT / "package-lock.json"
+    return installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime
+
+
+def _environment() -> dict[str, str]:
+    # Node knows only its own list of certificates unless told of the machine's.
+    known = {"NODE_EXTRA_CA_CERTS": str(CERTIFICATES)} if CERTIFICATES.exists() else {}
+    return {**known, **os.environ}
+
+
+if __name__ == "__main__":
+    main()
