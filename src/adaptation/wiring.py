@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from adaptation.adapters.publish import asset_id_of, check_output
 from adaptation.adapters.scratch import Scratch
 from adaptation.adapters.storage import LocalStorage
 from adaptation.adapters.tools import find_tools
@@ -17,7 +18,8 @@ from adaptation.engine.engine import Engine, Pace
 from adaptation.engine.model import Job
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import Registry
-from adaptation.engine.worker import RetryRule
+from adaptation.engine.worker import RetryRule, host_identity, is_alive
+from adaptation.errors import ParameterError, SourceError
 from adaptation.settings import Settings, load_settings
 from adaptation.workflows import encoding
 from adaptation.workflows.parameters import is_web
@@ -87,27 +89,41 @@ class Deployment:
 
         Raises:
             ParameterError: bad parameters, or the output belongs to another unfinished job.
+            SourceError: `source_missing`, a local source that is not there.
+            OutputError: the output cannot be written, or holds something else.
         """
         self.engine.prepare()
         checked = self.registry.workflow(encoding.NAME).check(parameters)
         fingerprint = _fingerprint(checked)
         known = self.store.latest_with(fingerprint)
-        if known is not None and self._goes_on(known):
+        if known is not None and self._goes_on(known, Path(checked["output_folder"])):
             return self.store.job(known.id), True
+        _check_source(checked["url"])
+        check_output(Path(checked["output_folder"]), overwrite=checked["empty_target"])
         job = self.engine.submit(encoding.NAME, checked, fingerprint=fingerprint)
         return job, False
 
-    def _goes_on(self, known: Job) -> bool:
+    def _goes_on(self, known: Job, output: Path) -> bool:
         if not known.ended:
+            self._refuse_second_run(known)
             self.store.forgive_losses(known.id)
             self.store.resume(known.id)
             return True
         if known.succeeded:
-            return True
+            return asset_id_of(output) == known.main_task_id
         if not known.retryable:
             return False
         self.store.retry(known.id)
         return True
+
+    def _refuse_second_run(self, known: Job) -> None:
+        for process in self.store.processes(host_identity()):
+            if process.job_id == known.id and is_alive(process):
+                raise ParameterError(
+                    f"process {process.pid} is encoding the same to {known.output}",
+                    code="output_busy",
+                    hint=f"Wait for it, or cancel it: adaptation cancel {known.id}",
+                )
 
 
 def deploy(settings: Settings | None = None) -> Deployment:
@@ -126,3 +142,12 @@ def _fingerprint(checked: Mapping[str, Any]) -> str:
         facts = path.stat()
         identity["source"] = [facts.st_size, facts.st_mtime_ns]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _check_source(url: str) -> None:
+    if not is_web(url) and not Path(url).is_file():
+        raise SourceError(
+            f"there is no file {url}",
+            code="source_missing",
+            hint="Check the path; folders are not sources.",
+        )

@@ -327,7 +327,7 @@ def _due(resend_seconds: float, job_id: int | None) -> Any:
         .where(
             task.c.state == TaskState.READY,
             task.c.not_before <= now(),
-            or_(task.c.sent_at.is_(None), task.c.sent_at < now() - int(resend_seconds * 1000)),
+            or_(task.c.sent_at.is_(None), task.c.sent_at <= now() - int(resend_seconds * 1000)),
             job.c.state.in_(RUNNABLE),
         )
         .order_by(task.c.priority, task.c.id)

@@ -368,10 +368,12 @@ def _insert_job(connection: Connection, new: NewJob, tasks: int) -> int:
                 connection.execute(insert(job).values(values).returning(job.c.id)).scalar_one()
             )
     except IntegrityError as error:
+        held = select(job.c.id).where(job.c.output == new.output, job.c.finished_at.is_(None))
+        holder = connection.execute(held).scalar()
         raise ParameterError(
-            f"another unfinished job writes to {new.output}",
+            f"job {holder} is not finished and writes to {new.output}",
             code="output_busy",
-            hint="Wait for it, cancel it, or choose another output folder.",
+            hint=f"Wait for job {holder} or cancel it, or choose another output folder.",
         ) from error
 
 
