@@ -7,7 +7,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-# The last line of `make demo` is the asset's folder, also under `make -C`.
+# `check` calls make: what it does is worth a line, where it does it is not.
 MAKEFLAGS += --no-print-directory
 
 # A Python to make .venv with; PYTHON=/path/to/python overrides the search.
@@ -16,7 +16,8 @@ PYTHONS := $(PYTHON) python3 python3.15 python3.14 python3.13 python3.12 python3
 	/usr/bin/python3 /usr/local/bin/python3
 BIN := .venv/bin
 TESTS ?= tests
-PYTEST_FLAGS ?=
+# The suite is half waiting (players, leases), so two at a time; a group keeps its costly fixtures.
+PYTEST_FLAGS ?= -n 2 --dist loadgroup
 # Resolve the locks anew with UPGRADE=--upgrade; else pins stay unless pyproject.toml forbids them.
 UPGRADE ?=
 
@@ -79,7 +80,7 @@ lock: $(BIN)/uv
 clean:
 	rm -rf .venv node_modules build dist htmlcov .coverage* .mypy_cache .ruff_cache \
 		.pytest_cache .hypothesis .import_linter_cache
-	find src tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/uv:
 	@$(MAKE) develop

@@ -1,7 +1,7 @@
 """Makes the small clips that the tests encode: each function says the FFmpeg command it runs.
 
-All clips are about a second long. `BARS` draws the frame number into the picture as a 12-bit bar
-code, so that every frame can be told from its neighbours after any encode.
+All clips are a second or two long and small. Each function makes one file in the folder it is
+given and returns its path; a test's fixture decides how long the folder lives.
 """
 
 from __future__ import annotations
@@ -157,6 +157,26 @@ def make_fragmented(folder: Path) -> Path:
     """Fragmented MP4 without an index at its end: `-movflags +frag_keyframe+empty_moov`."""
     code = f"{X264} -g 5 -c:a aac -movflags +frag_keyframe+empty_moov"
     return ffmpeg(folder, f"{picture()} {beep()} {code} fragmented.mp4")
+
+
+FLASH_SECONDS = 0.8
+"""When the flash and the beep of `make_flash` begin."""
+
+
+def make_flash(folder: Path, name: str = "flash.mp4", options: str = "") -> Path:
+    """Black and silent, but for a white picture and a 1 kHz tone from 0.8 s to 1.0 s.
+
+    Args:
+        folder: where the clip goes.
+        name: file name; its end chooses the container.
+        options: of the output, such as `-output_ts_offset 5`.
+    """
+    shown = f"between(t\\,{FLASH_SECONDS - 0.001}\\,0.999)"
+    white = f"drawbox=c=white:t=fill:enable='{shown}'"
+    tone = f"aevalsrc='if(between(t\\,{FLASH_SECONDS}\\,1)\\,sin(2000*PI*t)\\,0)':s=48000:d=1.6"
+    inputs = f'-f lavfi -i color=black:s=160x90:r=25:d=1.6 -f lavfi -i "{tone}"'
+    code = "-c:v libx264 -preset fast -bf 2 -g 20 -pix_fmt yuv420p -c:a aac"
+    return ffmpeg(folder, f'{inputs} -vf "{white}" {code} {options} {name}')
 
 
 def make_avi(folder: Path) -> Path:

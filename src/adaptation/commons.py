@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Task
 from celery.result import AsyncResult
-from celery.signals import worker_init, worker_shutdown
+from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 from celery.utils import uuid
 
 from adaptation.context import Context
@@ -41,7 +41,7 @@ class Submission(Task[Any, Any]):
         return AsyncResult(main_task_id, app=app)
 
 
-@app.task(base=Submission, bind=True, name=f"{__name__}.{NAME}")
+@app.task(base=Submission, bind=True, name=f"{__name__}.{NAME}", shared=False)
 def encoding_workflow(self: Submission, /, url: str, **parameters: Any) -> None:
     """Encode `url` to a ladder of renditions, as HLS and DASH over the same segments."""
     deployment.engine.submit_or_refuse(
@@ -56,6 +56,12 @@ def _join(**_: Any) -> None:
         node = deployment.engine.node(deployment.settings.slots)
         node.start()
         _nodes.append(node)
+
+
+@worker_shutting_down.connect
+def _close(**_: Any) -> None:
+    for node in _nodes:
+        node.close()
 
 
 @worker_shutdown.connect

@@ -77,12 +77,18 @@ class Deployment:
     def _is_running(self, job_id: int, task_id: int, generation: int) -> bool:  # noqa: ARG002
         return self.store.running(task_id, generation)
 
-    def submit_encoding(self, parameters: Mapping[str, Any]) -> tuple[Job, bool]:
+    def submit_encoding(
+        self, parameters: Mapping[str, Any], *, anew: bool = False
+    ) -> tuple[Job, bool]:
         """Submit a ladder, or go on with the job that was asked for in the same words.
 
         A job is the same when its parameters are, and its local source has the same size and
         time of change. An unfinished one is taken up where it stopped, a failed one is retried
         from its finished tasks, a completed one is given as it is.
+
+        Args:
+            parameters: of `encoding_workflow`.
+            anew: whether to encode again what has been completed.
 
         Returns:
             The job, and whether it existed before.
@@ -96,21 +102,28 @@ class Deployment:
         checked = self.registry.workflow(encoding.NAME).check(parameters)
         fingerprint = _fingerprint(checked)
         known = self.store.latest_with(fingerprint)
-        if known is not None and self._goes_on(known, Path(checked["output_folder"])):
+        if known is not None and self._goes_on(known, anew=anew):
             return self.store.job(known.id), True
         _check_source(checked["url"])
         check_output(Path(checked["output_folder"]), overwrite=checked["empty_target"])
         job = self.engine.submit(encoding.NAME, checked, fingerprint=fingerprint)
         return job, False
 
-    def _goes_on(self, known: Job, output: Path) -> bool:
+    def repair(self) -> None:
+        """Take back what processes of this host held when they died, and remove what is spent."""
+        controller = self.engine.node(1).controller
+        controller.bury_dead()
+        controller.tidy()
+        controller.sweep_scratch()
+
+    def _goes_on(self, known: Job, *, anew: bool) -> bool:
         if not known.ended:
             self._refuse_second_run(known)
             self.store.forgive_losses(known.id)
             self.store.resume(known.id)
             return True
         if known.succeeded:
-            return asset_id_of(output) == known.main_task_id
+            return not anew and asset_id_of(Path(str(known.output))) == known.main_task_id
         if not known.retryable:
             return False
         self.store.retry(known.id)

@@ -167,8 +167,9 @@ def killed_fetch(url: str, target: Path) -> None:
     """Fetch in another process and kill -9 it once the server has fallen silent."""
     part = target.with_name(target.name + ".part")
     with subprocess.Popen([sys.executable, "-c", KILLED, url, str(target)]) as child:
-        assert wait_until(lambda: part.exists() and part.stat().st_size == 1_000_000)
+        arrived = wait_until(lambda: part.exists() and part.stat().st_size == 1_000_000)
         child.send_signal(signal.SIGKILL)
+    assert arrived
 
 
 def test_a_killed_process_is_resumed_by_the_next(server: FaultServer, target: Path) -> None:
@@ -239,11 +240,13 @@ def test_two_fetches_to_one_target_do_not_mix(server: FaultServer, target: Path)
     stop, part = threading.Event(), target.with_name("source.part")
     slow = threading.Thread(target=_until_cancelled, args=(url, target, stop))
     slow.start()
-    assert wait_until(lambda: part.exists() and part.stat().st_size == 1_000_000)
-    fetch(url, target)
-    assert target.read_bytes() == FILM
-    stop.set()
-    slow.join()
+    try:
+        assert wait_until(lambda: part.exists() and part.stat().st_size == 1_000_000)
+        fetch(url, target)
+        assert target.read_bytes() == FILM
+    finally:
+        stop.set()
+        slow.join()
     assert sorted(path.name for path in target.parent.iterdir()) == [
         "source",
         "source.part",
@@ -469,11 +472,15 @@ def test_a_certificate_nobody_vouches_for_is_final(tmp_path: Path) -> None:
     with subprocess.Popen(
         serve, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as child:
-        assert child.stdout is not None
-        port = next(line.rpartition(":")[2].strip() for line in child.stdout if "ACCEPT" in line)
-        with pytest.raises(SourceError, match="certificate") as caught:
-            fetch(f"https://127.0.0.1:{port}/film.mp4", tmp_path / "source")
-        child.kill()
+        try:
+            assert child.stdout is not None
+            port = next(
+                line.rpartition(":")[2].strip() for line in child.stdout if "ACCEPT" in line
+            )
+            with pytest.raises(SourceError, match="certificate") as caught:
+                fetch(f"https://127.0.0.1:{port}/film.mp4", tmp_path / "source")
+        finally:
+            child.kill()
     assert caught.value.code == "source_certificate"
 
 

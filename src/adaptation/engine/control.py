@@ -192,7 +192,7 @@ class Control:
                 update(leader)
                 .where(
                     leader.c.name == name,
-                    or_(leader.c.holder == holder, leader.c.lease_until < now()),
+                    or_(leader.c.holder == holder, leader.c.lease_until <= now()),
                 )
                 .values(holder=holder, lease_until=lease)
             ).rowcount

@@ -24,7 +24,8 @@ class EmbeddedWorker:
         self._app = app
         self._queues = tuple(queues)
         self._slots = slots
-        self._ready = threading.Event()
+        self._settled = threading.Event()
+        self._consuming = False
         self._thread = threading.Thread(target=self._consume, name="consumer", daemon=True)
 
     def start(self) -> None:
@@ -42,7 +43,8 @@ class EmbeddedWorker:
         # Without this, tasks run in pool threads look for a default app and vanish silently.
         self._app.set_default()
         self._thread.start()
-        if not self._ready.wait(START_TIMEOUT_SECONDS):
+        self._settled.wait(START_TIMEOUT_SECONDS)
+        if not self._consuming:
             self.stop()
             raise SettingsError(
                 f"the broker {self._app.connection().as_uri()} does not answer",
@@ -59,6 +61,17 @@ class EmbeddedWorker:
         _only_one.release()
 
     def _consume(self) -> None:
+        try:
+            self._run_celery()
+        finally:
+            self._consuming = False
+            self._settled.set()
+
+    def _say_ready(self, _: object) -> None:
+        self._consuming = True
+        self._settled.set()
+
+    def _run_celery(self) -> None:
         controller = WorkController(
             app=self._app,
             queues=list(self._queues),
@@ -68,6 +81,6 @@ class EmbeddedWorker:
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=True,
-            ready_callback=lambda _: self._ready.set(),
+            ready_callback=self._say_ready,
         )
         controller.start()

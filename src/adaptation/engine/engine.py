@@ -59,9 +59,14 @@ class Node:
         self.heart.start()
         self.controller.start()
 
-    def stop(self) -> None:
-        """Stop, hand back what still runs, and sign off."""
+    def close(self) -> None:
+        """Start nothing any more, and tell what runs to stop and be handed back."""
+        self.worker.closing.set()
         self.controller.stop()
+        self.heart.stop_all()
+
+    def stop(self) -> None:
+        """Stop beating and sign off; what was not handed back by now is taken back."""
         self.heart.stop()
         self.store.bury(self.process.worker_id)
 
@@ -91,9 +96,17 @@ class Engine:
         self._remove_work = remove_work
         self._sweep_scratch = sweep_scratch
         self._prepared = False
+        self._worker: Worker | None = None
+        # Not shared: Celery would put this engine's task into every other app of the process.
+        self.app.task(name=EXECUTE, shared=False)(self._execute)
         self._running = False
         self.joined = False
         """Whether this process already runs a node."""
+
+    def _execute(self, task_id: int, generation: int) -> None:
+        # A message that comes before the node is there is lost; the store sends it again.
+        if self._worker is not None:
+            self._worker.execute(task_id, generation)
 
     def prepare(self) -> None:
         """Make the tables that are missing, once."""
@@ -200,8 +213,7 @@ class Engine:
             keep_failed_seconds=self.pace.keep_failed_seconds,
             job_id=job_id,
         )
-        self.app.tasks.pop(EXECUTE, None)
-        self.app.task(name=EXECUTE, ignore_result=True)(worker.execute)
+        self._worker = worker
         return Node(process, worker, heart, controller, self.store)
 
     @contextmanager
@@ -220,6 +232,7 @@ class Engine:
             yield node
         finally:
             self._running = self.joined = False
-            node.heart.stop_all()
+            node.close()
             consumer.stop()
+            self.dispatcher.forget()
             node.stop()

@@ -28,6 +28,7 @@ class Heart:
     _runs: dict[tuple[int, int], TaskRun[Any]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _closing: bool = False
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -45,6 +46,8 @@ class Heart:
         """Beat for a task from now on."""
         with self._lock:
             self._runs[run.claim.task_id, run.claim.generation] = run
+            if self._closing:
+                run.cancelled.set()
 
     def remove(self, run: TaskRun[Any]) -> None:
         """Stop beating for a task."""
@@ -54,6 +57,7 @@ class Heart:
     def stop_all(self) -> None:
         """Ask every running task to stop and be handed back."""
         with self._lock:
+            self._closing = True
             for run in self._runs.values():
                 run.cancelled.set()
 

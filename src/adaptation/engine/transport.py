@@ -81,6 +81,11 @@ class Dispatcher:
         with self._lock:
             self._under_way.discard((task_id, generation))
 
+    def forget(self) -> None:
+        """Forget what is under way, because the queues inside this process are gone."""
+        with self._lock:
+            self._under_way.clear()
+
     def notify(self, messages: Iterable[Message]) -> list[int]:
         """Put messages into durable broker queues named by their addresses.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,14 @@ class Worker:
     dispatcher: Dispatcher
     heart: Heart
     retry: RetryRule
+    closing: threading.Event = field(default_factory=threading.Event)
+    """Set when no more tasks may be claimed."""
 
     def execute(self, task_id: int, generation: int) -> None:
         """Claim a task and run it to its end; nothing happens if it is not to be had."""
         self.dispatcher.taken(task_id, generation)
+        if self.closing.is_set():
+            return
         claim = self.store.claim(task_id, generation, self.worker_id, self.heart.lease_seconds)
         if claim is None:
             return

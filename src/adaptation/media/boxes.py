@@ -53,6 +53,8 @@ class Fragment:
     """Sum of all samples' durations."""
     earliest: int
     """The first presentation time."""
+    latest: int
+    """The last presentation time."""
     latest_end: int
     """The time at which the last sample to be shown ends."""
     sample_count: int
@@ -162,6 +164,7 @@ def read_fragment(data: bytes, init: Init) -> Fragment:
         decode_time=decode_times[0],
         duration=sum(durations),
         earliest=min(shown),
+        latest=max(shown),
         latest_end=max(time + d for time, d in zip(shown, durations, strict=True)),
         sample_count=len(samples),
         starts_with_sync=samples[0][3],

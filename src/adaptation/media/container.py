@@ -17,6 +17,8 @@ SEGMENT_ID = 0x18538067
 """The element that holds all media of Matroska, RFC 9559 §5.1."""
 LEADING_BYTES = 4096
 """How much of the beginning is looked at to tell text from media."""
+MAX_PADDING_BYTES = 1024
+"""The most zeros that may follow the last box."""
 MAX_BOXES = 1_000_000
 """A file with more top-level boxes than this is an attack, not a film."""
 
@@ -72,18 +74,21 @@ def _is_text(head: bytes) -> bool:
 
 def _check_mp4(stream: BinaryIO, size: int) -> None:
     """Walk the top-level boxes, ISO/IEC 14496-12 §4.2: each must end inside the file."""
-    offset, seen = 0, set[bytes]()
+    offset, seen, last = 0, set[bytes](), b""
     for _ in range(MAX_BOXES):
         if offset >= size:
             break
         stream.seek(offset)
         header = stream.read(16)
-        # Some cameras leave a few zero bytes after the last box.
-        if len(header) < 8 or not any(header[:8]):
-            if not any(header) and b"moov" in seen:
-                break
-            raise truncated("its last box has no header")
+        # QuickTime may end with a zero word, and some cameras pad with a few more. A long tail
+        # of zeros is a download whose room was reserved but never filled.
+        if len(header) >= 4 and not any(header):
+            if size - offset > MAX_PADDING_BYTES:
+                raise truncated(f"its last {size - offset} bytes were never written")
+            break
         length, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        if len(header) < (16 if length == 1 else 8):
+            raise truncated("its last box has no whole header")
         if length == 1:
             length = int.from_bytes(header[8:16], "big")
         elif length == 0:  # the last box, up to the end of the file
@@ -92,10 +97,13 @@ def _check_mp4(stream: BinaryIO, size: int) -> None:
         if missing > 0:
             name = kind.decode("latin-1")
             raise truncated(f"{missing} of {size + missing} bytes are missing in box {name!r}")
+        last = kind
         seen.add(kind)
         offset += max(length, 8)
     if b"moov" not in seen:
         raise truncated("it has no index (`moov` box)")
+    if b"mdat" not in seen or last == b"moof":
+        raise truncated("it has no media after its index")
 
 
 def _check_matroska(stream: BinaryIO, size: int) -> None:
@@ -107,13 +115,15 @@ def _check_matroska(stream: BinaryIO, size: int) -> None:
         element, id_length = _vint(header, keep_marker=True)
         length, size_length = _vint(header[id_length:], keep_marker=False)
         body = offset + id_length + size_length
+        if not size_length:
+            break
         is_unknown = length == (1 << 7 * size_length) - 1
         if element == SEGMENT_ID:
             if not is_unknown and body + length > size:
                 missing = body + length - size
                 raise truncated(f"{missing} of {body + length} bytes are missing")
             return
-        if is_unknown or not size_length:
+        if is_unknown:
             break
         offset = body + length
     raise truncated("it has a header but no media")
@@ -131,5 +141,7 @@ def _vint(data: bytes, *, keep_marker: bool) -> tuple[int, int]:
     if not data or data[0] == 0:
         return 0, 0
     length = 9 - data[0].bit_length()
+    if len(data) < length:
+        return 0, 0
     value = int.from_bytes(data[:length], "big")
     return (value if keep_marker else value & ((1 << 7 * length) - 1)), length

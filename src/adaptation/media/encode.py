@@ -169,7 +169,9 @@ def _video_encoder(rendition: Rendition, preset: str) -> list[str]:
     rate += ["-bufsize", str(2 * rendition.bitrate)]
     if rendition.codec == "hevc":
         # `hvc1` keeps parameter sets in the init segment, which Apple's players ask for.
-        return ["-c:v", "libx265", "-tag:v", "hvc1", "-preset", preset, *rate]
+        # `forced-idr`, or a forced key frame soon after another would become a plain I-frame.
+        forced = ["-forced-idr", "1"]
+        return ["-c:v", "libx265", "-tag:v", "hvc1", "-preset", preset, *forced, *rate]
     return ["-c:v", "libx264", "-profile:v", "high", "-preset", preset, *rate]
 
 
@@ -186,7 +188,8 @@ def _key_frames(timeline: Timeline, starts: Sequence[int], codec: str) -> list[s
     """Key frames at the segments' starts and nowhere else."""
     # Half a frame early: the first frame at or after that moment is the planned one.
     times = (max(Fraction(0), timeline.since_start(n) - timeline.half_frame) for n in starts)
-    forced = ["-force_key_frames", ",".join(map(_decimal, times))]
+    # Short numbers: Linux allows no argument above 128 KiB, some 13,000 segments.
+    forced = ["-force_key_frames", ",".join(f"{float(t):.6f}".rstrip("0") for t in times)]
     # No scene cuts, no regular distance, and no frames that refer across a segment's start.
     if codec == "hevc":
         # x265 wants -1 where x264 says infinite, and writes a banner unless told not to.

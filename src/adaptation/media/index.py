@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -167,7 +167,8 @@ def index_track(name: str, init: bytes, files: Iterable[tuple[str, bytes]]) -> T
     segments = tuple(
         item.segment(start, end) for item, (start, end) in zip(read, pairwise(starts), strict=True)
     )
-    return _track(name, init, header, segments)
+    rate = _frame_rate(fragments, header) if header.width else Fraction(0)
+    return _track(name, init, header, segments, rate)
 
 
 class _Read:
@@ -217,8 +218,19 @@ def _starts(fragments: list[Fragment], header: Init) -> list[int]:
     return [*shown, end]
 
 
-def _track(name: str, init: bytes, header: Init, segments: tuple[Segment, ...]) -> Track:
-    track = Track(
+def _frame_rate(fragments: list[Fragment], header: Init) -> Fraction:
+    """Average distance of the frames; how long the last is held says nothing about it."""
+    distances = sum(fragment.sample_count for fragment in fragments) - 1
+    if not distances:
+        return nominal_rate(Fraction(header.timescale, max(1, fragments[0].duration)))
+    ticks = max(f.latest for f in fragments) - min(f.earliest for f in fragments)
+    return nominal_rate(Fraction(distances * header.timescale, ticks))
+
+
+def _track(
+    name: str, init: bytes, header: Init, segments: tuple[Segment, ...], frame_rate: Fraction
+) -> Track:
+    return Track(
         kind="video" if header.width else "audio",
         name=name,
         folder=name,
@@ -231,12 +243,10 @@ def _track(name: str, init: bytes, header: Init, segments: tuple[Segment, ...]) 
         segments=segments,
         width=header.width,
         height=header.height,
+        frame_rate=frame_rate,
         channels=header.channels,
         sample_rate=header.sample_rate,
     )
-    if track.kind == "audio":
-        return track
-    return replace(track, frame_rate=nominal_rate(track.sample_count / track.duration_seconds))
 
 
 def nominal_rate(average: Fraction) -> Fraction:

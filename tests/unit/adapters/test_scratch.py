@@ -70,8 +70,9 @@ def test_a_sweep_removes_what_a_killed_process_left_and_spares_the_living(
 ) -> None:
     command = [sys.executable, "-c", KILLED, str(scratch.root)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
-        assert wait_until((scratch.root / "7-8-9" / "file").exists)
+        started = wait_until((scratch.root / "7-8-9" / "file").exists)
         child.send_signal(signal.SIGKILL)
+    assert started
     (scratch.root / "not-an-attempt").mkdir()
     with scratch.attempt(7, 8, 10) as folder:
         assert scratch.sweep(lambda *attempt: attempt == (7, 8, 10)) == 1

@@ -1,0 +1,129 @@
+"""Encoding plans cut at the right frames and name each option once."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adaptation.media.encode import audio_command, audio_filter, keyframes, video_command
+from adaptation.media.probe import AudioTrack, Source, VideoTrack
+from adaptation.media.rendition import Rendition
+from adaptation.media.timeline import Timeline
+
+FRAMES = st.builds(
+    lambda base, start, steps: Timeline(
+        Fraction(1, base), tuple(start + sum(steps[:n]) for n in range(len(steps))), steps[-1]
+    ),
+    st.sampled_from([25, 1000, 90_000]),
+    st.integers(-1000, 10**6),
+    st.lists(st.integers(1, 400), min_size=1, max_size=30),
+)
+SECONDS = st.fractions(Fraction(1, 10), 10, max_denominator=1000)
+EVEN = Timeline(Fraction(1, 25), tuple(range(100, 200)), 1)
+
+
+def picture(**changes: object) -> Source:
+    track = VideoTrack(3, "h264", 1920, 1080, 0, Fraction(25), "yuv420p", "", False)
+    return Source("mov", 4.0, 1, 1, VideoTrack(**{**vars(track), **changes}), ())
+
+
+def command(source: Source, frames: Timeline = EVEN, codec: str = "h264") -> list[str]:
+    return video_command(
+        source,
+        frames,
+        Rendition("360p", 360, 800_000, codec),
+        (640, 360),
+        segment_seconds=2,
+        input_path=Path("/in/source.mkv"),
+        output_path=Path("/out/video.mp4"),
+    )
+
+
+def option(words: list[str], name: str) -> str:
+    assert words.count(name) == 1
+    return words[words.index(name) + 1]
+
+
+@given(FRAMES, SECONDS)
+def test_a_segment_starts_with_the_first_frame_at_or_after_its_point(
+    frames: Timeline, seconds: Fraction
+) -> None:
+    starts = keyframes(frames, seconds)
+    assert starts[0] == 0
+    times = [frames.since_start(frame) for frame in range(len(frames))]
+    points = range(int(times[-1] // seconds) + 1)
+    assert starts == tuple(sorted({bisect_left(times, point * seconds) for point in points}))
+
+
+@given(FRAMES, SECONDS)
+def test_no_two_segments_start_in_one_cell_of_the_grid(frames: Timeline, seconds: Fraction) -> None:
+    cells = [frames.since_start(frame) // seconds for frame in keyframes(frames, seconds)]
+    assert all(early < late for early, late in pairwise(cells))
+
+
+def test_ntsc_frames_are_cut_after_each_point() -> None:
+    frames = Timeline(Fraction(1001, 30_000), tuple(range(400)), 1)
+    assert keyframes(frames, 4) == (0, 120, 240, 360)
+
+
+def test_a_segment_without_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="longer than nothing"):
+        keyframes(EVEN, 0)
+
+
+def test_the_picture_is_cut_forced_and_capped_as_planned() -> None:
+    words = command(picture())
+    assert option(words, "-map") == "0:3"
+    assert option(words, "-i") == "file:/in/source.mkv"
+    assert words[-1] == "file:/out/video.mp4"
+    assert option(words, "-maxrate") == "800000"
+    assert option(words, "-bufsize") == "1600000"
+    assert option(words, "-force_key_frames") == "0.,1.98"
+    assert option(words, "-vf").startswith(
+        "trim=start=3.980000000,setpts=PTS-STARTPTS,scale=640:360"
+    )
+    assert "fast_bilinear" not in option(words, "-vf")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "in_color_matrix=bt709"),
+        ({"height": 576, "width": 720}, "in_color_matrix=smpte170m"),
+        ({"color_space": "bt470bg"}, "in_color_matrix=bt470"),
+        ({"interlaced": True}, "bwdif"),
+    ],
+)
+def test_colours_and_fields_are_converted(changes: dict[str, object], expected: str) -> None:
+    assert expected in option(command(picture(**changes)), "-vf")
+
+
+def test_uneven_frames_are_not_reordered() -> None:
+    uneven = Timeline(Fraction(1, 1000), (0, 33, 66, 500), 33)
+    assert option(command(picture(), uneven), "-bf") == "0"
+    assert "-bf" not in command(picture())
+
+
+def test_hevc_has_its_own_words() -> None:
+    words = command(picture(), codec="hevc")
+    assert option(words, "-tag:v") == "hvc1"
+    assert "keyint=-1" in option(words, "-x265-params")
+
+
+def test_a_source_without_a_picture_has_no_plan() -> None:
+    with pytest.raises(ValueError, match="no picture"):
+        command(Source("mov", 1.0, 1, 1, None, ()))
+
+
+def test_sound_starts_with_the_first_frame_not_with_itself() -> None:
+    track = AudioTrack(1, "aac", 6, 44_100, "fra", start_seconds=9.0, end_seconds=11.0)
+    words = audio_command(track, EVEN, input_path=Path("/in/a"), output_path=Path("/out/a.mp4"))
+    assert option(words, "-af") == audio_filter(EVEN)
+    assert audio_filter(EVEN).startswith("atrim=start=4.000000000,asetpts=PTS-(4.000000000)/TB")
+    assert option(words, "-metadata:s:a:0") == "language=fra"

@@ -1,0 +1,197 @@
+"""HLS playlists and the DASH manifest say the same about the same segments."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+
+import m3u8  # type: ignore[import-untyped]
+import pytest
+from hypothesis import given
+from lxml import etree
+
+import samples
+from adaptation.media import dash, hls
+from adaptation.media.asset import Origin, asset_document, asset_text
+from adaptation.media.index import Track
+from adaptation.media.language import has_short_code, language_tag
+from adaptation.media.package import audio_names, package_command
+from adaptation.media.probe import AudioTrack, Source
+
+MPD = f"{{{dash.NAMESPACE}}}"
+TRACKS = [
+    samples.video("360p", sizes=(50_000, 60_000, 10_000)),
+    samples.video("720p", sizes=(150_000, 160_000, 30_000)),
+    samples.audio(),
+    samples.audio("audio_fr", "fre", 'Commentaire "off"\n'),
+]
+
+
+def manifest(tracks: list[Track]) -> etree._Element:
+    return etree.fromstring(dash.manifest(tracks).encode())
+
+
+def test_a_playlist_is_written_as_apple_wants_it() -> None:
+    assert hls.media_playlist(samples.video()) == (
+        "#EXTM3U\n"
+        "#EXT-X-VERSION:7\n"
+        "#EXT-X-TARGETDURATION:4\n"
+        "#EXT-X-MEDIA-SEQUENCE:1\n"
+        "#EXT-X-PLAYLIST-TYPE:VOD\n"
+        "#EXT-X-INDEPENDENT-SEGMENTS\n"
+        '#EXT-X-MAP:URI="init.mp4"\n'
+        "#EXTINF:4.000000,\n00001.m4s\n"
+        "#EXTINF:4.000000,\n00002.m4s\n"
+        "#EXTINF:1.280000,\n00003.m4s\n"
+        "#EXT-X-ENDLIST\n"
+    )
+
+
+@given(samples.VIDEOS)
+def test_durations_add_up_to_the_microsecond(track: Track) -> None:
+    read = m3u8.loads(hls.media_playlist(track))
+    total = sum(round(segment.duration * 1_000_000) for segment in read.segments)
+    assert abs(total - track.duration_seconds * 1_000_000) <= Fraction(1, 2)
+    assert [segment.uri for segment in read.segments] == [
+        segment.name for segment in track.segments
+    ]
+
+
+@given(samples.VIDEOS)
+def test_no_segment_is_longer_than_the_target(track: Track) -> None:
+    read = m3u8.loads(hls.media_playlist(track))
+    # RFC 8216 §4.3.3.1: rounded to the nearest integer.
+    assert all(int(s.duration + 0.5) <= read.target_duration for s in read.segments)
+    assert read.target_duration == max(1, int(max(s.duration for s in read.segments) + 0.5))
+
+
+def test_the_master_offers_all_pictures_with_all_sounds() -> None:
+    read = m3u8.loads(hls.master_playlist(TRACKS))
+    assert [p.uri for p in read.playlists] == ["720p/playlist.m3u8", "360p/playlist.m3u8"]
+    best = read.playlists[0].stream_info
+    assert best.bandwidth == TRACKS[1].peak_bandwidth + TRACKS[2].peak_bandwidth
+    assert best.average_bandwidth == TRACKS[1].average_bandwidth + TRACKS[2].average_bandwidth
+    assert best.codecs == "avc1.64001f,mp4a.40.2"
+    assert (best.resolution, best.frame_rate, best.audio) == ((1280, 720), 25.0, "audio")
+    assert read.is_independent_segments
+    assert [(m.language, m.name, m.default, m.channels, m.uri) for m in read.media] == [
+        ("en", "en", "YES", "2", "audio_en/playlist.m3u8"),
+        ("fr", "Commentaire off", "NO", "2", "audio_fr/playlist.m3u8"),
+    ]
+
+
+def test_a_silent_asset_has_no_sound_group() -> None:
+    text = hls.master_playlist(TRACKS[:2])
+    assert "AUDIO" not in text
+    assert "mp4a" not in text
+    assert f"BANDWIDTH={TRACKS[1].peak_bandwidth}," in text
+
+
+def test_names_of_sounds_differ() -> None:
+    same = [samples.audio(f"audio_{n}", "und") for n in range(2)]
+    named = [samples.audio(f"audio_{n}", title="Main") for n in range(3)]
+    assert hls.track_labels(same) == ["Audio 1", "Audio 2"]
+    assert hls.track_labels(named) == ["Main", "Main (2)", "Main (3)"]
+    assert "LANGUAGE" not in hls.master_playlist([TRACKS[0], *same])
+
+
+def test_the_manifest_is_static_and_as_long_as_its_longest_track() -> None:
+    root = manifest(TRACKS)
+    assert root.tag == f"{MPD}MPD"
+    assert root.get("type") == "static"
+    assert root.get("mediaPresentationDuration") == "PT9.280000S"
+    assert root.get("minBufferTime") == "PT4.010667S"
+
+
+def test_renditions_share_a_set_and_each_sound_has_its_own() -> None:
+    sets = manifest(TRACKS).findall(f"{MPD}Period/{MPD}AdaptationSet")
+    assert [s.get("contentType") for s in sets] == ["video", "audio", "audio"]
+    assert [r.get("id") for r in sets[0].findall(f"{MPD}Representation")] == ["720p", "360p"]
+    assert [s.get("lang") for s in sets] == [None, "en", "fr"]
+    assert [s.findtext(f"{MPD}Label") for s in sets] == [None, "en", "Commentaire off"]
+    roles = [role.get("value") for s in sets for role in s.iter(f"{MPD}Role")]
+    assert roles == ["main", "main", "alternate"]
+    assert all(s.get("startWithSAP") == "1" for s in sets)
+
+
+def test_codecs_that_cannot_be_switched_are_kept_apart() -> None:
+    sets = manifest([samples.video("a"), samples.video("b", codec="hvc1.1.6.L93.90")])
+    assert len(sets.findall(f"{MPD}Period/{MPD}AdaptationSet")) == 2
+
+
+@given(samples.VIDEOS)
+def test_the_manifest_has_the_very_same_times(track: Track) -> None:
+    template = next(manifest([track]).iter(f"{MPD}SegmentTemplate"))
+    found, time = [], 0
+    for entry in template.iter(f"{MPD}S"):
+        time = int(entry.get("t", time))
+        for _ in range(1 + int(entry.get("r", "0"))):
+            found.append((time, int(entry.attrib["d"])))
+            time += int(entry.attrib["d"])
+    assert found == [(segment.start, segment.duration) for segment in track.segments]
+    assert template.get("timescale") == str(track.timescale)
+    assert template.get("media") == "720p/$Number%05d$.m4s"
+
+
+def test_children_stand_in_the_order_of_the_schema() -> None:
+    representation = next(manifest([TRACKS[0], TRACKS[2]]).iter(f"{MPD}AudioChannelConfiguration"))
+    parent = representation.getparent()
+    assert parent is not None
+    names = [etree.QName(child).localname for child in parent]
+    assert names == ["AudioChannelConfiguration", "SegmentTemplate"]
+
+
+@pytest.mark.parametrize(
+    ("code", "tag"),
+    [
+        ("eng", "en"),
+        ("fre", "fr"),
+        ("fra", "fr"),
+        ("de", "de"),
+        ("gsw", "gsw"),
+        ("PT_br", "pt-BR"),
+        ("zh-hant-tw", "zh-Hant-TW"),
+        ("und", "und"),
+        ("", "und"),
+        ("english", "und"),
+        ('en"\n#X', "und"),
+    ],
+)
+def test_languages_become_the_shortest_tags(code: str, tag: str) -> None:
+    assert language_tag(code) == tag
+
+
+def test_sounds_get_folders_of_their_own() -> None:
+    sounds = [AudioTrack(n, "aac", 2, 48_000, code) for n, code in enumerate(LANGUAGES)]
+    assert audio_names(sounds) == ("audio_en", "audio_en_2", "audio_und", "audio_und_2", "audio_fr")
+
+
+LANGUAGES = ("eng", "en", "und", "?!", "fra")
+
+
+def test_packager_gets_names_of_our_own() -> None:
+    words = package_command("video", "input.mp4", Fraction(4))
+    assert words[0] == (
+        "in=input.mp4,stream=video,init_segment=init.mp4,segment_template=$Number%05d$.m4s"
+    )
+    assert words[words.index("--segment_duration") + 1] == "4"
+    assert package_command("audio", "input.mp4", 2, "fre")[0].endswith(",lang=fr")
+    assert "lang" not in package_command("audio", "input.mp4", 2, "und")[0]
+    with pytest.raises(ValueError, match="descriptor"):
+        package_command("video", "a,output=b", 4)
+    assert has_short_code("en")
+    assert not has_short_code("zz")
+
+
+def test_the_record_holds_everything_but_nothing_of_its_own() -> None:
+    source = Source("mov", 9.28, 1000, 800, None, ())
+    origin = Origin("abc", {"segment_seconds": 4}, {"b": "2", "a": "1"}, "2026-01-01T00:00:00Z")
+    document = asset_document(origin, source, TRACKS)
+    assert json.loads(asset_text(origin, source, TRACKS)) == document
+    assert document["asset_id"] == "abc"
+    assert list(document["tools"]) == ["a", "b"]
+    assert document["manifests"] == {"hls": "master.m3u8", "dash": "manifest.mpd"}
+    assert document["tracks"][0]["playlist"] == "360p/playlist.m3u8"
+    assert document["tracks"][0]["segments"][2]["duration"] == 115_200
+    assert document["duration_seconds"] == pytest.approx(9.28)
+    assert document["size_bytes"] == 120_900 + 340_900 + 2 * 148_800

@@ -1,0 +1,174 @@
+"""What ffprobe prints becomes the facts of a source, however little it prints."""
+
+from __future__ import annotations
+
+import io
+import json
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from adaptation.errors import SourceError
+from adaptation.media.inspection import Inspection
+from adaptation.media.probe import Source, parse_source
+
+
+def video(**changes: object) -> dict[str, Any]:
+    stream = {"index": 0, "codec_type": "video", "codec_name": "h264", "width": 720, "height": 576}
+    return {**stream, "time_base": "1/25", "avg_frame_rate": "25/1", **changes}
+
+
+def audio(**changes: object) -> dict[str, Any]:
+    stream = {"index": 1, "codec_type": "audio", "codec_name": "aac", "channels": 2}
+    return {**stream, "sample_rate": "48000", "time_base": "1/1000", **changes}
+
+
+def document(*streams: dict[str, Any], duration: str = "4.0") -> dict[str, Any]:
+    return {"streams": list(streams), "format": {"format_name": "mov,mp4", "duration": duration}}
+
+
+def size(**changes: object) -> tuple[int, int]:
+    picture = parse_source(document(video(**changes))).video
+    assert picture is not None
+    return picture.width, picture.height
+
+
+def inspected(lines: list[str], *streams: dict[str, Any], duration: str = "4.0") -> Inspection:
+    inspection = Inspection()
+    inspection.read_headers(document(*streams, duration=duration))
+    for line in lines:
+        inspection.read_packet(line)
+    return inspection
+
+
+def frames(count: int) -> list[str]:
+    return [f"0,{n},{n},1,900,{'K__' if n == 0 else '___'}" for n in range(count)]
+
+
+def test_the_size_is_the_displayed_one() -> None:
+    matrix = {"side_data_list": [{"side_data_type": "Display Matrix", "rotation": -90}]}
+    assert size() == (720, 576)
+    assert size(sample_aspect_ratio="64:45") == (1024, 576)
+    assert size(sample_aspect_ratio="0:1") == (720, 576)
+    assert size(**matrix) == (576, 720)
+    assert size(sample_aspect_ratio="64:45", **matrix) == (576, 1024)
+    assert size(side_data_list=[{"rotation": 180}]) == (720, 576)
+
+
+@pytest.mark.parametrize(("found", "clockwise"), [(-90, 90), (90, 270), (180, 180), (-0.4, 0)])
+def test_rotation_counts_clockwise(found: float, clockwise: int) -> None:
+    picture = parse_source(document(video(side_data_list=[{"rotation": found}]))).video
+    assert picture is not None
+    assert picture.rotation == clockwise
+
+
+def test_cover_art_is_no_picture() -> None:
+    cover = video(disposition={"attached_pic": 1})
+    assert parse_source(document(cover, audio())).video is None
+    picture = parse_source(document(cover, video(index=4, width=16, height=16))).video
+    assert picture is not None
+    assert picture.index == 4
+
+
+def test_the_default_picture_comes_first_then_the_largest() -> None:
+    small = video(index=2, width=320, disposition={"default": 1})
+    large = video(index=1, width=640)
+    chosen = parse_source(document(large, small)).video
+    largest = parse_source(document(video(index=0, width=64), large)).video
+    assert chosen is not None
+    assert chosen.index == 2
+    assert largest is not None
+    assert largest.index == 1
+
+
+def test_languages_and_titles_are_kept() -> None:
+    tagged = audio(tags={"language": "ENG", "title": "Director"})
+    tracks = parse_source(document(video(), tagged, audio(index=2))).audio
+    assert [(t.language, t.title) for t in tracks] == [("eng", "Director"), ("und", "")]
+
+
+def test_a_source_survives_json() -> None:
+    source = parse_source(document(video(avg_frame_rate="30000/1001"), audio()))
+    assert Source.from_json(json.loads(json.dumps(source.to_json()))) == source
+    silent = parse_source(document(audio()))
+    assert Source.from_json(json.loads(json.dumps(silent.to_json()))) == silent
+
+
+def test_a_source_without_any_facts_is_still_read() -> None:
+    source = parse_source({"streams": [{"index": 0, "codec_type": "data"}]})
+    assert (source.video, source.audio, source.duration_seconds) == (None, (), 0.0)
+
+
+def test_a_picture_without_a_size_is_refused() -> None:
+    with pytest.raises(SourceError, match="no size"):
+        parse_source(document(video(width=0)))
+
+
+def test_frames_come_in_the_order_they_are_shown() -> None:
+    lines = ["0,0,-1,1,9,K__", "0,3,0,1,9,___", "0,1,1,1,9,___", "0,2,2,1,9,___"]
+    _, timeline = inspected(lines, video(), duration="0.16").result()
+    assert timeline.pts == (0, 1, 2, 3)
+    assert timeline.time_base == Fraction(1, 25)
+
+
+def test_hidden_and_undecodable_frames_are_not_counted() -> None:
+    lines = [
+        "0,5,5,1,9,___",  # before the first key frame
+        "0,8,6,1,9,KD_",  # hidden by an edit list
+        "0,7,7,1,9,___",  # refers to what was before the key frame
+        "0,9,8,1,9,___",
+        "0,10,9,1,9,___,side data",
+    ]
+    _, timeline = inspected(lines, video(), duration="0.1").result()
+    assert timeline.pts == (9, 10)
+
+
+def test_durations_are_measured_from_the_first_frame() -> None:
+    lines = [*frames(100), "1,-20,-20,20,9,K__", "1,4180,4180,20,9,K__", "junk", "1,N/A,1,1,1,_"]
+    source, timeline = inspected(lines, video(), audio()).result()
+    assert source.duration_seconds == pytest.approx(4.2)
+    assert (source.audio[0].start_seconds, source.audio[0].end_seconds) == (-0.02, 4.2)
+    assert timeline.duration_seconds == 4
+
+
+def test_sound_that_nobody_would_hear_is_left_out() -> None:
+    lines = [f"0,{n},{n},1,9,K__" for n in range(50, 150)]
+    lines += ["1,0,0,1000,9,K__"]
+    source, _ = inspected(lines, video(), audio(), audio(index=2)).result()
+    assert source.audio == ()
+
+
+def test_a_missing_end_is_noticed_by_the_announced_duration() -> None:
+    assert len(inspected(frames(80), video()).result()[1]) == 80
+    with pytest.raises(SourceError) as caught:
+        inspected(frames(70), video()).result()
+    assert caught.value.code == "source_truncated"
+    assert "4.00 s and ends after 2.80 s" in caught.value.message
+
+
+def test_a_missing_end_of_one_track_is_noticed() -> None:
+    lines = [*frames(100), "1,0,0,2000,9,K__"]
+    with pytest.raises(SourceError, match=r"track 1 should last 4\.00 s"):
+        inspected(lines, video(), audio(duration="4.0")).result()
+
+
+def test_a_picture_without_frames_is_none() -> None:
+    with pytest.raises(SourceError) as caught:
+        inspected([], video(), duration="0").result()
+    assert caught.value.code == "source_no_video"
+
+
+def test_frames_without_times_are_asked_of_the_decoder() -> None:
+    inspection = inspected(["0,N/A,0,1,9,K__", "0,1,1,1,9,___"], video(), duration="0.08")
+    assert inspection.times_missing
+    inspection.restart_frames()
+    inspection.read_frame(1, 1)
+    inspection.read_frame(2, 1)
+    assert inspection.result()[1].pts == (1, 2)
+
+
+def test_the_raw_file_is_looked_at_first() -> None:
+    with pytest.raises(SourceError) as caught:
+        Inspection().read_file(io.BytesIO(b"hello"))
+    assert caught.value.code == "source_not_media"

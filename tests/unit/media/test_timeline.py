@@ -1,0 +1,66 @@
+"""A timeline says when each frame is shown, exactly."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adaptation.media.timeline import Timeline, timeline
+
+TIMELINES = st.builds(
+    lambda base, pts, last: Timeline(Fraction(1, base), tuple(sorted(pts)), last),
+    st.sampled_from([1000, 12_800, 24_000, 90_000]),
+    st.sets(st.integers(-(10**6), 10**7), min_size=1, max_size=60),
+    st.integers(1, 5000),
+)
+
+
+@given(TIMELINES)
+def test_a_timeline_survives_json(frames: Timeline) -> None:
+    assert Timeline.from_json(json.loads(json.dumps(frames.to_json()))) == frames
+
+
+def test_an_even_timeline_is_small_in_json() -> None:
+    frames = Timeline(Fraction(1, 25), tuple(range(172_800)), 1)
+    assert len(json.dumps(frames.to_json())) < 100
+
+
+def test_times_are_exact() -> None:
+    frames = Timeline(Fraction(1001, 30_000), (10, 11, 12), 1)
+    assert frames.start_seconds == Fraction(10_010, 30_000)
+    assert frames.duration_seconds == Fraction(3003, 30_000)
+    assert frames.frame_rate == Fraction(30_000, 1001)
+    assert frames.since_start(2) == Fraction(2002, 30_000)
+    assert frames.half_frame == Fraction(1001, 60_000)
+    assert frames.unevenness_seconds == 0
+
+
+def test_half_a_frame_is_half_the_shortest_distance() -> None:
+    assert Timeline(Fraction(1, 1000), (0, 40, 50, 90), 40).half_frame == Fraction(5, 1000)
+    assert Timeline(Fraction(1, 1000), (7,), 40).half_frame == Fraction(20, 1000)
+
+
+def test_packets_are_ordered_as_they_are_shown() -> None:
+    frames = timeline(Fraction(1, 25), [0, 3, 1, 2, 3], 1)
+    assert frames is not None
+    assert frames.pts == (0, 1, 2, 3)
+
+
+def test_an_unknown_last_duration_is_the_one_before() -> None:
+    frames = timeline(Fraction(1, 25), [0, 4, 10], 0)
+    assert frames is not None
+    assert frames.last_duration == 6
+
+
+def test_no_frames_give_no_timeline() -> None:
+    assert timeline(Fraction(1, 25), [], 1) is None
+
+
+@pytest.mark.parametrize("pts", [(), (1, 1), (2, 1)])
+def test_times_that_do_not_rise_are_refused(pts: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="rising"):
+        Timeline(Fraction(1, 25), pts, 1)
