@@ -61,7 +61,8 @@ class ToolError(AdaptationError):
     """A tool ended badly or made something other than what was asked of it."""
 
     code = "tool_failed"
-    retryable = True
+    MAY_PASS = frozenset({"tool_crashed", "tool_stalled", "tool_timeout"})
+    """Codes after which another try is worth its while: the rest comes out the same again."""
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class ToolError(AdaptationError):
         hint: str = "",
     ) -> None:
         super().__init__(message, code=code, hint=hint)
+        self.retryable = self.code in self.MAY_PASS
         self.command = command
         self.stderr_tail = stderr_tail
 

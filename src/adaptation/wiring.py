@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from adaptation.adapters.publish import asset_id_of, check_output
+from sqlalchemy.exc import SQLAlchemyError
+
+from adaptation.adapters.publish import asset_id_of, check_output, discard_staging
 from adaptation.adapters.scratch import Scratch
 from adaptation.adapters.storage import LocalStorage
 from adaptation.adapters.tools import find_tools
@@ -19,11 +21,11 @@ from adaptation.engine.model import Job
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import Registry
 from adaptation.engine.worker import RetryRule, host_identity, is_alive
-from adaptation.errors import ParameterError, SourceError
+from adaptation.errors import ParameterError, SettingsError, SourceError
 from adaptation.settings import Settings, load_settings
 from adaptation.workflows import encoding
 from adaptation.workflows.parameters import is_web
-from adaptation.workflows.resources import Resources
+from adaptation.workflows.resources import Resources, publish_token
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,20 @@ class Deployment:
 
     @cached_property
     def store(self) -> Store:
-        """The truth."""
-        return Store(self.settings.database)
+        """The truth.
+
+        Raises:
+            SettingsError: `database_unavailable`: a bad URL, no driver, no folder for the file.
+        """
+        try:
+            return Store(self.settings.database)
+        except (OSError, ImportError, SQLAlchemyError) as error:
+            raise SettingsError(
+                f"the database cannot be opened: {error}",
+                code="database_unavailable",
+                hint="Set ADAPTATION_HOME to a folder on a local disk that you can write to,"
+                " or ADAPTATION_DATABASE_URL to a database whose driver is installed.",
+            ) from error
 
     @cached_property
     def resources(self) -> Resources:
@@ -62,7 +76,7 @@ class Deployment:
             registry=self.registry,
             resources=self.resources,
             scratch=scratch.attempt,
-            remove_work=self.resources.remove_work,
+            remove_work=self._remove_work,
             sweep_scratch=lambda: scratch.sweep(self._is_running),
             broker_url=self.settings.broker_url,
             pace=Pace(
@@ -73,6 +87,12 @@ class Deployment:
                 retry=RetryRule(self.settings.retry_limit, self.settings.retry_delay),
             ),
         )
+
+    def _remove_work(self, job_id: int) -> None:
+        """Delete what a job that is over left anywhere, except its asset."""
+        self.resources.remove_work(job_id)
+        if output := self.store.job(job_id).output:
+            discard_staging(Path(output), token=publish_token(job_id))
 
     def _is_running(self, job_id: int, task_id: int, generation: int) -> bool:  # noqa: ARG002
         return self.store.running(task_id, generation)

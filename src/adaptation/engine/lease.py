@@ -82,9 +82,14 @@ class Heart:
         orders = self.store.heartbeat(self.worker_id, beats, self.lease_seconds)
         for run in runs:
             order = orders[run.claim.task_id]
-            if order is not Order.RUN and not run.cancelled.is_set():
+            # One that has ended while its heartbeat was under way has nothing to stop.
+            if order is not Order.RUN and self._holds(run):
                 logger.info("task told to stop", task_id=run.claim.task_id, order=order)
                 run.cancelled.set()
+
+    def _holds(self, run: TaskRun[Any]) -> bool:
+        with self._lock:
+            return (run.claim.task_id, run.claim.generation) in self._runs
 
 
 def _beat(run: TaskRun[Any]) -> Beat:

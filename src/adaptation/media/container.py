@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from itertools import islice
 from typing import BinaryIO
 
 from adaptation.errors import SourceError
@@ -73,11 +75,18 @@ def _is_text(head: bytes) -> bool:
 
 
 def _check_mp4(stream: BinaryIO, size: int) -> None:
-    """Walk the top-level boxes, ISO/IEC 14496-12 §4.2: each must end inside the file."""
-    offset, seen, last = 0, set[bytes](), b""
-    for _ in range(MAX_BOXES):
-        if offset >= size:
-            break
+    """Each top-level box must end inside the file, and index and media must both be there."""
+    kinds = list(islice(_mp4_boxes(stream, size), MAX_BOXES))
+    if b"moov" not in kinds:
+        raise truncated("it has no index (`moov` box)")
+    if b"mdat" not in kinds or kinds[-1] == b"moof":
+        raise truncated("it has no media after its index")
+
+
+def _mp4_boxes(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    """The types of the top-level boxes, ISO/IEC 14496-12 §4.2."""
+    offset = 0
+    while offset < size:
         stream.seek(offset)
         header = stream.read(16)
         # QuickTime may end with a zero word, and some cameras pad with a few more. A long tail
@@ -85,25 +94,24 @@ def _check_mp4(stream: BinaryIO, size: int) -> None:
         if len(header) >= 4 and not any(header):
             if size - offset > MAX_PADDING_BYTES:
                 raise truncated(f"its last {size - offset} bytes were never written")
-            break
-        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
-        if len(header) < (16 if length == 1 else 8):
-            raise truncated("its last box has no whole header")
-        if length == 1:
-            length = int.from_bytes(header[8:16], "big")
-        elif length == 0:  # the last box, up to the end of the file
-            length = size - offset
-        missing = offset + max(length, 8) - size
-        if missing > 0:
+            return
+        end = offset + _box_length(header, size - offset)
+        kind = header[4:8]
+        if end > size:
             name = kind.decode("latin-1")
-            raise truncated(f"{missing} of {size + missing} bytes are missing in box {name!r}")
-        last = kind
-        seen.add(kind)
-        offset += max(length, 8)
-    if b"moov" not in seen:
-        raise truncated("it has no index (`moov` box)")
-    if b"mdat" not in seen or last == b"moof":
-        raise truncated("it has no media after its index")
+            raise truncated(f"{end - size} of {end} bytes are missing in box {name!r}")
+        yield kind
+        offset = end
+
+
+def _box_length(header: bytes, rest: int) -> int:
+    """Length of a box with its header; 0 in the file means up to its end."""
+    length = int.from_bytes(header[:4], "big")
+    if len(header) < (16 if length == 1 else 8):
+        raise truncated("its last box has no whole header")
+    if length == 1:
+        length = int.from_bytes(header[8:16], "big")
+    return max(length, 8) if length else rest
 
 
 def _check_matroska(stream: BinaryIO, size: int) -> None:

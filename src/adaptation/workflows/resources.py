@@ -37,6 +37,11 @@ Run = TaskRun[Resources]
 """An attempt of a task of ours."""
 
 
+def publish_token(job_id: int) -> str:
+    """Names a job's publication, so that what a killed one left beside the output is found."""
+    return f"job{job_id}"
+
+
 def put_json(run: Run, name: str, document: Any) -> str:
     """Store a JSON document under this attempt's prefix; returns its key."""
     key = f"{run.area}/{name}"

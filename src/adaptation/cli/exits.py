@@ -1,0 +1,37 @@
+"""The exit statuses of the command line, which scripts may rely on."""
+
+from __future__ import annotations
+
+from adaptation.errors import (
+    AdaptationError,
+    OutputError,
+    ParameterError,
+    SettingsError,
+    SourceError,
+)
+
+DONE = 0
+JOB_FAILED = 1
+USAGE = 2
+UNREACHABLE = 3
+NOT_FOUND = 4
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""128 + SIGPIPE, as for any filter whose reader has gone."""
+
+_BY_CODE = {
+    "database_unavailable": UNREACHABLE,
+    "broker_unavailable": UNREACHABLE,
+    "job_unknown": NOT_FOUND,
+    "asset_missing": NOT_FOUND,
+    "state_forbids": USAGE,
+    "work_removed": USAGE,
+}
+_BAD_REQUEST = (ParameterError, SourceError, OutputError, SettingsError)
+
+
+def status_of(error: AdaptationError) -> int:
+    """The exit status for an error that ended a command before or outside a job."""
+    if error.code in _BY_CODE:
+        return _BY_CODE[error.code]
+    return USAGE if isinstance(error, _BAD_REQUEST) else JOB_FAILED

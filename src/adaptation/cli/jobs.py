@@ -1,0 +1,104 @@
+"""`adaptation ls` and `adaptation show`: what jobs there are, and how they stand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from adaptation.cli import output
+from adaptation.cli.progress import survey, track_names
+from adaptation.cli.store import (
+    find_job,
+    job_document,
+    opened_store,
+    task_document,
+    verdict,
+)
+from adaptation.cli.views import percent
+from adaptation.engine.model import Job, Task
+from adaptation.engine.states import JobState
+from adaptation.engine.store import Store
+
+
+def ls(
+    *,
+    state: JobState | None = None,
+    limit: int = 10,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> None:
+    """List the newest jobs.
+
+    Args:
+        state: Only jobs that stand so; completed ones may have failed.
+        limit: How many, 10 when not given.
+        as_json: Print a JSON array.
+    """
+    with opened_store() as store:
+        jobs = store.jobs(limit=limit, state=state)
+        if as_json:
+            output.document([job_document(job) for job in jobs])
+            return
+        for job in jobs:
+            share = percent(survey(store.tasks(job.id)).fraction)
+            made = f"{job.created_at.astimezone():%Y-%m-%d %H:%M}"
+            source = job.parameters.get("url", job.workflow)
+            output.data(
+                f"{job.id:>5}  {verdict(job):<9}  {share}  {made}  {source} -> {job.output}"
+            )
+
+
+def show(job: str, /, *, as_json: Annotated[bool, Parameter(name="--json")] = False) -> None:
+    """Show a job and its tasks.
+
+    Args:
+        job: Its number, or the id of its main task.
+        as_json: Print a JSON object.
+    """
+    with opened_store() as store:
+        found = find_job(store, job)
+        tasks = store.tasks(found.id)
+        if as_json:
+            output.document(_document(store, found, tasks))
+            return
+        for line in (*_about(found, tasks), "", *_table(tasks)):
+            output.data(line)
+        if found.error:
+            output.show_error(found.error, log=f"adaptation logs {found.id}")
+
+
+def _document(store: Store, job: Job, tasks: list[Task]) -> dict[str, Any]:
+    names = track_names(tasks)
+    documents = [
+        task_document(task, names.get(task.id), [end or "" for _, end in store.attempts(task.id)])
+        for task in tasks
+    ]
+    return {**job_document(job), "progress": survey(tasks).fraction, "tasks": documents}
+
+
+def _about(job: Job, tasks: list[Task]) -> list[str]:
+    facts = {
+        "job": f"{job.id} ({job.workflow}), {verdict(job)}",
+        "main task": job.main_task_id,
+        "source": job.parameters.get("url"),
+        "output": job.output,
+        "progress": percent(survey(tasks).fraction).strip(),
+        "created": f"{job.created_at.astimezone():%Y-%m-%d %H:%M:%S}",
+        "finished": f"{job.finished_at.astimezone():%Y-%m-%d %H:%M:%S}" if job.finished_at else "",
+    }
+    return [f"{name:<10} {value}" for name, value in facts.items() if value]
+
+
+def _table(tasks: list[Task]) -> list[str]:
+    names = track_names(tasks)
+    rows = [("task", "track", "name", "state", "tries", "done", "worker")]
+    for task in tasks:
+        track, worker = names.get(task.id, ""), (task.worker_id or "")[:8]
+        share = percent(task.progress)
+        row = (str(task.id), track, task.name, task.state, str(task.attempt), share, worker)
+        rows.append(row)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,83 @@
+"""What a command prints: data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+TAIL_LINES = 12
+"""How much of a tool's last words an error shows; the job's log has them all."""
+
+
+@dataclass(frozen=True)
+class LogChoice:
+    """What the caller said about log lines."""
+
+    level: str | None = None
+    """Name of the lowest severity shown; None: as the command thinks fit."""
+    as_json: bool = False
+
+
+log_choice = LogChoice()
+"""Set once, before a command runs."""
+
+
+def begin_logs(default_level: int) -> None:
+    """Send log lines to stderr, from the severity the caller chose, else `default_level`."""
+    from adaptation.logs import set_up_logs
+
+    names = logging.getLevelNamesMapping()
+    level = default_level if log_choice.level is None else names[log_choice.level.upper()]
+    set_up_logs(level, as_json=log_choice.as_json)
+
+
+def data(line: str) -> None:
+    """Print a line of what was asked for."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def note(line: str = "") -> None:
+    """Tell a person something."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def compact(value: Any) -> str:
+    """A JSON document in one line."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def document(value: Any) -> None:
+    """Print one JSON document in one line."""
+    data(compact(value))
+
+
+def event(name: str, /, **facts: Any) -> None:
+    """Print one line of a stream of JSON events."""
+    document({"event": name, **facts})
+
+
+def show_error(error: Mapping[str, Any], *, log: str = "") -> None:
+    """Tell a person what went wrong, where, and what to do about it.
+
+    Args:
+        error: `message`, `code` and `hint`; perhaps `task`, and a tool's `command` and
+            `stderr_tail`.
+        log: the command that shows more.
+    """
+    note(f"error: {error['message']}")
+    where = f", in the task {error['task']}" if error.get("task") else ""
+    note(f"code: {error['code']}{where}")
+    if error.get("command"):
+        note(f"command: {error['command']}")
+    for line in str(error.get("stderr_tail") or "").splitlines()[-TAIL_LINES:]:
+        note(f"  | {line}")
+    if error.get("hint"):
+        note(f"hint: {error['hint']}")
+    if log:
+        note(f"log: {log}")

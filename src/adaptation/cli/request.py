@@ -1,0 +1,112 @@
+"""What `encode` and `submit` can be told about the asset, as the workflow's parameters."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cyclopts import Parameter
+
+from adaptation.errors import ParameterError
+
+RENDITION_FORM = "[NAME:]HEIGHT:KBITS[:CODEC]"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Request:
+    """How the asset is to be."""
+
+    rendition: tuple[str, ...] = ()
+    """[NAME:]HEIGHT:KBITS[:CODEC], such as 720:3000, for each rung; none: chosen by the source."""
+    segment_seconds: float = 4
+    """Length of a segment: 1 to 30; 4 when not given."""
+    preset: str = "veryfast"
+    """The encoder's speed: ultrafast to slow, which gives better pictures; else veryfast."""
+    verify: Literal["samples", "full"] = "samples"
+    """How much of each track is decoded as proof: samples of it when not given."""
+    overwrite: bool = False
+    """Replace another asset in OUTPUT; nothing but an asset is ever replaced."""
+    metadata: str | None = None
+    """A JSON object, kept in asset.json as given."""
+
+    def parameters(self, source: str, folder: str | None) -> dict[str, Any]:
+        """The parameters of `encoding_workflow`.
+
+        Raises:
+            ParameterError: something cannot be read; the workflow checks the rest.
+        """
+        asked: dict[str, Any] = {
+            "url": source,
+            "segment_seconds": self.segment_seconds,
+            "preset": self.preset,
+            "verify": self.verify,
+            "empty_target": self.overwrite,
+            "metadata": _metadata(self.metadata),
+        }
+        if self.rendition:
+            asked["renditions"] = [_rendition(text) for text in self.rendition]
+        if folder is not None:
+            asked["output_folder"] = str(absolute_folder(folder))
+        return asked
+
+
+def absolute_folder(folder: str) -> Path:
+    """An output as it stays valid in another working folder, without `..` and links.
+
+    Raises:
+        ParameterError: it is empty.
+    """
+    if not folder:
+        raise ParameterError(
+            "the output folder has no name", hint="Give a path; `.` is the current folder."
+        )
+    return Path(folder).expanduser().resolve()
+
+
+def _rendition(text: str) -> dict[str, Any]:
+    parts = text.split(":")
+    if len(parts) == 4:
+        names = ["name", "height", "bitrate", "codec"]
+    elif len(parts) == 3 and parts[2].isdigit():
+        names = ["name", "height", "bitrate"]
+    elif len(parts) in {2, 3}:
+        names = ["height", "bitrate", "codec"][: len(parts)]
+    else:
+        raise ParameterError(
+            f"rendition {text!r} cannot be read",
+            code="rendition_invalid",
+            hint=f"Write {RENDITION_FORM}, such as 720p:720:3000 or 720:3000.",
+        )
+    numbers = {"height", "bitrate"}
+    return {
+        name: int(part) if name in numbers and _is_number(part) else part
+        for name, part in zip(names, parts, strict=True)
+    }
+
+
+def _is_number(text: str) -> bool:
+    # Longer ones are no sizes: they stay text, which the workflow refuses with its own words.
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def _metadata(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        metadata = json.loads(text)
+    except ValueError as error:
+        raise _bad_metadata(str(error)) from error
+    if not isinstance(metadata, dict):
+        raise _bad_metadata("it is no object")
+    return metadata
+
+
+def _bad_metadata(reason: str) -> ParameterError:
+    return ParameterError(
+        f"--metadata is not a JSON object: {reason}",
+        code="metadata_invalid",
+        hint="""Write it as '{"title": "My film"}'.""",
+    )

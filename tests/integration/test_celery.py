@@ -1,0 +1,125 @@
+"""The front door for Celery's users: with a broker, without one, and late listeners."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import pytest
+from celery import Celery
+from kombu import Connection
+
+from clips import make_plain
+from services import wait_until
+
+CLIENT = """
+import sys
+from adaptation.commons import encoding_workflow
+print(encoding_workflow.delay(url=sys.argv[1], output_folder=sys.argv[2]).id)
+"""
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return make_plain(tmp_path)
+
+
+def environment(home: Path, broker: str) -> dict[str, str]:
+    return {**os.environ, "ADAPTATION_HOME": str(home), "ADAPTATION_BROKER_URL": broker}
+
+
+def python(code: str, *arguments: str, env: dict[str, str]) -> str:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+
+
+@contextmanager
+def celery_worker(env: dict[str, str]) -> Iterator[None]:
+    """Run Celery's own command on our app, and stop it as its users do."""
+    command = [sys.executable, "-m", "celery", "-A", "adaptation.commons", "worker"]
+    with subprocess.Popen([*command, "--loglevel", "WARNING"], env=env) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+            assert process.wait(timeout=20) == 0
+
+
+def read_queue(url: str, name: str) -> list[dict[str, Any]]:
+    """Every message of a durable queue, read by a plain client that comes late."""
+    found: list[dict[str, Any]] = []
+    with Connection(url) as connection, connection.SimpleQueue(name) as queue:
+        while True:
+            try:
+                message = queue.get(block=False)
+            except Empty:
+                return found
+            found.append(message.payload)
+            message.ack()
+
+
+def test_delay_without_a_broker_is_the_job_that_the_command_line_runs(
+    clip: Path, home: Path, tmp_path: Path
+) -> None:
+    env = environment(home, "memory://")
+    task_id = python(CLIENT, str(clip), str(tmp_path / "out"), env=env).strip()
+    command = [sys.executable, "-m", "adaptation", "serve"]
+
+    with subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL) as service:
+        watch = [sys.executable, "-m", "adaptation", "watch", task_id, "--json"]
+        lines = subprocess.run(watch, env=env, check=True, capture_output=True, text=True).stdout
+        service.terminate()
+
+    messages = [json.loads(line) for line in lines.splitlines()]
+    assert {message["main_task_id"] for message in messages} == {task_id}
+    assert [message["complete"] for message in messages][-1] is True
+    assert (tmp_path / "out" / "master.m3u8").is_file()
+
+
+def test_a_celery_worker_runs_what_any_celery_client_sends(
+    clip: Path, home: Path, tmp_path: Path, redis_url: str
+) -> None:
+    out = tmp_path / "out"
+    client = Celery(broker=redis_url, set_as_current=False)
+    with celery_worker(environment(home, redis_url)):
+        sent = client.send_task(
+            "adaptation.commons.encoding_workflow",
+            kwargs={"url": str(clip), "output_folder": str(out)},
+            ignore_result=True,
+        )
+        assert wait_until((out / "asset.json").is_file, timeout_seconds=60)
+        messages: list[dict[str, Any]] = []
+
+        def is_told() -> bool:
+            messages.extend(read_queue(redis_url, sent.id))
+            return any(message["complete"] for message in messages)
+
+        assert wait_until(is_told, timeout_seconds=20)
+
+    assert all({"main_task_id", "quality", "status", "complete"} <= set(m) for m in messages)
+    assert [message["complete"] for message in messages].count(True) == 1
+    assert json.loads((out / "asset.json").read_text())["asset_id"] == sent.id
+    client.close()
+
+
+def test_a_bad_request_over_a_broker_is_answered_on_its_queue(home: Path, redis_url: str) -> None:
+    client = Celery(broker=redis_url, set_as_current=False)
+    messages: list[dict[str, Any]] = []
+    with celery_worker(environment(home, redis_url)):
+        sent = client.send_task(
+            "adaptation.commons.encoding_workflow", kwargs={"url": "x", "rendition": []}
+        )
+        assert wait_until(
+            lambda: bool(messages.extend(read_queue(redis_url, sent.id)) or messages), 30
+        )
+
+    assert [message["code"] for message in messages] == ["parameter_unknown"]
+    assert messages[0]["status"] == "failed"
+    client.close()
