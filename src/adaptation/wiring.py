@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,9 @@ from adaptation.settings import Settings, load_settings
 from adaptation.workflows import encoding
 from adaptation.workflows.parameters import is_web
 from adaptation.workflows.resources import Resources, publish_token
+
+WATCH_SECONDS = 0.1
+"""Time between looks at a job that somebody waits for."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,25 @@ class Deployment:
         controller.bury_dead()
         controller.tidy()
         controller.sweep_scratch()
+
+    def encode(self, url: str, output_folder: str, **parameters: Any) -> Job:
+        """Make an asset here and now; returns the job when it has ended, well or not.
+
+        Args:
+            url: a path, a `file://` or an `http(s)://` URL.
+            output_folder: the folder the asset appears as.
+            parameters: the others of `encoding_workflow`, such as `renditions`.
+
+        Raises:
+            ParameterError, SourceError, OutputError: as `submit_encoding`.
+        """
+        wanted = {"url": url, "output_folder": str(Path(output_folder).absolute()), **parameters}
+        job, _ = self.submit_encoding(wanted)
+        with self.engine.running(self.settings.slots, job.id) as node:
+            while not (job := self.store.job(job.id)).ended:
+                time.sleep(WATCH_SECONDS)
+            node.controller.tidy()
+        return job
 
     def _goes_on(self, known: Job, *, anew: bool) -> bool:
         if not known.ended:

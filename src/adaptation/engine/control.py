@@ -8,11 +8,12 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from adaptation.engine import rows
 from adaptation.engine.database import Database, now
+from adaptation.engine.endings import drop_unstarted, end_job, fail_job
 from adaptation.engine.model import Dispatch, Process
-from adaptation.engine.moves import ENDING, RUNNABLE, drop_unstarted, end_job, fail_job
 from adaptation.engine.rows import AnyRow
 from adaptation.engine.schema import attempt, job, leader, outbox, task, task_dependency, worker
-from adaptation.engine.states import JOB_ENDS, JobState, TaskState, Work
+from adaptation.engine.statements import ENDING, RUNNABLE
+from adaptation.engine.states import JOB_ENDS, JobState, TaskState, Work, job_sources
 from adaptation.errors import AdaptationError
 
 LOSS_LIMIT = 10
@@ -53,18 +54,16 @@ class Control:
 
     def pause(self, job_id: int) -> bool:
         """Hold a job: nothing of it starts, and what runs is stopped and handed back."""
-        return self._set_state(job_id, RUNNABLE, JobState.PAUSED, "paused")
+        return self._set_state(job_id, JobState.PAUSED, "paused")
 
     def resume(self, job_id: int) -> bool:
         """Let a paused job go on from its finished tasks."""
-        return self._set_state(job_id, (JobState.PAUSED,), JobState.QUEUED, "resumed")
+        return self._set_state(job_id, JobState.QUEUED, "resumed")
 
-    def _set_state(
-        self, job_id: int, allowed: tuple[JobState, ...], target: JobState, word: str
-    ) -> bool:
+    def _set_state(self, job_id: int, target: JobState, word: str) -> bool:
         with self.database.write() as connection:
             row = rows.lock_job(connection, job_id)
-            if row.state not in allowed:
+            if row.state in JOB_ENDS or row.state not in job_sources(target):
                 return False
             connection.execute(
                 update(job).where(job.c.id == job_id).values(state=target, updated_at=now())

@@ -9,122 +9,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adaptation.engine import rows
 from adaptation.engine.database import Database, now
+from adaptation.engine.endings import count_off, fail_job
 from adaptation.engine.graph import Plan
 from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing
-from adaptation.engine.rows import AnyRow
-from adaptation.engine.schema import attempt, job, task, task_dependency, worker
+from adaptation.engine.schema import job, task, worker
+from adaptation.engine.statements import (
+    BEAT,
+    CLAIM,
+    END_ATTEMPT,
+    INSERT_ATTEMPT,
+    JOB_OF_CLAIM,
+    LEAVE,
+    START_JOB,
+    UPSTREAM,
+)
 from adaptation.engine.states import JobState, Order, TaskState
 from adaptation.errors import ParameterError
-
-ENDING = (
-    job.c.remaining,
-    job.c.failed,
-    job.c.cancelling,
-    job.c.run_no,
-    job.c.main_task_id,
-    job.c.error,
-    job.c.farewell,
-)
-"""What `end_job` must know of a job."""
-RUNNABLE = (JobState.QUEUED, JobState.STARTED)
-
-CLAIM = (
-    update(task)
-    .where(
-        task.c.id == bindparam("claim_id"),
-        task.c.generation == bindparam("claim_generation"),
-        task.c.state == TaskState.READY,
-        task.c.not_before <= now(),
-        select(job.c.id).where(job.c.id == task.c.job_id, job.c.state.in_(RUNNABLE)).exists(),
-    )
-    .values(
-        state=TaskState.RUNNING,
-        generation=task.c.generation + 1,
-        attempt=task.c.attempt + 1,
-        worker_id=bindparam("claim_worker"),
-        lease_until=now() + bindparam("lease_ms"),
-        started_at=now(),
-        progress=0.0,
-        detail=None,
-        error=None,
-    )
-    .returning(
-        task.c.job_id,
-        task.c.run_no,
-        task.c.key,
-        task.c.name,
-        task.c.params,
-        task.c.attempt,
-        task.c.joins,
-    )
-)
-UPSTREAM = (
-    select(task.c.result)
-    .join(task_dependency, task_dependency.c.upstream_id == task.c.id)
-    .where(
-        task_dependency.c.task_id == bindparam("claim_id"),
-        task_dependency.c.position.is_not(None),
-    )
-    .order_by(task_dependency.c.position)
-)
-JOB_OF_CLAIM = select(job.c.main_task_id, job.c.workflow, job.c.context, job.c.state).where(
-    job.c.id == bindparam("job_id")
-)
-INSERT_ATTEMPT = insert(attempt).values(started_at=now())
-START_JOB = (
-    update(job)
-    .where(job.c.id == bindparam("started_job"), job.c.state == JobState.QUEUED)
-    .values(state=JobState.STARTED, started_at=now(), updated_at=now())
-)
-LEAVE = (
-    update(task)
-    .where(
-        task.c.id == bindparam("left_id"),
-        task.c.generation == bindparam("left_generation"),
-        task.c.state == TaskState.RUNNING,
-    )
-    .values(
-        state=bindparam("to_state"),
-        result=bindparam("to_result"),
-        error=bindparam("to_error"),
-        progress=bindparam("to_progress"),
-        lease_until=None,
-        worker_id=None,
-        finished_at=now(),
-    )
-)
-END_ATTEMPT = (
-    update(attempt)
-    .where(
-        attempt.c.task_id == bindparam("ended_id"),
-        attempt.c.generation == bindparam("ended_generation"),
-    )
-    .values(finished_at=now(), outcome=bindparam("ended_outcome"), error=bindparam("ended_error"))
-)
-COUNT_OFF = (
-    update(job)
-    .where(job.c.id == bindparam("counted_job"))
-    .values(remaining=job.c.remaining + bindparam("delta"), updated_at=now())
-    .returning(*ENDING)
-)
-BEAT = (
-    update(task)
-    .where(
-        task.c.id == bindparam("beat_id"),
-        task.c.generation == bindparam("beat_generation"),
-        task.c.state == TaskState.RUNNING,
-    )
-    .values(
-        lease_until=now() + bindparam("lease_ms"),
-        progress=bindparam("beat_progress"),
-        detail=bindparam("beat_detail"),
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -190,7 +95,7 @@ class Moves:
                 .where(job.c.id == job_id)
                 .values(failed=True, permanent=True, error=error)
             )
-            _count_off(connection, job_id, 0, None)
+            count_off(connection, job_id, 0, None)
             return job_id
 
     def claim(
@@ -294,7 +199,7 @@ class Moves:
                 outgoing,
             )
             rows.insert_lines(connection, claim.job_id, claim.task_id, lines)
-            ended = _count_off(connection, claim.job_id, delta, result)
+            ended = count_off(connection, claim.job_id, delta, result)
             return Moved(tuple(ready), ended)
 
     def fail(
@@ -322,7 +227,7 @@ class Moves:
                 _put_back(connection, claim.task_id, retry_in_seconds or 0.0)
                 return Moved()
             fail_job(connection, claim.job_id, claim.task_id, claim.name, error)
-            return Moved(ended=_count_off(connection, claim.job_id, -1, None))
+            return Moved(ended=count_off(connection, claim.job_id, -1, None))
 
     def give_back(self, claim: Claim, lines: Iterable[tuple[int, str]] = ()) -> Moved | None:
         """End an attempt that was asked to stop, without charging it.
@@ -339,7 +244,7 @@ class Moves:
                 return None
             rows.insert_lines(connection, claim.job_id, claim.task_id, lines)
             if stopping:
-                return Moved(ended=_count_off(connection, claim.job_id, -1, None))
+                return Moved(ended=count_off(connection, claim.job_id, -1, None))
             _put_back(connection, claim.task_id, 0.0)
             connection.execute(
                 update(task).where(task.c.id == claim.task_id).values(attempt=task.c.attempt - 1)
@@ -444,67 +349,3 @@ def _put_back(connection: Connection, task_id: int, delay_seconds: float) -> Non
         .where(task.c.id == task_id)
         .values(not_before=now() + int(delay_seconds * 1000), sent_at=None, finished_at=None)
     )
-
-
-def fail_job(
-    connection: Connection, job_id: int, task_id: int, name: str, error: dict[str, Any]
-) -> None:
-    """Mark the job failed and skip everything that has not started."""
-    first = {**error, "task": name, "task_id": task_id}
-    connection.execute(
-        update(job)
-        .where(job.c.id == job_id, job.c.failed.is_(False))
-        .values(failed=True, error=first, permanent=bool(error.get("permanent")))
-    )
-    drop_unstarted(connection, job_id, TaskState.SKIPPED)
-
-
-def drop_unstarted(connection: Connection, job_id: int, state: TaskState) -> None:
-    """Move every task that has not started to an end, and count them off the job."""
-    dropped = connection.execute(
-        update(task)
-        .where(task.c.job_id == job_id, task.c.state.in_((TaskState.WAITING, TaskState.READY)))
-        .values(state=state, finished_at=now())
-    ).rowcount
-    connection.execute(
-        update(job).where(job.c.id == job_id).values(remaining=job.c.remaining - dropped)
-    )
-
-
-def _count_off(
-    connection: Connection, job_id: int, delta: int, result: dict[str, Any] | None
-) -> bool:
-    row = connection.execute(COUNT_OFF, {"counted_job": job_id, "delta": delta}).one()
-    if row.remaining:
-        return False
-    end_job(connection, job_id, row, result)
-    return True
-
-
-def end_job(
-    connection: Connection, job_id: int, row: AnyRow, result: dict[str, Any] | None
-) -> None:
-    """End the run of a job whose last task has ended, with its one job-end message."""
-    state = JobState.BROKEN if row.cancelling else JobState.COMPLETED
-    good = state is JobState.COMPLETED and not row.failed
-    connection.execute(
-        update(job)
-        .where(job.c.id == job_id)
-        .values(state=state, finished_at=now(), updated_at=now(), result=result if good else None)
-    )
-    verdict = "completed" if good else ("failed" if row.failed else "cancelled")
-    body = {
-        **row.farewell,
-        "main_task_id": row.main_task_id,
-        "job_id": job_id,
-        "status": verdict,
-        "complete": True,
-        "message": (row.error or {}).get("message", ""),
-        "code": (row.error or {}).get("code", ""),
-    }
-    # The identity is unique: a run that ended twice would fail here and change nothing.
-    messages = [Outgoing("job_end", row.main_task_id, body)]
-    if not good:
-        messages.append(Outgoing("notification", row.main_task_id, body))
-    rows.insert_outgoing(connection, job_id, f"{job_id}/run-{row.run_no}/end", messages)
-    rows.insert_lines(connection, job_id, 0, [(20, f"job {verdict}")], progname="controller")

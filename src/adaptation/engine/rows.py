@@ -19,7 +19,11 @@ INSERT_TASK = insert(task).returning(task.c.id)
 INSERT_SENT_TASK = INSERT_TASK.values(sent_at=now())
 INSERT_LOG = insert(log).values(created_at=now())
 INSERT_OUTBOX = insert(outbox).values(created_at=now())
-LOCK_JOB = select(job).where(job.c.id == bindparam("job_id")).with_for_update()
+LOCK_JOB = (
+    select(job.c.state, job.c.failed, job.c.cancelling, job.c.priority, job.c.run_no, job.c.work)
+    .where(job.c.id == bindparam("job_id"))
+    .with_for_update()
+)
 
 _edge = task_dependency
 _left = task.c.waits - 1 + bindparam("added")

@@ -69,9 +69,13 @@ TASK_MOVES: dict[TaskState, frozenset[TaskState]] = {
 """Legal moves of a task. A task that ended without being done goes back only by a retry."""
 
 JOB_ENDS = frozenset({JobState.COMPLETED, JobState.BROKEN})
-TASK_ENDS = frozenset({TaskState.DONE, TaskState.FAILED, TaskState.CANCELLED, TaskState.SKIPPED})
 
 
-def sources_of(target: TaskState) -> frozenset[TaskState]:
+def task_sources(target: TaskState) -> frozenset[TaskState]:
     """The task states from which `target` may be reached."""
     return frozenset(state for state, targets in TASK_MOVES.items() if target in targets)
+
+
+def job_sources(target: JobState) -> frozenset[JobState]:
+    """The job states from which `target` may be reached."""
+    return frozenset(state for state, targets in JOB_MOVES.items() if target in targets)

@@ -1,0 +1,114 @@
+"""The SQL of a task's life, built once: what runs for every task must not be built for each."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, insert, select, update
+
+from adaptation.engine.database import now
+from adaptation.engine.schema import attempt, job, task, task_dependency
+from adaptation.engine.states import JobState, TaskState, task_sources
+
+ENDING = (
+    job.c.remaining,
+    job.c.failed,
+    job.c.cancelling,
+    job.c.run_no,
+    job.c.main_task_id,
+    job.c.error,
+    job.c.farewell,
+)
+"""What `end_job` must know of a job."""
+RUNNABLE = (JobState.QUEUED, JobState.STARTED)
+
+CLAIM = (
+    update(task)
+    .where(
+        task.c.id == bindparam("claim_id"),
+        task.c.generation == bindparam("claim_generation"),
+        task.c.state.in_(task_sources(TaskState.RUNNING)),
+        task.c.not_before <= now(),
+        select(job.c.id).where(job.c.id == task.c.job_id, job.c.state.in_(RUNNABLE)).exists(),
+    )
+    .values(
+        state=TaskState.RUNNING,
+        generation=task.c.generation + 1,
+        attempt=task.c.attempt + 1,
+        worker_id=bindparam("claim_worker"),
+        lease_until=now() + bindparam("lease_ms"),
+        started_at=now(),
+        progress=0.0,
+        detail=None,
+        error=None,
+    )
+    .returning(
+        task.c.job_id,
+        task.c.run_no,
+        task.c.key,
+        task.c.name,
+        task.c.params,
+        task.c.attempt,
+        task.c.joins,
+    )
+)
+UPSTREAM = (
+    select(task.c.result)
+    .join(task_dependency, task_dependency.c.upstream_id == task.c.id)
+    .where(
+        task_dependency.c.task_id == bindparam("claim_id"),
+        task_dependency.c.position.is_not(None),
+    )
+    .order_by(task_dependency.c.position)
+)
+JOB_OF_CLAIM = select(job.c.main_task_id, job.c.workflow, job.c.context, job.c.state).where(
+    job.c.id == bindparam("job_id")
+)
+INSERT_ATTEMPT = insert(attempt).values(started_at=now())
+START_JOB = (
+    update(job)
+    .where(job.c.id == bindparam("started_job"), job.c.state == JobState.QUEUED)
+    .values(state=JobState.STARTED, started_at=now(), updated_at=now())
+)
+LEAVE = (
+    update(task)
+    .where(
+        task.c.id == bindparam("left_id"),
+        task.c.generation == bindparam("left_generation"),
+        task.c.state == TaskState.RUNNING,
+    )
+    .values(
+        state=bindparam("to_state"),
+        result=bindparam("to_result"),
+        error=bindparam("to_error"),
+        progress=bindparam("to_progress"),
+        lease_until=None,
+        worker_id=None,
+        finished_at=now(),
+    )
+)
+END_ATTEMPT = (
+    update(attempt)
+    .where(
+        attempt.c.task_id == bindparam("ended_id"),
+        attempt.c.generation == bindparam("ended_generation"),
+    )
+    .values(finished_at=now(), outcome=bindparam("ended_outcome"), error=bindparam("ended_error"))
+)
+COUNT_OFF = (
+    update(job)
+    .where(job.c.id == bindparam("counted_job"))
+    .values(remaining=job.c.remaining + bindparam("delta"), updated_at=now())
+    .returning(*ENDING)
+)
+BEAT = (
+    update(task)
+    .where(
+        task.c.id == bindparam("beat_id"),
+        task.c.generation == bindparam("beat_generation"),
+        task.c.state == TaskState.RUNNING,
+    )
+    .values(
+        lease_until=now() + bindparam("lease_ms"),
+        progress=bindparam("beat_progress"),
+        detail=bindparam("beat_detail"),
+    )
+)
