@@ -153,10 +153,10 @@ class Deployment:
         """
         wanted = {"url": url, "output_folder": str(Path(output_folder).absolute()), **parameters}
         job, _ = self.submit_encoding(wanted)
-        with self.engine.running(self.settings.slots, job.id) as node:
+        with self.engine.running(self.settings.slots, job.id):
             while not (job := self.store.job(job.id)).ended:
                 time.sleep(WATCH_SECONDS)
-            node.controller.tidy()
+        self.engine.tidy()
         return job
 
     def _goes_on(self, known: Job, *, anew: bool) -> bool:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
+from adaptation.engine.control import StateForbids
 from adaptation.engine.graph import lower
 from adaptation.engine.model import Claim, Dispatch, NewJob, Outgoing
 from adaptation.engine.moves import Beat
@@ -318,3 +319,32 @@ def test_any_order_of_losses_repeats_and_zombies_ends_every_job_once(
     for job_id, width in zip(jobs, widths, strict=True):
         assert store.job(job_id).result == {"n": 2 * width + 1, "order": list(range(width))}
     store.close()
+
+
+def test_cancelling_a_failed_job_gives_up_the_pieces_it_kept(
+    worker: HandWorker, store: Store
+) -> None:
+    job_id = worker.submit("line", length=1)
+    store.fail(claimed(worker), {"code": "disk_full"}, retry_in_seconds=None)
+    assert store.job(job_id).retryable
+    assert store.give_up_work(keep_failed_seconds=3600) == []
+
+    assert store.cancel(job_id)
+
+    assert store.give_up_work(keep_failed_seconds=3600) == [job_id]
+    assert not store.cancel(job_id), "nothing is left to give up"
+    with pytest.raises(StateForbids) as caught:
+        store.retry(job_id)
+    assert caught.value.code == "work_removed"
+
+
+def test_pieces_are_given_up_in_two_steps_so_that_a_crash_leaves_none(
+    worker: HandWorker, store: Store
+) -> None:
+    job_id = worker.submit("line", length=1)
+    worker.run_all()
+
+    assert store.give_up_work(keep_failed_seconds=0) == [job_id]
+    assert store.give_up_work(keep_failed_seconds=0) == [job_id], "not deleted yet"
+    store.mark_work_removed(job_id)
+    assert store.give_up_work(keep_failed_seconds=0) == []

@@ -37,13 +37,15 @@ class Control:
     def cancel(self, job_id: int) -> bool:
         """Stop a job for good: what has not started is dropped, what runs is told to stop.
 
+        The pieces that a failed job keeps for a retry are given up as well.
+
         Returns:
-            Whether the job had still to be stopped.
+            Whether there was anything to stop or to give up.
         """
         with self.database.write() as connection:
             row = rows.lock_job(connection, job_id)
             if row.state in JOB_ENDS:
-                return False
+                return _give_up(connection, job_id)
             connection.execute(
                 update(job).where(job.c.id == job_id).values(cancelling=True, updated_at=now())
             )
@@ -264,6 +266,12 @@ class Control:
             if stopping or poison:
                 _drop_lost(connection, row, task_id, poison=poison and not stopping)
             return 1
+
+
+def _give_up(connection: Connection, job_id: int) -> bool:
+    kept = job.c.failed.is_(True), job.c.permanent.is_(False), job.c.work == Work.KEPT
+    marked = update(job).where(job.c.id == job_id, *kept).values(permanent=True)
+    return connection.execute(marked).rowcount == 1
 
 
 def _drop_lost(connection: Connection, row: AnyRow, task_id: int, *, poison: bool) -> None:

@@ -29,12 +29,11 @@ class Controller:
     store: Store
     dispatcher: Dispatcher
     holder: str
-    remove_work: Callable[[int], None]
-    """Deletes a job's pieces from the work area."""
+    tidy: Callable[[], None]
+    """Deletes the pieces of jobs that are over."""
     sweep_scratch: Callable[[], object]
     """Deletes the scratch of attempts that are not running any more."""
     sweep_seconds: float = 2.0
-    keep_failed_seconds: float = 7 * 86_400.0
     job_id: int | None = None
     """The only job it looks after; None: every job."""
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -95,9 +94,3 @@ class Controller:
         """Hand notifications to the broker's queues."""
         if messages := self.store.unsent("notification"):
             self.store.mark_sent(self.dispatcher.notify(messages))
-
-    def tidy(self) -> None:
-        """Remove the pieces of ended jobs that nobody can use any more."""
-        for job_id in self.store.give_up_work(self.keep_failed_seconds):
-            self.remove_work(job_id)
-            self.store.mark_work_removed(job_id)

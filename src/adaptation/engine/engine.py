@@ -176,6 +176,12 @@ class Engine:
             )
             return self.store.job(self.store.refuse(refused, error_facts(error)))
 
+    def tidy(self) -> None:
+        """Delete the pieces of ended jobs that nobody can use any more."""
+        for job_id in self.store.give_up_work(self.pace.keep_failed_seconds):
+            self._remove_work(job_id)
+            self.store.mark_work_removed(job_id)
+
     @property
     def can_send(self) -> bool:
         """Whether a message sent from here reaches a worker."""
@@ -207,10 +213,9 @@ class Engine:
             store=self.store,
             dispatcher=self.dispatcher,
             holder=process.worker_id,
-            remove_work=self._remove_work,
+            tidy=self.tidy,
             sweep_scratch=self._sweep_scratch,
             sweep_seconds=self.pace.sweep_seconds,
-            keep_failed_seconds=self.pace.keep_failed_seconds,
             job_id=job_id,
         )
         self._worker = worker

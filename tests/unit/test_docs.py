@@ -1,0 +1,64 @@
+"""The pages tell the truth: every code and every setting is there, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from adaptation.settings import Settings
+from adaptation.workflows.parameters import EncodingParameters
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TREES = [ast.parse(path.read_text()) for path in (ROOT / "src").rglob("*.py")]
+
+
+def codes_in(tree: ast.AST) -> Iterator[str]:
+    """String constants that stand where an error's code is given."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.keyword(arg="code", value=ast.Constant(value=str(code))):
+                yield code
+            case ast.Assign(targets=[ast.Name(id="code")], value=ast.Constant(value=str(code))):
+                yield code
+            case ast.Dict(keys=keys, values=values):
+                for key, value in zip(keys, values, strict=True):
+                    match (key, value):
+                        case (ast.Constant(value="code"), ast.Constant(value=str(code))):
+                            yield code
+
+
+def strings() -> set[str]:
+    return {
+        node.value
+        for tree in TREES
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def first_cells(page: str) -> list[str]:
+    """The names in backticks that begin the rows of a page's tables."""
+    rows = re.findall(r"^\| ((?:`[A-Za-z_]+`(?:, )?)+) \|", (ROOT / page).read_text(), re.M)
+    return [name for row in rows for name in re.findall(r"`([A-Za-z_]+)`", row)]
+
+
+def test_every_error_code_is_documented_once() -> None:
+    documented = first_cells("docs/errors.md")
+
+    assert len(documented) == len(set(documented))
+    assert {code for tree in TREES for code in codes_in(tree) if code} <= set(documented)
+    assert set(documented) <= strings(), "a documented code is not in the product"
+
+
+def test_every_setting_is_documented() -> None:
+    documented = first_cells("docs/settings.md")
+
+    assert documented == [f"ADAPTATION_{name.upper()}" for name in Settings.model_fields]
+
+
+def test_every_parameter_is_documented() -> None:
+    documented = first_cells("docs/encoding_workflow.md")
+
+    assert set(documented) == set(EncodingParameters.model_fields)
