@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx2
 
-from adaptation.adapters.http import masked
+from adaptation.adapters.masking import masked
 from adaptation.adapters.partial import Entity
 from adaptation.errors import SourceError, Transient
 

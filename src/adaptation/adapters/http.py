@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import logging
-import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from urllib.parse import unquote, urlsplit
 
 import httpcore2
 import httpx2
 
+from adaptation.adapters.masking import masked
 from adaptation.errors import SourceError
 
 MAX_REDIRECTS = 5
 _TIMEOUTS = httpx2.Timeout(30.0, connect=10.0)
 _CANCEL_SECONDS = 0.2
-_SECRET = re.compile(r"sig|token|key|secret|pass|auth|cred|policy|hmac|session|code|jwt", re.I)
 
 # Their INFO and DEBUG lines hold whole URLs and headers, secrets included.
 for _name in ("httpx2", "httpcore2"):
@@ -90,22 +88,6 @@ def connection(stop: threading.Event) -> Iterator[Connection]:
             watcher.join()
 
 
-def masked(url: str) -> str:
-    """Return `url` fit to be shown: no user, password, signature, token or fragment in it."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "***"
-    _, at, host = parts.netloc.rpartition("@")
-    rest = parts.path + parts.query + parts.fragment
-    # An unescaped "/", "?" or "#" in a password ends the host early, in the midst of the secret.
-    if "@" in rest and (at or ":" in host or not host):
-        return "***"
-    query = re.sub(r"([^&;=]+)=([^&;]*)", _masked_pair, parts.query)
-    start = f"{parts.scheme}://{'***@' if at else ''}{host}" if host else ""
-    return f"{start}{parts.path}" + (f"?{query}" if query else "")
-
-
 def _judged(hop: str, url: str) -> httpx2.URL:
     """Parse an address we are about to connect to; `url` is what the user gave."""
     with suppress(httpx2.InvalidURL):
@@ -118,7 +100,3 @@ def _judged(hop: str, url: str) -> httpx2.URL:
         code="source_url",
         hint="Give an address such as https://example.org/film.mp4.",
     )
-
-
-def _masked_pair(pair: re.Match[str]) -> str:
-    return f"{pair[1]}=***" if _SECRET.search(unquote(pair[1])) else pair[0]

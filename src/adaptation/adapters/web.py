@@ -23,12 +23,11 @@ from adaptation.adapters.answers import (
     refuse_what_is_no_source,
     untrusted,
 )
-from adaptation.adapters.http import Connection, connection, masked
+from adaptation.adapters.http import Connection, connection
+from adaptation.adapters.masking import masked
 from adaptation.adapters.partial import Entity, Partial, claimed_part
 from adaptation.adapters.scratch import naming_a_full_disk
 from adaptation.errors import Cancelled, SourceError, Transient
-
-__all__ = ["Fetched", "Progress", "fetch", "masked"]
 
 _WORTH_A_NEW_START_BYTES = 1 << 20
 _LONGEST_WAIT_SECONDS = 60.0

@@ -12,6 +12,7 @@ from urllib.request import url2pathname
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from adaptation.adapters.masking import masked
 from adaptation.errors import ParameterError
 from adaptation.media.rendition import parse_renditions
 
@@ -94,6 +95,11 @@ def absolute_source(url: str) -> str:
 def is_web(url: str) -> bool:
     """Whether a checked source must be downloaded."""
     return "://" in url and urlsplit(url).scheme.lower() in WEB_SCHEMES
+
+
+def shown_source(url: str) -> str:
+    """A checked source as the public may see it: no secrets of a URL, no folders of this host."""
+    return masked(url) if is_web(url) else Path(url).name
 
 
 def _stem(url: str) -> str:

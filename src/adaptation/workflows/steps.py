@@ -27,7 +27,7 @@ from adaptation.media.probe import AudioTrack, Source
 from adaptation.media.rendition import Rendition, parse_renditions, target_size
 from adaptation.media.timeline import Timeline
 from adaptation.workflows.branches import branches
-from adaptation.workflows.parameters import EncodingParameters, is_web
+from adaptation.workflows.parameters import EncodingParameters, is_web, shown_source
 from adaptation.workflows.resources import (
     Run,
     get_file,
@@ -237,7 +237,8 @@ def publish(context: Context, run: Run) -> Context:
     source, _ = _plan(context, run)
     origin = Origin(
         asset_id=context["main_task_id"],
-        parameters={name: context[name] for name in EncodingParameters.model_fields},
+        parameters={name: context[name] for name in EncodingParameters.model_fields}
+        | {"url": shown_source(context["url"])},
         tools=versions(run.resources.tools),
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.adapters.web import masked
+from adaptation.adapters.masking import masked
 
 
 @pytest.mark.parametrize(
