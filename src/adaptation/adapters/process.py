@@ -209,9 +209,11 @@ class _Child:
 
     def _ended(self) -> bool:
         """Whether the child is gone; takes its exit status and CPU time when it is."""
-        if self.returncode is None and hasattr(os, "wait4"):
-            pid, status, usage = os.wait4(self.popen.pid, os.WNOHANG)
-            if pid:
+        if self.returncode is None and hasattr(os, "waitid"):
+            if os.waitid(os.P_PID, self.popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                # Before it is reaped: until then nobody else can get the number of its group.
+                self._signal(signal.SIGKILL)
+                _, status, usage = os.wait4(self.popen.pid, 0)
                 self.cpu_seconds = usage.ru_utime + usage.ru_stime
                 self.popen.returncode = self.returncode = os.waitstatus_to_exitcode(status)
         elif self.returncode is None:
@@ -228,7 +230,8 @@ class _Child:
 
     def close(self) -> None:
         """Leave nothing behind: no group member, no thread, no pipe, no zombie."""
-        self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+        if self.returncode is None:
+            self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
         while not self._ended() or any(reader.is_alive() for reader in self.readers):
             with suppress(queue.Empty):
                 self.chunks.get(timeout=0.001)
