@@ -40,11 +40,14 @@ def python(code: str, *arguments: str, env: dict[str, str]) -> str:
     return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
 
 
+CELERYS_OWN = ("celery", "-A", "adaptation.commons", "worker", "--loglevel", "WARNING")
+OURS = ("adaptation", "worker")
+
+
 @contextmanager
-def celery_worker(env: dict[str, str]) -> Iterator[None]:
-    """Run Celery's own command on our app, and stop it as its users do."""
-    command = [sys.executable, "-m", "celery", "-A", "adaptation.commons", "worker"]
-    with subprocess.Popen([*command, "--loglevel", "WARNING"], env=env) as process:
+def running_worker(env: dict[str, str], command: tuple[str, ...] = CELERYS_OWN) -> Iterator[None]:
+    """Run a worker, and stop it as its users do."""
+    with subprocess.Popen([sys.executable, "-m", *command], env=env) as process:
         try:
             yield
         finally:
@@ -83,12 +86,13 @@ def test_delay_without_a_broker_is_the_job_that_the_command_line_runs(
     assert (tmp_path / "out" / "master.m3u8").is_file()
 
 
-def test_a_celery_worker_runs_what_any_celery_client_sends(
-    clip: Path, home: Path, tmp_path: Path, redis_url: str
+@pytest.mark.parametrize("command", [CELERYS_OWN, OURS], ids=["celery", "adaptation"])
+def test_a_worker_runs_what_any_celery_client_sends(
+    clip: Path, home: Path, tmp_path: Path, redis_url: str, command: tuple[str, ...]
 ) -> None:
     out = tmp_path / "out"
     client = Celery(broker=redis_url, set_as_current=False)
-    with celery_worker(environment(home, redis_url)):
+    with running_worker(environment(home, redis_url), command):
         sent = client.send_task(
             "adaptation.commons.encoding_workflow",
             kwargs={"url": str(clip), "output_folder": str(out)},
@@ -112,13 +116,16 @@ def test_a_celery_worker_runs_what_any_celery_client_sends(
 def test_a_bad_request_over_a_broker_is_answered_on_its_queue(home: Path, redis_url: str) -> None:
     client = Celery(broker=redis_url, set_as_current=False)
     messages: list[dict[str, Any]] = []
-    with celery_worker(environment(home, redis_url)):
+    with running_worker(environment(home, redis_url)):
         sent = client.send_task(
             "adaptation.commons.encoding_workflow", kwargs={"url": "x", "rendition": []}
         )
-        assert wait_until(
-            lambda: bool(messages.extend(read_queue(redis_url, sent.id)) or messages), 30
-        )
+
+        def is_told() -> bool:
+            messages.extend(read_queue(redis_url, sent.id))
+            return bool(messages)
+
+        assert wait_until(is_told, timeout_seconds=30)
 
     assert [message["code"] for message in messages] == ["parameter_unknown"]
     assert messages[0]["status"] == "failed"

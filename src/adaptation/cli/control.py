@@ -34,6 +34,8 @@ def cancel(job: str, /) -> int:
     store.close()
     if not stopped:
         output.note(f"Job {found.id} had ended before: {verdict(found)}.")
+    elif found.failed:
+        output.note(f"Job {found.id} had failed; its finished pieces are dropped.")
     elif found.ended:
         output.note(f"Job {found.id} is cancelled.")
     else:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
@@ -12,7 +15,7 @@ from urllib.parse import urlsplit
 from cyclopts import Parameter
 
 from adaptation.cli import output
-from adaptation.cli.request import absolute_folder
+from adaptation.cli.request import Slots, absolute_folder
 
 if TYPE_CHECKING:
     from adaptation.settings import Settings
@@ -29,7 +32,7 @@ def demo(
     *,
     source: str | None = None,
     folder: Annotated[str | None, Parameter(name="--output")] = None,
-    slots: int | None = None,
+    slots: Slots = None,
 ) -> int:
     """Encode a real clip to see the engine work.
 
@@ -43,11 +46,11 @@ def demo(
     """
     from adaptation.cli.runs import Run, Style
     from adaptation.settings import load_settings
-    from adaptation.workflows.parameters import absolute_source
+    from adaptation.workflows.parameters import absolute_source, shown_source
 
     url = absolute_source(source) if source else str(_clip(load_settings()))
     target = absolute_folder(folder or str(Path("demo", _name(url))))
-    ours = folder is None or _source_of(target) == url
+    ours = folder is None or _source_of(target) == shown_source(url)
     parameters = {"url": url, "output_folder": str(target), "empty_target": ours}
     run = Run(parameters, Style(), slots, anew=True)
     outcome = run.perform()
@@ -116,10 +119,18 @@ def _show(folder: Path) -> None:
     console.print(table)
     size_mb = record["size_bytes"] / 1e6
     console.print(f"{record['duration_seconds']:.1f} s in {size_mb:.1f} MB, HLS and DASH.")
-    console.print(f"Look at it: adaptation play {_quoted(folder)}", markup=False)
+    console.print(f"Look at it: {_command()} play {shlex.quote(_near(folder))}", markup=False)
 
 
-def _quoted(folder: Path) -> str:
-    import shlex
+def _command() -> str:
+    """This command as it can be typed here."""
+    path = Path(sys.argv[0])
+    if path.stem != "adaptation" or shutil.which("adaptation") is not None:
+        return "adaptation"
+    return shlex.quote(_near(path.absolute()))
 
-    return shlex.quote(str(folder))
+
+def _near(path: Path) -> str:
+    """A path as one types it: short where it lies in the current folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

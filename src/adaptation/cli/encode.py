@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from adaptation.cli.request import Request
+from adaptation.cli.request import Request, Slots
 
 
 def encode(  # noqa: PLR0913 - each is an option of the command line
@@ -17,7 +17,7 @@ def encode(  # noqa: PLR0913 - each is an option of the command line
     request: Request = Request(),  # noqa: B008 - frozen
     as_json: Annotated[bool, Parameter(name="--json")] = False,
     quiet: bool = False,
-    slots: int | None = None,
+    slots: Slots = None,
 ) -> int:
     """Make one HLS + DASH asset of a video, here and now.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
+from adaptation.adapters.masking import masked
 from adaptation.cli import output
 from adaptation.cli.progress import survey, track_names
 from adaptation.cli.store import (
@@ -24,7 +26,7 @@ from adaptation.engine.store import Store
 def ls(
     *,
     state: JobState | None = None,
-    limit: int = 10,
+    limit: Annotated[int, Parameter(validator=Number(gte=1))] = 10,
     as_json: Annotated[bool, Parameter(name="--json")] = False,
 ) -> None:
     """List the newest jobs.
@@ -42,7 +44,7 @@ def ls(
         for job in jobs:
             share = percent(survey(store.tasks(job.id)).fraction)
             made = f"{job.created_at.astimezone():%Y-%m-%d %H:%M}"
-            source = job.parameters.get("url", job.workflow)
+            source = masked(job.parameters.get("url", job.workflow))
             output.data(
                 f"{job.id:>5}  {verdict(job):<9}  {share}  {made}  {source} -> {job.output}"
             )
@@ -80,7 +82,7 @@ def _about(job: Job, tasks: list[Task]) -> list[str]:
     facts = {
         "job": f"{job.id} ({job.workflow}), {verdict(job)}",
         "main task": job.main_task_id,
-        "source": job.parameters.get("url"),
+        "source": masked(job.parameters.get("url", "")),
         "output": job.output,
         "progress": percent(survey(tasks).fraction).strip(),
         "created": f"{job.created_at.astimezone():%Y-%m-%d %H:%M:%S}",

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 TAIL_LINES = 12
-"""How much of a tool's last words an error shows; the job's log has them all."""
+"""How much of a tool's last words an error shows; `show --json` has all that is kept."""
+COMMAND_LETTERS = 400
+"""How much of a tool's command an error shows."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ def begin_logs(default_level: int) -> None:
     names = logging.getLevelNamesMapping()
     level = default_level if log_choice.level is None else names[log_choice.level.upper()]
     set_up_logs(level, as_json=log_choice.as_json)
+    if log_choice.level is None:
+        # What carries the messages is of interest only to who asks for it.
+        for name in ("celery", "kombu"):
+            logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
 def data(line: str) -> None:
@@ -62,6 +68,12 @@ def event(name: str, /, **facts: Any) -> None:
     document({"event": name, **facts})
 
 
+def shortened(command: str) -> str:
+    """A command's beginning and end, where the inputs and outputs stand."""
+    half = COMMAND_LETTERS // 2
+    return command if len(command) <= 2 * half else f"{command[:half]} … {command[-half:]}"
+
+
 def show_error(error: Mapping[str, Any], *, log: str = "") -> None:
     """Tell a person what went wrong, where, and what to do about it.
 
@@ -74,7 +86,7 @@ def show_error(error: Mapping[str, Any], *, log: str = "") -> None:
     where = f", in the task {error['task']}" if error.get("task") else ""
     note(f"code: {error['code']}{where}")
     if error.get("command"):
-        note(f"command: {error['command']}")
+        note(f"command: {shortened(str(error['command']))}")
     for line in str(error.get("stderr_tail") or "").splitlines()[-TAIL_LINES:]:
         note(f"  | {line}")
     if error.get("hint"):

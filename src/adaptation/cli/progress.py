@@ -77,7 +77,8 @@ def _branches(tasks: Iterable[Task]) -> list[tuple[str, list[Task]]]:
     found = []
     for _, group in groupby(tasks, key=_branch):
         branch = list(group)
-        if name := branch[0].params.get("name"):
+        name = branch[0].params.get("name")
+        if name and any(task.name in TRANSCODES for task in branch):
             found.append((str(name), branch))
     return found
 
@@ -90,7 +91,7 @@ def _branch(task: Task) -> str:
 def _track(name: str, branch: list[Task]) -> TrackProgress:
     encoding = next(task for task in branch if task.name in TRANSCODES)
     others = [task for task in branch if task is not encoding]
-    rest = sum(task.state is TaskState.DONE for task in others) / len(others)
+    rest = sum(task.state is TaskState.DONE for task in others) / (len(others) or 1)
     fraction = ENCODING_SHARE * encoding.progress + (1 - ENCODING_SHARE) * rest
     running = encoding.state is TaskState.RUNNING
     detail = (encoding.detail or {}) if running else {}

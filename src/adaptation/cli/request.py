@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from adaptation.errors import ParameterError
 
 RENDITION_FORM = "[NAME:]HEIGHT:KBITS[:CODEC]"
+
+
+Slots = Annotated[int | None, Parameter(validator=Number(gte=1, lte=256))]
+"""Tasks at the same time; None: as many as there are processors."""
 
 
 @Parameter(name="*")

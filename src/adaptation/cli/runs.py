@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from adaptation.adapters.masking import masked
 from adaptation.cli import exits, output
 from adaptation.cli.interruption import Interruption
 from adaptation.cli.progress import Estimate, survey
@@ -89,8 +90,11 @@ class Run:
             facts = {"code": error.code, "message": error.message, "hint": error.hint}
             self.style.event("refused", error=facts)
             raise
-        self._greet(job, existed)
-        return Outcome(job) if job.ended else self._run(job)
+        try:
+            self._greet(job, existed)
+            return Outcome(job) if job.ended else self._run(job)
+        finally:
+            self._deployment.store.close()
 
     def report(self, outcome: Outcome) -> int:
         """Tell how the run ended; returns the exit status."""
@@ -116,15 +120,14 @@ class Run:
     def _run(self, job: Job) -> Outcome:
         store, engine = self._deployment.store, self._deployment.engine
         with Interruption() as interruption:
-            with engine.running(self._deployment.settings.slots, job.id) as node:
+            with engine.running(self._deployment.settings.slots, job.id):
                 try:
                     follow(store, job.id, self.style.view(), interruption)
                 finally:
                     # Also when whoever read our stdout has gone: nothing may be left half-way.
                     store.pause(job.id)
-            node.controller.tidy()
+            engine.tidy()
         job = store.job(job.id)
-        store.close()
         return Outcome(job, None if job.ended else interruption.signal_number)
 
     def _greet(self, job: Job, existed: bool) -> None:
@@ -138,7 +141,7 @@ class Run:
             tracks_done=progress.done,
         )
         if not existed:
-            self.style.say(f"Job {job.id}: {job.parameters['url']} to {job.output}")
+            self.style.say(f"Job {job.id}: {masked(job.parameters['url'])} to {job.output}")
         elif job.succeeded:
             self.style.say(f"The asset is already there: job {job.id} made it of the same source.")
         elif progress.tracks:
@@ -171,9 +174,9 @@ def embedded(slots: int | None) -> Deployment:
 
 def follow(store: Store, job_id: int, view: View, interruption: Interruption) -> None:
     """Show a job until it has ended or this process is asked to end."""
-    watch = _Watch(store, job_id)
     shown = 0.0
     try:
+        watch = _Watch(store, job_id)
         while interruption.signal_number is None:
             job = store.job(job_id)
             if job.ended or time.monotonic() - shown > LOOK_SECONDS:
@@ -200,8 +203,8 @@ def report_failure(job: Job, keep_failed_days: float) -> None:
     output.show_error(job.error, log=f"adaptation logs {job.id}")
     if job.retryable:
         output.note(
-            f"hint: what is finished of job {job.id} is kept for {keep_failed_days:g} days;"
-            " run the same command again to go on from there."
+            f"hint: what is finished is kept for {keep_failed_days:g} days; run the same command"
+            f" again to go on from there, or drop it: adaptation cancel {job.id}"
         )
 
 

@@ -9,11 +9,12 @@ import structlog
 
 from adaptation.cli import output
 from adaptation.cli.interruption import Interruption
+from adaptation.cli.request import Slots
 from adaptation.cli.store import verdict
 from adaptation.engine.model import Job
 from adaptation.engine.store import Store
 from adaptation.errors import SettingsError
-from adaptation.wiring import Deployment, deploy
+from adaptation.wiring import Deployment
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 1.0
@@ -23,7 +24,7 @@ LOOKED_AT = 50
 logger = structlog.get_logger(__name__)
 
 
-def serve(*, slots: int | None = None) -> None:
+def serve(*, slots: Slots = None) -> None:
     """Run jobs in this process until it is stopped.
 
     Ctrl-C or SIGTERM stops it: what runs is handed back, and goes on at the next start.
@@ -31,16 +32,20 @@ def serve(*, slots: int | None = None) -> None:
     Args:
         slots: Tasks at the same time; as many as there are processors when not given.
     """
-    _run(deploy(), slots)
+    # The front door's deployment: whoever takes messages must know Celery's task as well.
+    from adaptation.commons import deployment
+
+    _run(deployment, slots)
 
 
-def worker(*, slots: int | None = None) -> None:
+def worker(*, slots: Slots = None) -> None:
     """Take tasks from a broker until it is stopped.
 
     Args:
         slots: Tasks at the same time; as many as there are processors when not given.
     """
-    deployment = deploy()
+    from adaptation.commons import deployment
+
     if deployment.engine.dispatcher.local_only:
         raise SettingsError(
             "a worker takes its tasks from a broker, and none is set",

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from adaptation.adapters.masking import masked
 from adaptation.engine.model import Job, LogLine, Task
 from adaptation.engine.store import Store
 from adaptation.errors import ParameterError
@@ -56,6 +57,8 @@ def verdict(job: Job) -> str:
 def job_document(job: Job) -> dict[str, Any]:
     """A job as JSON."""
     facts = _plain(asdict(job))
+    if "url" in job.parameters:
+        facts["parameters"]["url"] = masked(job.parameters["url"])
     return {
         "job_id": facts.pop("id"),
         "status": verdict(job),

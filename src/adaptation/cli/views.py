@@ -162,7 +162,7 @@ class Bars:
             self._set(track.name, track.fraction, _facts(track))
         running = [task for task in look.tasks if task.state is TaskState.RUNNING]
         if not tracks and running:
-            self._set("source", running[0].progress, running[0].name.replace("_", " "))
+            self._set("source", running[0].progress, _doing(running[0]))
         if tracks:
             self._hide("source")
             self._set("total", look.progress.fraction, _total_facts(look))
@@ -200,7 +200,7 @@ def summary(look: Look) -> str:
         return f"paused; to go on: adaptation resume {look.job.id}"
     if not progress.tracks:
         running = [task for task in look.tasks if task.state is TaskState.RUNNING]
-        return f"{running[0].name} {percent(running[0].progress)}" if running else "waiting"
+        return f"{percent(running[0].progress)}  {_doing(running[0])}" if running else "waiting"
     tracks = f"{progress.done} of {len(progress.tracks)} tracks"
     return f"{percent(progress.fraction)}  {tracks}  {_total_facts(look)}".rstrip()
 
@@ -234,6 +234,13 @@ def _total_facts(look: Look) -> str:
     fps = f"{look.progress.fps:.0f} fps" if look.progress.fps else ""
     left = f"ETA {clock(look.seconds_left)}" if look.seconds_left is not None else ""
     return "  ".join(part for part in (fps, left) if part)
+
+
+def _doing(task: Task) -> str:
+    """A task before the tracks are known, with how much has come."""
+    size_bytes = (task.detail or {}).get("bytes")
+    size = f"  {size_bytes / 1e6:.1f} MB" if size_bytes else ""
+    return f"{task.name.replace('_', ' ')}{size}"
 
 
 def _took(task: Task) -> str:

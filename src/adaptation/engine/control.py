@@ -70,6 +70,8 @@ class Control:
             connection.execute(
                 update(job).where(job.c.id == job_id).values(state=target, updated_at=now())
             )
+            # Messages that came while it was paused claimed nothing and are used up.
+            _forget_messages(connection, job_id)
             rows.insert_lines(connection, job_id, 0, [(20, word)], progname="api")
             return True
 
@@ -162,7 +164,10 @@ class Control:
                 )
             ).all()
         lost = sum(self._lose(row.id, row.generation, "its worker died") for row in found)
-        self.sign_off(worker_id)
+        with self.database.write() as connection:
+            # What it was sent may have been in its memory: send it again, a double does no harm.
+            _forget_messages(connection)
+            connection.execute(delete(worker).where(worker.c.id == worker_id))
         return lost
 
     def sign_on(self, process: Process) -> None:
@@ -179,11 +184,6 @@ class Control:
                     heartbeat_at=now(),
                 )
             )
-
-    def sign_off(self, worker_id: str) -> None:
-        """Forget a worker that has stopped."""
-        with self.database.write() as connection:
-            connection.execute(delete(worker).where(worker.c.id == worker_id))
 
     def lead(self, name: str, holder: str, lease_seconds: float) -> bool:
         """Become or stay the one that sweeps; correctness never depends on it."""
@@ -266,6 +266,13 @@ class Control:
             if stopping or poison:
                 _drop_lost(connection, row, task_id, poison=poison and not stopping)
             return 1
+
+
+def _forget_messages(connection: Connection, job_id: int | None = None) -> None:
+    statement = update(task).where(task.c.state == TaskState.READY).values(sent_at=None)
+    if job_id is not None:
+        statement = statement.where(task.c.job_id == job_id)
+    connection.execute(statement)
 
 
 def _give_up(connection: Connection, job_id: int) -> bool:

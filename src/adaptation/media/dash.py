@@ -37,6 +37,8 @@ def manifest(tracks: Sequence[Track]) -> str:
     pictures = [track for track in tracks if track.kind == "video"]
     sounds = [track for track in tracks if track.kind == "audio"]
     root = _root(tracks)
+    # Says what is so anyway, but FFmpeg needs it to find segments beside a relative path.
+    etree.SubElement(root, "BaseURL").text = "./"
     period = etree.SubElement(root, "Period", id="0", start="PT0S")
     _pictures(period, pictures)
     for number, (track, label) in enumerate(zip(sounds, track_labels(sounds), strict=True)):

@@ -68,7 +68,7 @@ def check_encoding(parameters: Mapping[str, Any], assets_root: Path) -> dict[str
     document = checked.model_dump()
     document["url"] = absolute_source(checked.url)
     folder = checked.output_folder or f"{_stem(checked.url)}-{uuid.uuid4().hex[:8]}"
-    document["output_folder"] = str((assets_root / folder).absolute())
+    document["output_folder"] = str((assets_root / folder).resolve())
     return document
 
 

@@ -1,0 +1,106 @@
+"""Runs the command `adaptation` as a shell does: a process of its own, watched from here."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from typing import IO, Any
+
+from adaptation.cli import main
+
+TIMEOUT_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def last_line(self) -> str:
+        """The last line of stdout."""
+        return self.out.splitlines()[-1] if self.out else ""
+
+    @property
+    def documents(self) -> list[Any]:
+        """Stdout as one JSON document a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def code(self) -> str:
+        """The code of the error on stderr; empty when there is none."""
+        found = re.search(r"^code: (\w+)", self.err, re.MULTILINE)
+        return found.group(1) if found else ""
+
+    @property
+    def hint(self) -> str:
+        """The first remedy on stderr; empty when there is none."""
+        found = re.search(r"^hint: (.+)", self.err, re.MULTILINE)
+        return found.group(1) if found else ""
+
+
+def adaptation(*words: object, **environment: str) -> Ended:
+    """Run `adaptation WORDS…` to its end, with more variables in its environment."""
+    ended = subprocess.run(
+        _command(words),
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+@contextmanager
+def started(*words: object, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Start `adaptation WORDS…`; it is killed at the end of the block if it still runs."""
+    with subprocess.Popen(
+        _command(words),
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(stream: IO[str] | None, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Read JSON lines of a running command up to the first that `holds`."""
+    assert stream is not None
+    for line in stream:
+        document: dict[str, Any] = json.loads(line)
+        if holds(document):
+            return document
+    raise AssertionError("the command ended without saying so")
+
+
+def here(*words: object) -> Ended:
+    """Run a command that only asks, in this process: it need not load everything again."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main([str(word) for word in words])
+    return Ended(status, out.getvalue(), err.getvalue())
+
+
+def show(job: object = 1) -> dict[str, Any]:
+    """What `adaptation show JOB --json` prints."""
+    document: dict[str, Any] = json.loads(here("show", job, "--json").out)
+    return document
+
+
+def _command(words: tuple[object, ...]) -> list[str]:
+    return [sys.executable, "-m", "adaptation", *map(str, words)]
