@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from celery import chain
 
@@ -14,7 +18,7 @@ from adaptation.engine.engine import Engine, Pace
 from adaptation.engine.model import Job
 from adaptation.engine.states import JobState, TaskState
 from adaptation.engine.tasks import Registry, TaskDefinition, WorkflowDefinition, task
-from adaptation.engine.worker import RetryRule
+from adaptation.engine.worker import RetryRule, is_alive, this_process
 from adaptation.errors import ParameterError, SourceError, Transient
 from engine_kit import Run, broken_invariants, count_one, fan_out, small_engine, small_registry
 from services import wait_until
@@ -197,3 +201,17 @@ def test_a_request_that_cannot_be_answered_becomes_a_failed_job(tmp_path: Path) 
     bodies = [message.body for message in engine.store.messages("client-1")]
     assert [(body["status"], body["message"]) for body in bodies] == [("failed", "url is missing")]
     engine.store.close()
+
+
+def test_a_killed_worker_is_known_to_be_dead_before_anybody_reaps_it() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    started_at = int(psutil.Process(child.pid).create_time() * 1000)
+    process = replace(this_process(slots=1), pid=child.pid, started_at_ms=started_at)
+
+    assert is_alive(process)
+    assert not is_alive(replace(process, started_at_ms=started_at - 60_000)), "a pid used again"
+    child.kill()
+    assert wait_until(lambda: not is_alive(process))
+
+    child.communicate()
+    assert not is_alive(process)

@@ -191,7 +191,10 @@ def host_identity() -> str:
 def is_alive(process: Process) -> bool:
     """Whether a worker of this host still runs."""
     try:
-        started = psutil.Process(process.pid).create_time()
+        found = psutil.Process(process.pid)
+        started = found.create_time()
+        if found.status() == psutil.STATUS_ZOMBIE:  # dead, and nobody has asked how it ended
+            return False
     except psutil.NoSuchProcess:
         return False
     # A second's grace: the clock behind create_time() has been seen to move a little.
