@@ -17,7 +17,7 @@ PYTHONS := $(PYTHON) python3 python3.15 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 TESTS ?= tests
 # The suite is half waiting (players, leases), so two at a time; a group keeps its costly fixtures.
-PYTEST_FLAGS ?= -n 2 --dist loadgroup
+PYTEST_FLAGS ?= -n 2 --dist loadfile
 # Resolve the locks anew with UPGRADE=--upgrade; else pins stay unless pyproject.toml forbids them.
 UPGRADE ?=
 

@@ -32,7 +32,7 @@ HARMLESS = {"bufferStalledError", "bufferNudgeOnStall"}
 ENCODE_SECONDS = 300
 PLAY_SECONDS = 180
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("playback")]
+pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)

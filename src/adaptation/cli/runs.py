@@ -92,7 +92,11 @@ class Run:
             raise
         try:
             self._greet(job, existed)
-            return Outcome(job) if job.ended else self._run(job)
+            if not job.ended:
+                return self._run(job)
+            # A run that was killed right after the job's end has left its pieces.
+            self._deployment.repair()
+            return Outcome(job)
         finally:
             self._deployment.store.close()
 

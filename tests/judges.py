@@ -1,0 +1,310 @@
+"""Judges an asset folder from outside: FFmpeg, ffprobe, hashlib and readers of others.
+
+Nothing here asks the product anything: every number is measured again from the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import m3u8  # type: ignore[import-untyped]
+import psutil
+from lxml import etree
+
+import clips
+
+MASTER, MANIFEST, RECORD = "master.m3u8", "manifest.mpd", "asset.json"
+MPD = "{urn:mpeg:dash:schema:mpd:2011}"
+TOOL_SECONDS = 180
+PROFILES = {"Constrained Baseline": 66, "Baseline": 66, "Main": 77, "High": 100}
+"""`profile_idc` of H.264 by ffprobe's name, ISO/IEC 14496-10 §A.2."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One track as a manifest lists it."""
+
+    name: str
+    """The track's folder."""
+    init: str
+    """Init segment, relative to the asset."""
+    segments: tuple[str, ...]
+    """Media segments in order, relative to the asset."""
+    durations: tuple[Fraction, ...]
+    """Seconds that the manifest says each segment lasts."""
+    target_duration: int = 0
+    """Seconds; 0 in DASH, which has none."""
+    bandwidth: int = 0
+    """Bits per second; in HLS of a picture with its sound, 0 for sound alone."""
+    average_bandwidth: int = 0
+    """Bits per second; HLS only."""
+    codecs: str = ""
+    """RFC 6381 names; in HLS of a picture and its sound."""
+    size: tuple[int, int] = (0, 0)
+    """Width and height; 0 for sound."""
+    frame_rate: Fraction = Fraction(0)
+    """Frames per second; 0 for sound."""
+    language: str = ""
+    """BCP 47 tag of sound; empty when none is said."""
+
+    @property
+    def files(self) -> frozenset[str]:
+        """Everything that a player of this track fetches beside playlists."""
+        return frozenset({self.init, *self.segments})
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One stream after all of it went through FFmpeg's decoder."""
+
+    kind: str
+    """`video` or `audio`."""
+    size: str
+    """Such as `640x360`; empty for sound."""
+    starts: tuple[Fraction, ...]
+    """When each picture or block of sound is presented, in seconds."""
+    duration_seconds: Fraction
+    """From the first one's start to the last one's end."""
+
+
+def tree(folder: Path) -> set[str]:
+    """All files and folders inside a folder, by their relative paths."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def record(folder: Path) -> dict[str, Any]:
+    """What `asset.json` says."""
+    document: dict[str, Any] = json.loads((folder / RECORD).read_bytes())
+    return document
+
+
+def promised(folder: Path) -> set[str]:
+    """The tree that `asset.json` promises."""
+    names = {MASTER, MANIFEST, RECORD}
+    for track in record(folder)["tracks"]:
+        names |= {track["folder"], track["playlist"]}
+        names |= {f"{track['folder']}/{name}" for name in _digests(track)}
+    return names
+
+
+def promised_digests(folder: Path) -> dict[str, tuple[int, str]]:
+    """Size in bytes and SHA-256 that `asset.json` says of each media file."""
+    return {
+        f"{track['folder']}/{name}": facts
+        for track in record(folder)["tracks"]
+        for name, facts in _digests(track).items()
+    }
+
+
+def _digests(track: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
+    init = {track["init_name"]: (track["init_size_bytes"], track["init_sha256"])}
+    return init | {s["name"]: (s["size_bytes"], s["sha256"]) for s in track["segments"]}
+
+
+def media_digests(folder: Path) -> dict[str, tuple[int, str]]:
+    """Size in bytes and SHA-256 of each media file under a folder, as they are."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in {".mp4", ".m4s"}:
+            content = path.read_bytes()
+            digest = hashlib.sha256(content).hexdigest()
+            found[path.relative_to(folder).as_posix()] = (len(content), digest)
+    return found
+
+
+def hls_pictures(folder: Path) -> list[Listed]:
+    """The renditions of the master playlist, read by PyPI's `m3u8`."""
+    found = []
+    for entry in m3u8.load(str(folder / MASTER)).playlists:
+        facts = entry.stream_info
+        found.append(
+            _playlist(
+                folder,
+                entry.uri,
+                bandwidth=facts.bandwidth,
+                average_bandwidth=facts.average_bandwidth,
+                codecs=facts.codecs,
+                size=tuple(facts.resolution),
+                frame_rate=Fraction(str(facts.frame_rate)),
+            )
+        )
+    return found
+
+
+def hls_sounds(folder: Path) -> list[Listed]:
+    """The sound tracks of the master playlist."""
+    media = m3u8.load(str(folder / MASTER)).media
+    return [_playlist(folder, entry.uri, language=entry.language or "") for entry in media]
+
+
+def _playlist(folder: Path, uri: str, **facts: Any) -> Listed:
+    read = m3u8.load(str(folder / uri))
+    inside = uri.rpartition("/")[0]
+    assert len({part.init_section.uri for part in read.segments}) == 1
+    return Listed(
+        name=inside,
+        init=f"{inside}/{read.segments[0].init_section.uri}",
+        segments=tuple(f"{inside}/{name}" for name in read.files if name != "init.mp4"),
+        durations=tuple(Fraction(str(part.duration)) for part in read.segments),
+        target_duration=read.target_duration,
+        **facts,
+    )
+
+
+def dash_tracks(folder: Path) -> list[Listed]:
+    """The representations of the manifest, pictures first, read by lxml."""
+    return list(_representations(etree.parse(folder / MANIFEST).getroot()))
+
+
+def _representations(root: etree._Element) -> Iterator[Listed]:
+    for group in root.iter(f"{MPD}AdaptationSet"):
+        for entry in group.iter(f"{MPD}Representation"):
+            template = next(entry.iter(f"{MPD}SegmentTemplate"))
+            durations = tuple(_durations(template))
+            first = int(template.attrib["startNumber"])
+            numbers = range(first, first + len(durations))
+            yield Listed(
+                name=entry.get("id", ""),
+                init=template.get("initialization", ""),
+                segments=tuple(_numbered(template.get("media", ""), n) for n in numbers),
+                durations=durations,
+                bandwidth=int(entry.attrib["bandwidth"]),
+                codecs=entry.get("codecs", ""),
+                size=(int(entry.get("width", "0")), int(entry.get("height", "0"))),
+                frame_rate=Fraction(entry.get("frameRate", "0")),
+                language=group.get("lang", ""),
+            )
+
+
+def _durations(template: etree._Element) -> Iterator[Fraction]:
+    for line in template.iter(f"{MPD}S"):
+        lasts = Fraction(int(line.attrib["d"]), int(template.attrib["timescale"]))
+        yield from [lasts] * (1 + int(line.get("r", "0")))
+
+
+def _numbered(template: str, number: int) -> str:
+    """ISO/IEC 23009-1 §5.3.9.4.4."""
+    return re.sub(r"\$Number%0(\d+)d\$", lambda m: f"{number:0{m.group(1)}}", template)
+
+
+def peak_bandwidth(folder: Path, track: Listed) -> Fraction:
+    """The peak segment bit rate by RFC 8216 §4.1, measured from files and EXTINF.
+
+    "The largest bit rate of any contiguous set of segments whose total duration is between 0.5
+    and 1.5 times the target duration."
+    """
+    sizes = [(folder / name).stat().st_size for name in track.segments]
+    rates = [average_bandwidth(folder, track)]
+    for first in range(len(sizes)):
+        for after in range(first + 1, len(sizes) + 1):
+            seconds = sum(track.durations[first:after], Fraction(0))
+            if track.target_duration <= 2 * seconds <= 3 * track.target_duration:
+                rates.append(8 * sum(sizes[first:after]) / seconds)
+    return max(rates)
+
+
+def average_bandwidth(folder: Path, track: Listed) -> Fraction:
+    """The average segment bit rate by RFC 8216 §4.1."""
+    bits = 8 * sum((folder / name).stat().st_size for name in track.segments)
+    return bits / sum(track.durations, Fraction(0))
+
+
+def codec_of(folder: Path, track: Listed) -> str:
+    """The RFC 6381 name: H.264 from the bytes of `avcC`, AAC from what ffprobe finds."""
+    content = (folder / track.init).read_bytes()
+    stream = streams(folder / track.name / "playlist.m3u8")[0]
+    if stream["codec_type"] == "audio":
+        assert (stream["codec_name"], stream["profile"]) == ("aac", "LC")
+        return "mp4a.40.2"
+    # ISO/IEC 14496-15 §5.3.3.1: version, profile, compatibility, level.
+    start = content.index(b"avcC") + 5
+    profile, _, level = content[start : start + 3]
+    assert (profile, level) == (PROFILES[stream["profile"]], stream["level"])
+    return f"avc1.{content[start : start + 3].hex()}"
+
+
+def streams(path: Path) -> list[dict[str, Any]]:
+    """What ffprobe says of each stream, with all its packets counted."""
+    document = _ffprobe("-count_packets", "-show_streams", str(path))
+    found: list[dict[str, Any]] = document["streams"]
+    return found
+
+
+def packets(path: Path) -> list[dict[str, Any]]:
+    """All packets that ffprobe finds, each with `pts_time`, `size` and `flags`."""
+    document = _ffprobe("-show_entries", "packet=pts_time,size,flags", str(path))
+    found: list[dict[str, Any]] = document["packets"]
+    return found
+
+
+def key_times(playlist: Path) -> list[Fraction]:
+    """When the key frames of a playlist are shown, in seconds from its first frame."""
+    rows = packets(playlist)
+    first = min(Fraction(row["pts_time"]) for row in rows)
+    return [Fraction(row["pts_time"]) - first for row in rows if "K" in row["flags"]]
+
+
+def decode(path: Path) -> tuple[list[Decoded], str]:
+    """Decode every track of a manifest; its streams, and whatever FFmpeg had to say."""
+    command = [str(clips.tools().ffmpeg), "-nostdin", "-v", "error", "-i", str(path)]
+    # All streams: FFmpeg stops reading unused renditions in mid-packet, and complains about it.
+    command += ["-map", "0", "-fps_mode", "passthrough", "-enc_time_base:v", "1/90000"]
+    command += ["-f", "framecrc", "-"]
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=TOOL_SECONDS
+    )
+    assert done.returncode == 0, done.stderr
+    return _decoded(done.stdout.splitlines()), done.stderr
+
+
+def _decoded(lines: list[str]) -> list[Decoded]:
+    headers = [re.match(r"#(\w+) (\d+): (.+)", line) for line in lines if line[0] == "#"]
+    facts = {(m.group(1), int(m.group(2))): m.group(3) for m in headers if m}
+    rows: dict[int, list[tuple[Fraction, Fraction]]] = {}
+    for line in lines:
+        if line[0] != "#":
+            stream, _, pts, lasts, *_ = map(str.strip, line.split(","))
+            tick = Fraction(facts["tb", int(stream)])
+            start = int(pts) * tick
+            rows.setdefault(int(stream), []).append((start, start + int(lasts) * tick))
+    return [
+        Decoded(
+            kind=facts["media_type", stream],
+            size=facts.get(("dimensions", stream), ""),
+            starts=tuple(start for start, _ in spans),
+            duration_seconds=spans[-1][1] - spans[0][0],
+        )
+        for stream, spans in sorted(rows.items())
+    ]
+
+
+def _ffprobe(*words: str) -> dict[str, Any]:
+    command = [str(clips.tools().ffprobe), "-v", "error", "-of", "json", *words]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=TOOL_SECONDS)
+    assert done.stderr == ""
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def processes_of(home: Path) -> list[str]:
+    """The command lines of all processes that work for the engine whose home this is."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("ADAPTATION_HOME") == str(home) and not _is_us(process):
+                found.append(" ".join(process.cmdline()) or process.name())
+        except (psutil.Error, OSError):
+            continue  # it has gone, or is somebody else's
+    return found
+
+
+def _is_us(process: psutil.Process) -> bool:
+    return process.pid == psutil.Process().pid
