@@ -25,7 +25,7 @@ SHORT_SECONDS = 3
 FRAMES = 75
 RUNGS = ("--rendition", "180:300", "--rendition", "90:100", "--preset", "ultrafast")
 KILLS_PER_JOB = 3
-RESUME_SECONDS = 10
+RESUME_SECONDS = 20
 """By how much a run after a kill may be longer than one that was left in peace."""
 DYING_SECONDS = 2
 """How soon after a kill no child may live."""

@@ -287,6 +287,22 @@ def test_only_one_leads_until_its_lease_runs_out(store: Store) -> None:
     assert store.lead("sweep", "a", 60), "a lease of no length is over at once"
 
 
+def test_a_dead_worker_leads_no_more_and_what_it_was_sent_is_sent_again(
+    worker: HandWorker, store: Store
+) -> None:
+    worker.submit("fan", width=2)
+    assert store.lead("sweep", "dead", 3600)
+    claim = worker.claim(first(store), "dead")
+    assert claim is not None
+    assert store.due(resend_seconds=3600) == []
+
+    assert store.bury("dead") == 1
+
+    assert store.lead("sweep", "next", 3600)
+    assert [item.task_id for item in store.due(resend_seconds=3600)] == [claim.task_id]
+    worker.run_all()
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32), widths=st.lists(st.integers(0, 4), min_size=1, max_size=4))
 def test_any_order_of_losses_repeats_and_zombies_ends_every_job_once(

@@ -167,6 +167,7 @@ class Control:
         with self.database.write() as connection:
             # What it was sent may have been in its memory: send it again, a double does no harm.
             _forget_messages(connection)
+            connection.execute(delete(leader).where(leader.c.holder == worker_id))
             connection.execute(delete(worker).where(worker.c.id == worker_id))
         return lost
 

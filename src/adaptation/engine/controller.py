@@ -73,10 +73,11 @@ class Controller:
 
     def sweep(self) -> None:
         """Do everything that time, not an event, makes due."""
+        # Before asking who leads: the dead may have led, and their lease would have to run out.
+        self.bury_dead()
         name = "sweep" if self.job_id is None else f"sweep-{self.job_id}"
         if not self.store.lead(name, self.holder, self.sweep_seconds * 5):
             return
-        self.bury_dead()
         self.store.expire(self.job_id)
         self.tidy()
         self.sweep_scratch()
