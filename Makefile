@@ -63,7 +63,7 @@ fmt: .venv/.dev
 	@$(BIN)/ruff check --fix
 
 bench: .venv/.dev
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 COMPILE = UV_SYSTEM_CERTS=1 $(BIN)/uv pip compile --quiet $(UPGRADE) --universal \
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -29,9 +29,14 @@ class Context(dict[str, Any]):
         return self.transcoded_file.rpartition("/")[0]
 
     @property
+    def transcoded_files(self) -> list[str]:
+        """Keys of the encoded track in the work area: one a chunk, in the order of time."""
+        return [str(key) for key in self["transcoded_keys"]]
+
+    @property
     def transcoded_file(self) -> str:
-        """Key of the encoded track in the work area."""
-        return str(self["transcoded_key"])
+        """Key of the encoded track's first piece, which is all of it when there is one chunk."""
+        return self.transcoded_files[0]
 
     @property
     def hls_folder(self) -> str:

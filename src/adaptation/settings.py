@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """Folder under which a job's relative `output_folder` lies; empty: `home/assets`."""
     slots: int = Field(default_factory=lambda: max(2, os.cpu_count() or 2), ge=1, le=256)
     """Tasks one worker runs at the same time."""
+    parallel_chunks: int = Field(default=1, ge=1, le=256)
+    """Chunks of one job that are meant to be encoded at the same time, over all workers."""
     lease_seconds: float = Field(default=30.0, gt=0)
     """How long a running task belongs to its worker after its last heartbeat."""
     heartbeat_seconds: float = Field(default=2.0, gt=0)

@@ -62,6 +62,7 @@ class Deployment:
             tools=find_tools(self.settings),
             work=LocalStorage(self.settings.work_root),
             downloads=self.settings.home / "downloads",
+            parallel_chunks=self.settings.parallel_chunks,
         )
 
     @cached_property

@@ -247,7 +247,7 @@ def measure(way: Way, home: Path, output: Path) -> Life:
     assert job is not None
     moments = [
         moment_of(job, "download_file", "started_at"),
-        moment_of(job, "transcode", "finished_at"),
+        moment_of(job, "encode_chunk", "finished_at"),
         moment_of(job, "publish", "started_at"),
         moment_of(job, "notify", "finished_at"),
     ]

@@ -36,13 +36,16 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clips.make_plain(tmp_path_factory.mktemp("plain"))
 
 
+ENCODINGS = ("encode_chunk", "transcode_audio")
+
+
 def one_is_encoded(event: Document) -> bool:
-    return event.get("name") == "transcode" and event.get("state") == "done"
+    return event.get("name") in ENCODINGS and event.get("state") == "done"
 
 
 def outcomes(job: Document) -> dict[str, list[str]]:
     """How the attempts at encoding each track ended, by the track's name."""
-    encodings = [task for task in job["tasks"] if task["name"].startswith("transcode")]
+    encodings = [task for task in job["tasks"] if task["name"] in ENCODINGS]
     return {task["track"]: task["attempts"] for task in encodings}
 
 
@@ -60,7 +63,7 @@ def test_an_asset_is_made_and_its_folder_is_the_last_line(
     assert sorted(path.name for path in output.iterdir()) == [
         "180p", "asset.json", "audio_und", "manifest.mpd", "master.m3u8",
     ]  # fmt: skip
-    assert re.search(r"^ *\d+ %  180p encoded and proven in \d", first.err, re.MULTILINE)
+    assert re.search(r"^ *\d+ %  chunk 1 of 1 encoded and proven in \d", first.err, re.MULTILINE)
     assert re.search(r"^ *\d+ %  published in \d", first.err, re.MULTILINE)
     assert left_over(home) == []
 
@@ -86,7 +89,7 @@ def test_events_tell_a_program_all_there_is_to_know(plain: Path, tmp_path: Path)
     assert (ended.status, ended.err) == (0, "")
     assert events[0]["event"] == "accepted"
     assert events[-1] | {"output_folder": str(output), "succeeded": True} == events[-1]
-    assert any(one_is_encoded(event) and event["track"] == "180p" for event in events)
+    assert any(one_is_encoded(event) and event["track"] == "chunk 1 of 1" for event in events)
     assert [event["fraction"] for event in events if event["event"] == "progress"][-1] == 1
     told = [event["message"] for event in events if event["event"] == "notification"]
     assert [message["complete"] for message in told] == [False, False, True]
@@ -237,7 +240,7 @@ def test_a_stored_job_is_run_by_a_service_and_watched_from_anywhere(
     assert str(tmp_path / "asset") in here("ls").out
     assert "publish: published" in here("logs", 1, "--follow").out
     shown = here("show", 1).out
-    assert re.search(r"180p +transcode +done +1 +100 %", shown)
+    assert re.search(r"chunk 1 of 1 +encode_chunk +done +1 +100 %", shown)
 
 
 def test_a_failed_job_is_explained_and_can_be_tried_again(plain: Path, tmp_path: Path) -> None:
@@ -246,7 +249,7 @@ def test_a_failed_job_is_explained_and_can_be_tried_again(plain: Path, tmp_path:
     words = ("encode", plain, tmp_path / "asset", *ONE_RUNG)
     ended = adaptation(*words, ADAPTATION_FFMPEG=str(broken), **once)
     assert (ended.status, ended.out, ended.code) == (1, "", "tool_failed")
-    assert "in the task transcode" in ended.err
+    assert "in the task encode_chunk" in ended.err
     assert "  | the cable is loose" in ended.err
     assert "adaptation logs 1" in ended.err
     assert "run the same command again" in ended.err

@@ -17,16 +17,24 @@ import pytest
 from lxml import etree
 
 import clips
-from adaptation.adapters import ffmpeg, packager
+from adaptation.adapters import ffmpeg, follower
 from adaptation.errors import OutputError, SourceError, ToolError
 from adaptation.media import dash, hls, verify
 from adaptation.media.asset import Origin, asset_text
-from adaptation.media.encode import audio_command, keyframes, video_command
+from adaptation.media.cascade import Rung, chunk_command
+from adaptation.media.chunk import cut_chunks
+from adaptation.media.encode import audio_command, keyframes
 from adaptation.media.index import Track, index_track
 from adaptation.media.inspection import Inspection
-from adaptation.media.package import audio_names, package_command
+from adaptation.media.package import audio_names
 from adaptation.media.probe import AudioTrack, Source
 from adaptation.media.rendition import Rendition, target_size
+from adaptation.media.segment import (
+    PictureSegmenter,
+    SoundSegmenter,
+    plan_pictures,
+    reorder_depth,
+)
 from adaptation.media.timeline import Timeline
 
 SEGMENT_SECONDS = Fraction(1, 2)
@@ -74,21 +82,18 @@ def make_picture(made: Made, rung: Rendition) -> Track:
     assert made.source.video is not None
     encoded = made.folder / f"{rung.name}.mp4"
     made.folder.mkdir(parents=True, exist_ok=True)
-    command = video_command(
-        made.source,
-        made.timeline,
-        rung,
-        target_size(made.source.video.width, made.source.video.height, rung.height),
-        segment_seconds=SEGMENT_SECONDS,
-        input_path=made.clip,
-        output_path=encoded,
-    )
+    starts = keyframes(made.timeline, SEGMENT_SECONDS)
+    (chunk,) = cut_chunks(made.timeline, (), starts, [0])
+    size = target_size(made.source.video.width, made.source.video.height, rung.height)
+    rungs = [Rung(rung, size, encoded)]
+    command = chunk_command(made.source, made.timeline, chunk, rungs, made.clip)
     seen: list[ffmpeg.Progress] = []
     ffmpeg.encode(command, clips.tools(), expected_seconds=1.0, on_progress=seen.append)
     assert seen[-1].fraction == 1.0
-    starts = keyframes(made.timeline, SEGMENT_SECONDS)
-    verify.check_video(ffmpeg.packets(encoded, clips.tools()), made.timeline, starts)
-    track = package(made, encoded, "video", rung.name)
+    packets = ffmpeg.packets(encoded, clips.tools())
+    verify.check_chunk(packets, made.timeline, chunk)
+    plan = plan_pictures(made.timeline, starts, reorder_depth(packets.pts))
+    track = segment(made, encoded, PictureSegmenter(plan), rung.name)
     verify.check_track(track, made.timeline, starts)
     return track
 
@@ -101,18 +106,17 @@ def make_sound(made: Made, sound: AudioTrack, name: str) -> Track:
     ffmpeg.encode(command, clips.tools(), expected_seconds=1.0)
     expected = sound.end_seconds - float(made.timeline.start_seconds)
     verify.check_audio(ffmpeg.packets(encoded, clips.tools()), expected)
-    track = package(made, encoded, "audio", name)
+    starts = keyframes(made.timeline, SEGMENT_SECONDS)
+    points = [made.timeline.since_start(frame) for frame in starts]
+    track = segment(made, encoded, SoundSegmenter(points, SEGMENT_SECONDS), name)
     return replace(track, language=sound.language, title=sound.title)
 
 
-def package(made: Made, encoded: Path, kind: str, name: str) -> Track:
-    command = package_command(
-        "video" if kind == "video" else "audio", packager.INPUT_NAME, SEGMENT_SECONDS
-    )
-    packager.package(command, encoded, made.folder / name, clips.tools())
+def segment(made: Made, encoded: Path, segmenter: follower.Segmenter, name: str) -> Track:
+    follower.segment_file(encoded, made.folder / name, segmenter)
     encoded.unlink()
     init = (made.folder / name / "init.mp4").read_bytes()
-    return index_track(name, init, packager.read_segments(made.folder / name))
+    return index_track(name, init, follower.read_segments(made.folder / name))
 
 
 def frame_times(path: Path, *options: str, stream: str = "0:v:0") -> list[float]:
@@ -401,10 +405,10 @@ def test_a_damaged_segment_does_not_pass(plain: Path, tmp_path: Path) -> None:
     segment.write_bytes(whole[:-1])
     init = (made.folder / "low" / "init.mp4").read_bytes()
     with pytest.raises(ToolError, match="broken"):
-        index_track("low", init, packager.read_segments(made.folder / "low"))
+        index_track("low", init, follower.read_segments(made.folder / "low"))
     segment.unlink()
     with pytest.raises(ToolError, match="segment 2 is missing"):
-        list(packager.read_segments(made.folder / "low"))
+        list(follower.read_segments(made.folder / "low"))
 
 
 def test_a_file_that_is_no_mp4_is_a_broken_output(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 import clips
 import services
-from adaptation.adapters import packager
+from adaptation.adapters import follower
 from adaptation.adapters.static import asset_site, serve_asset
 from adaptation.errors import ParameterError, SettingsError
 from adaptation.media import dash, hls
@@ -68,7 +68,7 @@ def _cut(folder: Path, name: str, path: Path) -> Track:
     lengths = ["--segment_duration", "1", "--fragment_duration", "1", "--quiet"]
     subprocess.run([clips.tools().packager, descriptor, *lengths], cwd=folder, check=True)
     init = (folder / name / INIT_NAME).read_bytes()
-    return index_track(name, init, packager.read_segments(folder / name))
+    return index_track(name, init, follower.read_segments(folder / name))
 
 
 @contextmanager

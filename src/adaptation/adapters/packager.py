@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from adaptation.adapters.process import Finished, Limits, run
 from adaptation.adapters.tools import Tools
-from adaptation.errors import ToolError
 
 TIMEOUT_SECONDS = 3600.0
 """Packager writes about 100 MB a second; an hour is a very long film on a very slow disk."""
@@ -45,16 +44,3 @@ def package(
         return run(argv, limits=Limits(cancelled, timeout_seconds=TIMEOUT_SECONDS), cwd=folder)
     finally:
         link.unlink(missing_ok=True)
-
-
-def read_segments(folder: Path, pattern: str = "*.m4s") -> Iterator[tuple[str, bytes]]:
-    """Name and content of each media segment in the order of their numbers, one at a time.
-
-    Raises:
-        ToolError: `output_mismatch`, a number is missing.
-    """
-    paths = sorted(folder.glob(pattern))
-    for number, path in enumerate(paths, start=1):
-        if int(path.stem) != number:
-            raise ToolError(f"segment {number} is missing in {folder}", code="output_mismatch")
-        yield path.name, path.read_bytes()

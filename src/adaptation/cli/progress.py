@@ -19,7 +19,8 @@ DECODING_WEIGHT = 160_000
 HEVC_FACTOR = 4
 RATE_WINDOW_SECONDS = 30.0
 """The time left is judged by the pace of so many seconds."""
-TRANSCODES = ("transcode", "transcode_audio")
+CHUNK, SOUND = "encode_chunk", "transcode_audio"
+"""The tasks that take the time."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,13 @@ class JobProgress:
 
 def survey(tasks: Sequence[Task]) -> JobProgress:
     """How far the tasks of one job are."""
-    tracks = tuple(_track(name, list(group)) for name, group in _branches(tasks))
+    branches = _branches(tasks)
+    chunks = [task for task in tasks if task.name == CHUNK]
+    pictures = [
+        _picture(rung, chunks, branches.get(str(rung["name"]), [])) for rung in _ladder(chunks)
+    ]
+    sounds = [_sound(name, branch) for name, branch in branches.items() if _is_sound(branch)]
+    tracks = (*pictures, *sounds)
     weight = sum(track.weight for track in tracks)
     if tasks and all(task.state is TaskState.DONE for task in tasks):
         return JobProgress(tracks, 1.0)
@@ -69,17 +76,22 @@ def survey(tasks: Sequence[Task]) -> JobProgress:
 
 
 def track_names(tasks: Iterable[Task]) -> dict[int, str]:
-    """The name of its track for each task that has one, by the task's id."""
-    return {task.id: name for name, group in _branches(tasks) for task in group}
+    """What each task works on, by its id: a track, or a chunk of all renditions."""
+    tasks = list(tasks)
+    chunks = [task for task in tasks if task.name == CHUNK]
+    names = {
+        task.id: f"chunk {number} of {len(chunks)}" for number, task in enumerate(chunks, start=1)
+    }
+    return names | {task.id: name for name, branch in _branches(tasks).items() for task in branch}
 
 
-def _branches(tasks: Iterable[Task]) -> list[tuple[str, list[Task]]]:
-    found = []
+def _branches(tasks: Iterable[Task]) -> dict[str, list[Task]]:
+    """The tasks that belong to one track alone, by its name."""
+    found = {}
     for _, group in groupby(tasks, key=_branch):
         branch = list(group)
-        name = branch[0].params.get("name")
-        if name and any(task.name in TRANSCODES for task in branch):
-            found.append((str(name), branch))
+        if name := branch[0].params.get("name"):
+            found[str(name)] = branch
     return found
 
 
@@ -88,37 +100,70 @@ def _branch(task: Task) -> str:
     return task.key.rpartition(":")[0].rpartition(".")[0]
 
 
-def _track(name: str, branch: list[Task]) -> TrackProgress:
-    encoding = next(task for task in branch if task.name in TRANSCODES)
-    others = [task for task in branch if task is not encoding]
+def _ladder(chunks: Sequence[Task]) -> list[dict[str, Any]]:
+    """The renditions that every chunk makes."""
+    return list(chunks[0].params["ladder"]) if chunks else []
+
+
+def _is_sound(branch: Sequence[Task]) -> bool:
+    return any(task.name == SOUND for task in branch)
+
+
+def _picture(rung: dict[str, Any], chunks: Sequence[Task], branch: Sequence[Task]) -> TrackProgress:
+    lengths = [_frames(chunk) for chunk in chunks]
+    encoded = sum(chunk.progress * n for chunk, n in zip(chunks, lengths, strict=True))
+    return _track(str(rung["name"]), chunks, encoded / sum(lengths), branch, _weight(rung))
+
+
+def _sound(name: str, branch: Sequence[Task]) -> TrackProgress:
+    encoding = [task for task in branch if task.name == SOUND]
+    others = [task for task in branch if task.name != SOUND]
+    return _track(name, encoding, encoding[0].progress, others, SOUND_WEIGHT)
+
+
+def _frames(chunk: Task) -> int:
+    facts = chunk.params["chunk"]
+    return int(facts["end_frame"]) - int(facts["first_frame"])
+
+
+def _track(
+    name: str, encodings: Sequence[Task], encoded: float, others: Sequence[Task], weight: float
+) -> TrackProgress:
     rest = sum(task.state is TaskState.DONE for task in others) / (len(others) or 1)
-    fraction = ENCODING_SHARE * encoding.progress + (1 - ENCODING_SHARE) * rest
-    running = encoding.state is TaskState.RUNNING
-    detail = (encoding.detail or {}) if running else {}
-    return TrackProgress(name, _stage(encoding, branch), fraction, _weight(branch[0]), detail)
+    fraction = ENCODING_SHARE * encoded + (1 - ENCODING_SHARE) * rest
+    details = [task.detail for task in encodings if task.state is TaskState.RUNNING and task.detail]
+    return TrackProgress(name, _stage(encodings, others), fraction, weight, _together(details))
 
 
-def _stage(encoding: Task, branch: list[Task]) -> str:
-    states = {task.state for task in branch}
-    if states == {TaskState.DONE}:
+def _together(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What tasks that run side by side say of themselves, as one."""
+    if not details:
+        return {}
+    lefts = [detail["eta_seconds"] for detail in details if detail.get("eta_seconds") is not None]
+    return {
+        "fps": sum(float(detail.get("fps") or 0) for detail in details),
+        "speed": sum(float(detail.get("speed") or 0) for detail in details),
+        "eta_seconds": max(lefts, default=None),
+    }
+
+
+def _stage(encodings: Sequence[Task], others: Sequence[Task]) -> str:
+    states = {task.state for task in (*encodings, *others)}
+    if states == {TaskState.DONE} and others:
         return "done"
     if TaskState.FAILED in states:
         return "failed"
     if states & {TaskState.CANCELLED, TaskState.SKIPPED}:
         return "stopped"
-    if encoding.state is TaskState.DONE:
-        return "packaging"
-    if encoding.state is TaskState.RUNNING:
-        return "proving" if encoding.progress >= 1 else "encoding"
-    return "waiting"
+    running = [task for task in encodings if task.state is TaskState.RUNNING]
+    if running:
+        return "proving" if all(task.progress >= 1 for task in running) else "encoding"
+    return "packaging" if {task.state for task in encodings} == {TaskState.DONE} else "waiting"
 
 
-def _weight(first: Task) -> float:
-    height = int(first.params.get("height", 0))
-    if not height:
-        return SOUND_WEIGHT
-    factor = HEVC_FACTOR if first.params.get("codec") == "hevc" else 1
-    return DECODING_WEIGHT + factor * height**2
+def _weight(rung: dict[str, Any]) -> float:
+    factor = HEVC_FACTOR if rung.get("codec") == "hevc" else 1
+    return DECODING_WEIGHT + factor * int(rung["height"]) ** 2
 
 
 @dataclass

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from adaptation.errors import ToolError
 
-PICTURES = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1"})
-"""Sample entries of video, ISO/IEC 14496-15."""
+PICTURES = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1", b"av01"})
+"""Sample entries of video, ISO/IEC 14496-15 and the AV1 file format."""
 
 # Flags of `tfhd` and `trun`, ISO/IEC 14496-12 §8.8.7 and §8.8.8.
 TFHD_BASE_OFFSET, TFHD_DESCRIPTION, TFHD_DURATION, TFHD_SIZE, TFHD_FLAGS = 1, 2, 8, 16, 32
@@ -66,6 +67,30 @@ class Fragment:
 
 
 @dataclass(frozen=True)
+class Samples:
+    """The samples of one `moof` in the order they are stored; all columns are equally long."""
+
+    decode_time: int
+    """`tfdt`: ticks of the first sample."""
+    durations: Sequence[int]
+    """Ticks up to the next sample's decoding."""
+    sizes: Sequence[int]
+    """Bytes."""
+    offsets: Sequence[int]
+    """Ticks from decoding to showing."""
+    syncs: Sequence[bool]
+    """Whether decoding can start here."""
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def shown(self) -> list[int]:
+        """Presentation time of each sample in ticks, before any edit list."""
+        starts = accumulate(self.durations, initial=self.decode_time)
+        return [start + offset for start, offset in zip(starts, self.offsets, strict=False)]
+
+
+@dataclass(frozen=True)
 class _Defaults:
     """Values of samples that do not say their own."""
 
@@ -115,20 +140,32 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield kind, reader.take(length - header)
 
 
+def need(data: bytes, kind: bytes) -> bytes:
+    """The body of the first box of a kind.
+
+    Raises:
+        ToolError: `output_broken`, there is none.
+    """
+    body = _find(data, kind)
+    if body is None:
+        raise _broken(f"box {kind.decode('latin-1')!r} is missing")
+    return body
+
+
 def read_init(data: bytes) -> Init:
     """Read an init segment with one track.
 
     Raises:
         ToolError: `output_broken`, a box is missing, damaged or of an unknown codec.
     """
-    moov = _need(data, b"moov")
-    track = _need(moov, b"trak")
-    media = _need(track, b"mdia")
+    moov = need(data, b"moov")
+    track = need(moov, b"trak")
+    media = need(track, b"mdia")
     kind, entry = _sample_entry(media)
     default_duration, default_flags = _track_defaults(moov)
     is_picture = kind in PICTURES
     return Init(
-        timescale=_timescale(_need(media, b"mdhd")),
+        timescale=_timescale(need(media, b"mdhd")),
         codec=_picture_codec(kind, entry) if is_picture else _sound_codec(kind, entry),
         media_time=_media_time(track),
         width=int.from_bytes(entry[24:26], "big") if is_picture else 0,
@@ -146,41 +183,60 @@ def read_fragment(data: bytes, init: Init) -> Fragment:
     Raises:
         ToolError: `output_broken`, a box or a sample is missing or damaged.
     """
-    samples = list[tuple[int, int, int, bool]]()
-    decode_times = list[int]()
-    kinds = dict.fromkeys(kind for kind, _ in boxes(data))
+    runs = list[Samples]()
+    media_bytes: int | None = None
     for kind, body in boxes(data):
         if kind == b"moof":
-            traf = _need(body, b"traf")
-            decode_times.append(_decode_time(_need(traf, b"tfdt")))
-            samples += _samples(traf, init)
-    if not samples or b"mdat" not in kinds:
+            runs.append(read_samples(body, init))
+        elif kind == b"mdat":
+            media_bytes = (media_bytes or 0) + len(body)
+    if media_bytes is None or not any(map(len, runs)):
         raise _broken("a segment has no samples")
-    _check_media_size(data, sum(size for _, size, _, _ in samples))
-    durations = [duration for duration, _, _, _ in samples]
-    starts = list(accumulate(durations[:-1], initial=decode_times[0]))
-    shown = [start + sample[2] for start, sample in zip(starts, samples, strict=True)]
+    _check_media_size(media_bytes, sum(sum(run.sizes) for run in runs))
+    return _fragment(runs)
+
+
+def read_samples(moof: bytes, init: Init) -> Samples:
+    """Read what a `moof` says of its samples; `moof` is the box's body.
+
+    Raises:
+        ToolError: `output_broken`, a box is missing or damaged.
+    """
+    traf = need(moof, b"traf")
+    defaults = _fragment_defaults(need(traf, b"tfhd"), init)
+    durations, sizes, offsets = list[int](), list[int](), list[int]()
+    syncs = list[bool]()
+    for kind, body in boxes(traf):
+        if kind == b"trun":
+            columns = _run(body, defaults)
+            durations += columns[0]
+            sizes += columns[1]
+            offsets += columns[2]
+            syncs += [not flags & NOT_SYNC for flags in columns[3]]
+    return Samples(_decode_time(need(traf, b"tfdt")), durations, sizes, offsets, syncs)
+
+
+def _fragment(runs: Sequence[Samples]) -> Fragment:
+    """All samples on the clock of the first run, each decoded when the one before ends."""
+    durations = [duration for run in runs for duration in run.durations]
+    offsets = [offset for run in runs for offset in run.offsets]
+    syncs = [is_sync for run in runs for is_sync in run.syncs]
+    starts = accumulate(durations[:-1], initial=runs[0].decode_time)
+    shown = [start + offset for start, offset in zip(starts, offsets, strict=True)]
     return Fragment(
-        decode_time=decode_times[0],
+        decode_time=runs[0].decode_time,
         duration=sum(durations),
         earliest=min(shown),
         latest=max(shown),
         latest_end=max(time + d for time, d in zip(shown, durations, strict=True)),
-        sample_count=len(samples),
-        starts_with_sync=samples[0][3],
-        sync_count=sum(is_sync for *_, is_sync in samples),
+        sample_count=len(durations),
+        starts_with_sync=syncs[0],
+        sync_count=sum(syncs),
     )
 
 
 def _find(data: bytes, kind: bytes) -> bytes | None:
     return next((body for found, body in boxes(data) if found == kind), None)
-
-
-def _need(data: bytes, kind: bytes) -> bytes:
-    body = _find(data, kind)
-    if body is None:
-        raise _broken(f"box {kind.decode('latin-1')!r} is missing")
-    return body
 
 
 def _timescale(mdhd: bytes) -> int:
@@ -195,7 +251,7 @@ def _media_time(track: bytes) -> int:
     edits = _find(track, b"edts")
     if edits is None:
         return 0
-    reader = _Reader(_need(edits, b"elst"))
+    reader = _Reader(need(edits, b"elst"))
     version, _ = reader.version_and_flags()
     length = 8 if version == 1 else 4
     count = reader.number()
@@ -207,7 +263,7 @@ def _media_time(track: bytes) -> int:
 
 def _track_defaults(moov: bytes) -> tuple[int, int]:
     """Default duration and flags of samples, from `trex`."""
-    reader = _Reader(_need(_need(moov, b"mvex"), b"trex"))
+    reader = _Reader(need(need(moov, b"mvex"), b"trex"))
     reader.take(12)
     duration = reader.number()
     reader.take(4)
@@ -216,16 +272,18 @@ def _track_defaults(moov: bytes) -> tuple[int, int]:
 
 def _sample_entry(media: bytes) -> tuple[bytes, bytes]:
     """Type and body of the first sample entry."""
-    table = _need(_need(media, b"minf"), b"stbl")
-    return next(boxes(_need(table, b"stsd")[8:]))
+    table = need(need(media, b"minf"), b"stbl")
+    return next(boxes(need(table, b"stsd")[8:]))
 
 
 def _picture_codec(kind: bytes, entry: bytes) -> str:
     """RFC 6381 §3.3 for AVC, ISO/IEC 14496-15 Annex E for HEVC."""
     children = entry[78:]
     if kind in (b"avc1", b"avc3"):
-        return f"{kind.decode()}.{_need(children, b'avcC')[1:4].hex()}"
-    reader = _Reader(_need(children, b"hvcC"))
+        return f"{kind.decode()}.{need(children, b'avcC')[1:4].hex()}"
+    if kind == b"av01":
+        return _av1_codec(need(children, b"av1C"))
+    reader = _Reader(need(children, b"hvcC"))
     reader.take(1)
     profile = reader.number(1)
     compatible = int(f"{reader.number():032b}"[::-1], 2)
@@ -237,11 +295,21 @@ def _picture_codec(kind: bytes, entry: bytes) -> str:
     return ".".join([*parts, *(f"{byte:X}" for byte in constraints)])
 
 
+def _av1_codec(config: bytes) -> str:
+    """AV1 Codec ISO Media File Format Binding §5: profile, level, tier and bit depth."""
+    reader = _Reader(config)
+    reader.take(1)
+    profile_and_level, shape = reader.number(1), reader.number(1)
+    tier = "H" if shape & 0x80 else "M"
+    depth = 12 if shape & 0x20 else 10 if shape & 0x40 else 8
+    return f"av01.{profile_and_level >> 5}.{profile_and_level & 0x1F:02}{tier}.{depth:02}"
+
+
 def _sound_codec(kind: bytes, entry: bytes) -> str:
     """RFC 6381 §3.3: the object type and, for MPEG-4 audio, the audio object type."""
     if kind != b"mp4a":
         raise _broken(f"codec {kind.decode('latin-1')!r} is not known")
-    reader = _Reader(_need(entry[28:], b"esds"))
+    reader = _Reader(need(entry[28:], b"esds"))
     reader.version_and_flags()
     _descriptor(reader)  # ES_Descriptor
     reader.take(3)
@@ -265,14 +333,6 @@ def _decode_time(tfdt: bytes) -> int:
     return reader.number(8 if version == 1 else 4)
 
 
-def _samples(traf: bytes, init: Init) -> Iterator[tuple[int, int, int, bool]]:
-    """Duration, size, presentation offset and sync flag of each sample."""
-    defaults = _fragment_defaults(_need(traf, b"tfhd"), init)
-    for kind, body in boxes(traf):
-        if kind == b"trun":
-            yield from _run(body, defaults)
-
-
 def _fragment_defaults(tfhd: bytes, init: Init) -> _Defaults:
     reader = _Reader(tfhd)
     _, flags = reader.version_and_flags()
@@ -286,26 +346,29 @@ def _fragment_defaults(tfhd: bytes, init: Init) -> _Defaults:
     )
 
 
-def _run(trun: bytes, defaults: _Defaults) -> Iterator[tuple[int, int, int, bool]]:
+def _run(trun: bytes, defaults: _Defaults) -> list[Sequence[int]]:
+    """Durations, sizes, presentation offsets and flags of the samples of one run."""
     reader = _Reader(trun)
     version, flags = reader.version_and_flags()
     count = reader.number()
     reader.take(4 if flags & TRUN_DATA_OFFSET else 0)
     first_flags = reader.number() if flags & TRUN_FIRST_FLAGS else defaults.flags
-    for number in range(count):
-        duration = reader.number() if flags & TRUN_DURATION else defaults.duration
-        size = reader.number() if flags & TRUN_SIZE else defaults.size
-        sample_flags = first_flags if number == 0 else defaults.flags
-        if flags & TRUN_FLAGS:
-            sample_flags = reader.number()
-        offset = 0
-        if flags & TRUN_OFFSET:
-            offset = reader.signed() if version else reader.number()
-        yield duration, size, offset, not sample_flags & NOT_SYNC
+    usual = (defaults.duration, defaults.size, 0, defaults.flags)
+    columns: list[Sequence[int]] = [(value,) * count for value in usual]
+    if count:
+        columns[3] = (first_flags, *columns[3][1:])
+    # In the order they are stored: duration, size, flags, offset, each only if it is present.
+    order = ((TRUN_DURATION, 0), (TRUN_SIZE, 1), (TRUN_FLAGS, 3), (TRUN_OFFSET, 2))
+    present = [column for flag, column in order if flags & flag]
+    row = "".join("i" if column == 2 and version else "I" for column in present)
+    body = reader.take(4 * len(row) * count)
+    values = struct.unpack(f">{row * count}", body)
+    for place, column in enumerate(present):
+        columns[column] = values[place :: len(present)]
+    return columns
 
 
-def _check_media_size(data: bytes, expected: int) -> None:
-    found = sum(len(body) for kind, body in boxes(data) if kind == b"mdat")
+def _check_media_size(found: int, expected: int) -> None:
     if found != expected:
         raise _broken(f"a segment holds {found} bytes of media instead of {expected}")
 

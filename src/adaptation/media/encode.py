@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from adaptation.media.probe import AudioTrack, Source, VideoTrack
+from adaptation.media.probe import AudioTrack, VideoTrack
 from adaptation.media.rendition import Rendition
 from adaptation.media.timeline import Timeline
 
@@ -48,48 +48,6 @@ def keyframes(timeline: Timeline, segment_seconds: float | Fraction) -> tuple[in
     return tuple(starts)
 
 
-def video_command(  # noqa: PLR0913 (a plan has this many independent inputs)
-    source: Source,
-    timeline: Timeline,
-    rendition: Rendition,
-    size: tuple[int, int],
-    *,
-    segment_seconds: float | Fraction,
-    input_path: Path,
-    output_path: Path,
-    preset: str = "veryfast",
-) -> list[str]:
-    """Encode one rendition into a fragmented MP4 of exactly the planned frames.
-
-    Args:
-        source: with a picture.
-        timeline: of that picture.
-        rendition: bit rate and codec.
-        size: even width and height, see `target_size`.
-        segment_seconds: distance of the key frames.
-        input_path: absolute path of the source.
-        output_path: absolute path of an `.mp4`.
-        preset: speed of x264 or x265.
-
-    Returns:
-        FFmpeg's arguments without the program and its global options.
-    """
-    if source.video is None:
-        raise ValueError("the source has no picture")
-    starts = keyframes(timeline, segment_seconds)
-    return [
-        *_input(input_path),
-        "-map", f"0:{source.video.index}",
-        *("-vf", video_filter(source.video, timeline, size)),
-        *_frame_times(),
-        *_video_encoder(rendition, preset),
-        *_reordering(timeline),
-        *_key_frames(timeline, starts, rendition.codec),
-        *("-video_track_timescale", str(TIMESCALE)),
-        *_output(output_path),
-    ]  # fmt: skip
-
-
 def audio_command(
     track: AudioTrack,
     timeline: Timeline,
@@ -108,25 +66,27 @@ def audio_command(
         bitrate: bits per second.
     """
     return [
-        *_input(input_path),
+        *input_options(input_path),
         "-map", f"0:{track.index}",
         *("-af", audio_filter(timeline)),
         *("-c:a", "aac", "-b:a", str(bitrate)),
         *("-metadata:s:a:0", f"language={track.language}"),
-        *_output(output_path),
+        # Fragments of a second, or the muxer would hold all of the sound until its end.
+        *("-frag_duration", "1000000"),
+        *output_options(output_path, fragments=""),
     ]  # fmt: skip
 
 
-def video_filter(video: VideoTrack, timeline: Timeline, size: tuple[int, int]) -> str:
-    """The filters from the decoded picture to what the encoder gets."""
+def deinterlacing(video: VideoTrack) -> list[str]:
+    """One frame for two fields, so that the number of frames stays; nothing for whole frames."""
+    return ["bwdif=mode=send_frame:deint=interlaced"] if video.interlaced else []
+
+
+def picture_filters(video: VideoTrack, size: tuple[int, int]) -> list[str]:
+    """From the source's frames to the size, the colours and the samples of the output."""
     width, height = size
     matrix = _source_matrix(video)
-    filters = [
-        # Only `trim` cuts exactly: seeking lands anywhere in a transport stream.
-        f"trim=start={_decimal(timeline.start_seconds - timeline.half_frame)}",
-        "setpts=PTS-STARTPTS",
-        # One frame for two fields, so that the number of frames stays.
-        *(["bwdif=mode=send_frame:deint=interlaced"] if video.interlaced else []),
+    return [
         # Colours are converted while scaling, so that the labels below are true.
         f"scale={width}:{height}:flags=bicubic:in_color_matrix={matrix}"
         ":out_color_matrix=bt709:out_range=tv",
@@ -135,12 +95,11 @@ def video_filter(video: VideoTrack, timeline: Timeline, size: tuple[int, int]) -
         "setsar=1",
         "format=yuv420p",
     ]
-    return ",".join(filters)
 
 
 def audio_filter(timeline: Timeline) -> str:
     """The filters that put sound on the clock of the picture."""
-    origin = _decimal(timeline.start_seconds)
+    origin = decimal(timeline.start_seconds)
     filters = [
         # What is heard before the first frame is cut.
         f"atrim=start={origin}",
@@ -152,18 +111,19 @@ def audio_filter(timeline: Timeline) -> str:
     return ",".join(filters)
 
 
-def _input(path: Path) -> list[str]:
+def input_options(path: Path) -> list[str]:
+    """Read a source on its own clock, also a damaged one."""
     # `-copyts` keeps the source's clock, the only one that all tracks share.
     # Damaged pictures are no reason to stop: the frame count is judged afterwards.
     return ["-max_error_rate", "1", "-copyts", "-i", f"file:{path}"]
 
 
-def _frame_times() -> list[str]:
+def frame_times() -> list[str]:
     """Keep each frame's time: no frame is doubled or dropped to make a rate constant."""
     return ["-fps_mode", "passthrough", "-enc_time_base", f"1/{TIMESCALE}"]
 
 
-def _video_encoder(rendition: Rendition, preset: str) -> list[str]:
+def video_encoder(rendition: Rendition, preset: str) -> list[str]:
     """Constant quality, capped at the rendition's bit rate over two seconds."""
     rate = ["-crf", str(QUALITY), "-maxrate", str(rendition.bitrate)]
     rate += ["-bufsize", str(2 * rendition.bitrate)]
@@ -175,7 +135,7 @@ def _video_encoder(rendition: Rendition, preset: str) -> list[str]:
     return ["-c:v", "libx264", "-profile:v", "high", "-preset", preset, *rate]
 
 
-def _reordering(timeline: Timeline) -> list[str]:
+def reordering(timeline: Timeline) -> list[str]:
     """No B-frames where frames last very unevenly.
 
     MP4 stores how long frames last in decode order: with B-frames, the last frame shown would
@@ -184,24 +144,38 @@ def _reordering(timeline: Timeline) -> list[str]:
     return ["-bf", "0"] if timeline.unevenness_seconds > MAX_UNEVENNESS_SECONDS else []
 
 
-def _key_frames(timeline: Timeline, starts: Sequence[int], codec: str) -> list[str]:
-    """Key frames at the segments' starts and nowhere else."""
+def forced_key_frames(timeline: Timeline, starts: Sequence[int]) -> list[str]:
+    """Key frames at the given numbers of the timeline, whose first frame is shown at zero."""
     # Half a frame early: the first frame at or after that moment is the planned one.
     times = (max(Fraction(0), timeline.since_start(n) - timeline.half_frame) for n in starts)
     # Short numbers: Linux allows no argument above 128 KiB, some 13,000 segments.
-    forced = ["-force_key_frames", ",".join(f"{float(t):.6f}".rstrip("0") for t in times)]
+    return ["-force_key_frames", ",".join(f"{float(t):.6f}".rstrip("0") for t in times)]
+
+
+def parameters_option(codec: str) -> str:
+    """The option that takes the encoder's own parameters."""
+    return "-x265-params" if codec == "hevc" else "-x264-params"
+
+
+def no_other_key_frames(codec: str) -> str:
+    """Words for the encoder's own parameters: key frames only where they are forced."""
     # No scene cuts, no regular distance, and no frames that refer across a segment's start.
     if codec == "hevc":
         # x265 wants -1 where x264 says infinite, and writes a banner unless told not to.
-        return [*forced, "-x265-params", "scenecut=0:open-gop=0:keyint=-1:log-level=error"]
-    return [*forced, "-x264-params", "scenecut=0:open-gop=0:keyint=infinite"]
+        return "scenecut=0:open-gop=0:keyint=-1:log-level=error"
+    return "scenecut=0:open-gop=0:keyint=infinite"
 
 
-def _output(path: Path) -> list[str]:
-    """A fragmented MP4 that holds nothing but the track."""
-    # A fragment for each segment; the header waits for the first packets, or it would lack
-    # the edit list that makes the first frame appear at zero.
-    flags = "+frag_keyframe+empty_moov+default_base_moof+delay_moov"
+def output_options(path: Path, fragments: str = "+frag_keyframe") -> list[str]:
+    """A fragmented MP4 that holds nothing but the track.
+
+    Args:
+        path: absolute, an `.mp4`.
+        fragments: what ends a fragment: for pictures a key frame, so that it is a segment.
+    """
+    # The header waits for the first packets, or it would lack the edit list that makes the
+    # first frame appear at zero.
+    flags = f"{fragments}+empty_moov+default_base_moof+delay_moov"
     no_extras = ["-map_metadata", "-1", "-map_chapters", "-1"]
     return [*no_extras, "-movflags", flags, "-f", "mp4", f"file:{path}"]
 
@@ -214,6 +188,6 @@ def _source_matrix(video: VideoTrack) -> str:
     return named.get(video.color_space, guess)
 
 
-def _decimal(seconds: Fraction) -> str:
-    """Seconds to the nanosecond, without an exponent."""
+def decimal(seconds: Fraction) -> str:
+    """Seconds to the nanosecond, without an exponent, as filters want them."""
     return f"{float(seconds):.9f}"

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from adaptation.errors import SourceError
 from adaptation.media.container import check_complete, truncated
 from adaptation.media.probe import Source, VideoTrack, parse_source
-from adaptation.media.timeline import Timeline, timeline
+from adaptation.media.timeline import SeekPoint, Timeline, timeline
 
 TRUSTED_DURATIONS = frozenset({"mov", "matroska", "avi", "asf", "flv"})
 """Containers whose duration is written in the file; others get it estimated."""
@@ -43,6 +43,7 @@ class Inspection:
         self._extents: dict[int, _Extent] = {}
         self._frames: dict[int, int] = {}
         self._first_key: int | None = None
+        self._seek_points: list[SeekPoint] = []
         self.times_missing = False
         """Whether frames came without a time: then `read_frame` must see all frames instead."""
 
@@ -98,10 +99,19 @@ class Inspection:
             return
         if "K" in flags and self._first_key is None:
             self._first_key = int(pts)
+        self._note_seek_point(int(pts), fields[2], flags)
         # Discarded by an edit list, or undecodable before the first key frame: never shown.
         if "D" in flags or self._first_key is None or int(pts) < self._first_key:
             return
         self.read_frame(int(pts), _ticks(fields[3]))
+
+    def _note_seek_point(self, pts: int, dts: str, flags: str) -> None:
+        """Remember a key frame, and whether a frame stored behind it is shown before it."""
+        points = self._seek_points
+        if "K" in flags and "D" not in flags:
+            points.append(SeekPoint(pts, int(dts) if _is_number(dts) else pts, has_leading=False))
+        elif points and pts < points[-1].pts:
+            points[-1] = replace(points[-1], has_leading=True)
 
     def restart_frames(self) -> None:
         """Forget the frames read so far."""
@@ -127,6 +137,16 @@ class Inspection:
         source = self._measured(frames)
         self._check_announced(source)
         return source, frames
+
+    def seek_points(self) -> tuple[SeekPoint, ...]:
+        """Key frames in the order they are shown, in the timeline's ticks.
+
+        None when the container does not say when frames are shown: nobody knows then where a
+        seek would land.
+        """
+        if self.times_missing:
+            return ()
+        return tuple(sorted(self._seek_points, key=lambda point: point.pts))
 
     def _picture(self) -> VideoTrack:
         if self._video is None:

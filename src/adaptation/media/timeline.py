@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any
+
+
+@dataclass(frozen=True)
+class SeekPoint:
+    """A key frame of a source, from which decoding can start; times in ticks of its stream."""
+
+    pts: int
+    """When the frame is shown."""
+    dts: int
+    """When it is decoded; where a container looks for it."""
+    has_leading: bool
+    """Whether frames stored behind it are shown before it: those need what lies before it."""
+
+    def to_json(self) -> list[int]:
+        """Plain JSON, short because a film has thousands."""
+        return [self.pts, self.dts, int(self.has_leading)]
+
+    @classmethod
+    def from_json(cls, document: Sequence[int]) -> SeekPoint:
+        """Read what `to_json` wrote."""
+        pts, dts, has_leading = document
+        return cls(pts, dts, bool(has_leading))
 
 
 @dataclass(frozen=True)
@@ -63,6 +85,20 @@ class Timeline:
     def since_start(self, frame: int) -> Fraction:
         """Seconds from the first frame to frame number `frame`."""
         return (self.pts[frame] - self.pts[0]) * self.time_base
+
+    def part(self, first: int, end: int) -> Timeline:
+        """The frames from number `first` up to but not including `end`, on the same clock.
+
+        Its last frame is shown until frame `end` appears.
+
+        Raises:
+            ValueError: there is no frame in it.
+        """
+        if not 0 <= first < end <= len(self.pts):
+            raise ValueError(f"no frames from {first} to {end} of {len(self.pts)}")
+        is_rest = end == len(self.pts)
+        last_duration = self.last_duration if is_rest else self.pts[end] - self.pts[end - 1]
+        return Timeline(self.time_base, self.pts[first:end], last_duration)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; equal distances are counted, so that a film's hours stay small."""

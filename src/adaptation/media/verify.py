@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from adaptation.errors import ToolError
+from adaptation.media.chunk import Chunk
 from adaptation.media.index import Track
 from adaptation.media.timeline import Timeline
 
@@ -40,26 +41,22 @@ class Packets(Protocol):
         """Whether decoding can start here."""
 
 
-def check_video(packets: Packets, timeline: Timeline, keyframes: Sequence[int]) -> None:
-    """Check that all planned frames are there, at their times, with key frames as planned.
+def check_chunk(packets: Packets, timeline: Timeline, chunk: Chunk) -> None:
+    """Check that one rendition of a chunk holds its frames at their times, with its key frames.
+
+    How long the last frame lasts is not judged: an encoder cannot know when the next chunk
+    begins, so whoever joins the chunks takes that from the timeline.
+
+    Args:
+        packets: of the encoded chunk, whose first frame is shown at zero.
+        timeline: of the whole source.
+        chunk: which frames, and which of them start a segment.
 
     Raises:
-        ToolError: `output_mismatch`; says what was expected and what was found.
+        ToolError: `output_mismatch`; frames are numbered as in the whole source.
     """
-    _check_count("frames", len(timeline), len(packets.pts))
-    _check_sizes(packets)
-    shown = sorted(zip(packets.pts, packets.keys, strict=True))
-    for frame, (pts, _) in enumerate(shown):
-        off = pts * packets.time_base - timeline.since_start(frame)
-        if abs(off) > TIME_TOLERANCE:
-            raise _mismatch(f"frame {frame} is {float(off):+.4f} s off its time")
-    _check_end(packets, timeline)
-    found = tuple(frame for frame, (_, is_key) in enumerate(shown) if is_key)
-    if found != tuple(keyframes):
-        odd = min(set(found) ^ set(keyframes))
-        raise _mismatch(
-            f"key frames: expected {len(keyframes)}, found {len(found)}; see frame {odd}"
-        )
+    _check_frames(packets, timeline.part(chunk.first_frame, chunk.end_frame), chunk.first_frame)
+    _check_keys(packets, chunk.starts, chunk.first_frame)
 
 
 def check_audio(packets: Packets, expected_seconds: float | Fraction) -> None:
@@ -110,9 +107,24 @@ def check_track(track: Track, timeline: Timeline, keyframes: Sequence[int]) -> N
     check_length(f"track {track.name}", timeline.duration_seconds, track.duration_seconds)
 
 
-def _check_end(packets: Packets, timeline: Timeline) -> None:
-    ends = (pts + lasts for pts, lasts in zip(packets.pts, packets.durations, strict=True))
-    check_length("the picture", timeline.duration_seconds, max(ends) * packets.time_base)
+def _check_frames(packets: Packets, timeline: Timeline, first: int) -> None:
+    """All frames of the timeline at their times; `first` is the number of the first of them."""
+    _check_count("frames", len(timeline), len(packets.pts))
+    _check_sizes(packets)
+    for frame, pts in enumerate(sorted(packets.pts)):
+        off = pts * packets.time_base - timeline.since_start(frame)
+        if abs(off) > TIME_TOLERANCE:
+            raise _mismatch(f"frame {first + frame} is {float(off):+.4f} s off its time")
+
+
+def _check_keys(packets: Packets, keyframes: Sequence[int], first: int) -> None:
+    shown = sorted(zip(packets.pts, packets.keys, strict=True))
+    found = tuple(frame for frame, (_, is_key) in enumerate(shown, start=first) if is_key)
+    if found != tuple(keyframes):
+        odd = min(set(found) ^ set(keyframes))
+        raise _mismatch(
+            f"key frames: expected {len(keyframes)}, found {len(found)}; see frame {odd}"
+        )
 
 
 def _check_count(name: str, expected: int, found: int) -> None:

@@ -1,23 +1,33 @@
-"""The fan-out of a ladder: one branch a rendition, one a sound track, joined by the footer."""
+"""The fan-out of a ladder: chunks make all renditions, each rendition is then a branch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from celery import chain, chord
+from celery import chain, chord, group
 from celery.canvas import Signature
 
+from adaptation.media.chunk import Chunk
 from adaptation.media.package import audio_names
 from adaptation.media.probe import AudioTrack
 from adaptation.media.rendition import Rendition
 
 
-def branches(ladder: Iterable[Rendition], sounds: Sequence[AudioTrack]) -> Signature[Any]:
-    """The chord of a ladder: every branch makes one track; the footer joins them in this order."""
-    header = [_rendition(rendition) for rendition in ladder]
+def branches(
+    chunks: Iterable[Chunk], ladder: Sequence[Rendition], sounds: Sequence[AudioTrack]
+) -> Signature[Any]:
+    """All tracks of an asset, joined by the footer: renditions first, then sound tracks."""
+    rungs = [rendition.to_json() for rendition in ladder]
+    pictures = [_named("encode_chunk", chunk=chunk.to_json(), ladder=rungs) for chunk in chunks]
+    header: list[Signature[Any]] = [chord(pictures, _named("gather_chunks"))]
     header += [_sound(track, name) for track, name in zip(sounds, audio_names(sounds), strict=True)]
     return chord(header, _named("add_playlist_footer"))
+
+
+def renditions(ladder: Iterable[Rendition]) -> Signature[Any]:
+    """A branch a rendition, in parallel, from its encoded chunks to its playlist."""
+    return group([_rendition(rendition) for rendition in ladder])
 
 
 def _rendition(rendition: Rendition) -> Signature[Any]:

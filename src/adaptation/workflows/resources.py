@@ -22,6 +22,9 @@ class Resources:
     """The work area: the only way files get from one task to another."""
     downloads: Path
     """Folder for downloads under way, so that a cut one is resumed by the next attempt."""
+    parallel_chunks: int = 1
+    """How many chunks of one job are meant to be encoded at a time. Part of the plan: the bytes
+    depend on where chunks begin."""
 
     def download_folder(self, job_id: int) -> Path:
         """Where a job's downloads gather."""

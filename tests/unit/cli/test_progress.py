@@ -33,19 +33,31 @@ def make_task(key: str, state: TaskState, **facts: Any) -> Task:
     return Task(key=key, name=name, state=state, **{**blank, **facts})
 
 
-def branch(number: int, name: str, encoding: Task | None = None, **params: Any) -> list[Task]:
-    done = TaskState.DONE
-    first = make_task(
-        f"{HEADER}.{number}.0:compute_target_size", done, params={"name": name, **params}
-    )
-    middle = encoding or make_task(f"{HEADER}.{number}.1:transcode", done)
-    last_state = done if middle.state is done else TaskState.WAITING
-    return [first, middle, make_task(f"{HEADER}.{number}.2:chunk_hls", last_state)]
+LADDER = [{"name": "720p", "height": 720}, {"name": "360p", "height": 360}]
 
 
-def running(number: int, progress: float, **detail: float) -> Task:
-    key = f"{HEADER}.{number}.1:transcode"
-    return make_task(key, TaskState.RUNNING, progress=progress, detail=detail)
+def chunk(number: int, state: TaskState, frames: int = 100, **facts: Any) -> Task:
+    params = {"ladder": LADDER, "chunk": {"first_frame": 0, "end_frame": frames}}
+    key = f"{HEADER}.0.{number}:encode_chunk"
+    return make_task(key, state, params=params, **facts)
+
+
+def running(number: int, progress: float, frames: int = 100, **detail: float) -> Task:
+    state = TaskState.RUNNING
+    return chunk(number, state, frames, progress=progress, detail=detail)
+
+
+def branch(number: int, name: str, state: TaskState = TaskState.DONE) -> list[Task]:
+    path = f"{HEADER}.0.end:gather_chunks.{number}"
+    first = make_task(f"{path}.0:compute_target_size", state, params={"name": name})
+    return [first, make_task(f"{path}.1:transcode", state), make_task(f"{path}.2:chunk_hls", state)]
+
+
+def sound(state: TaskState, **facts: Any) -> list[Task]:
+    params = {"name": "audio_en"}
+    first = make_task(f"{HEADER}.1.0:transcode_audio", state, params=params, **facts)
+    last = TaskState.DONE if state is TaskState.DONE else TaskState.WAITING
+    return [first, make_task(f"{HEADER}.1.1:chunk_hls", last)]
 
 
 def test_before_the_source_is_read_there_are_no_tracks() -> None:
@@ -54,39 +66,54 @@ def test_before_the_source_is_read_there_are_no_tracks() -> None:
     assert progress.fraction == 0
 
 
-def test_each_branch_of_the_fan_out_is_a_track() -> None:
-    tasks = [*branch(0, "720p", height=720), *branch(1, "360p", running(1, 0.5), height=360)]
+def test_every_rendition_and_sound_track_is_told_of_from_the_start() -> None:
+    tasks = [running(0, 0.5), *sound(TaskState.DONE)]
     progress = survey(tasks)
     assert [(track.name, track.stage) for track in progress.tracks] == [
-        ("720p", "done"),
+        ("720p", "encoding"),
         ("360p", "encoding"),
+        ("audio_en", "done"),
     ]
     assert progress.done == 1
-    assert track_names(tasks)[tasks[4].id] == "360p"
 
 
-def test_a_large_picture_counts_for_more_than_a_small_one() -> None:
-    large = [*branch(0, "1080p", height=1080), *branch(1, "144p", running(1, 0.0), height=144)]
-    small = [*branch(0, "1080p", running(0, 0.0), height=1080), *branch(1, "144p", height=144)]
-    assert survey(large).fraction > 0.7 > 0.3 > survey(small).fraction
+def test_a_rendition_is_done_when_its_own_branch_is() -> None:
+    tasks = [chunk(0, TaskState.DONE), *branch(0, "720p"), *branch(1, "360p", TaskState.WAITING)]
+    assert [track.stage for track in survey(tasks).tracks] == ["done", "packaging"]
+    names = track_names(tasks)
+    assert names[tasks[0].id] == "chunk 1 of 1"
+    assert names[tasks[2].id] == "720p"
 
 
-def test_a_track_whose_last_frame_is_encoded_is_being_proven() -> None:
-    (track,) = survey(branch(0, "720p", running(0, 1.0), height=720)).tracks
-    assert track.stage == "proving"
-    assert track.fraction < 1
+def test_a_long_chunk_counts_for_more_than_a_short_one() -> None:
+    long_done = survey([chunk(0, TaskState.DONE, 300), running(1, 0.0, 100)])
+    short_done = survey([running(0, 0.0, 300), chunk(1, TaskState.DONE, 100)])
+    assert long_done.fraction == pytest.approx(3 * short_done.fraction)
+
+
+def test_a_picture_counts_for_more_than_sound() -> None:
+    picture = survey([chunk(0, TaskState.DONE), *sound(TaskState.WAITING)])
+    heard = survey([running(0, 0.0), *sound(TaskState.DONE)])
+    assert picture.fraction > 0.7 > 0.3 > heard.fraction
+
+
+def test_a_chunk_whose_last_frame_is_encoded_is_being_proven() -> None:
+    first, _ = survey([running(0, 1.0)]).tracks
+    assert first.stage == "proving"
+    assert first.fraction < 1
 
 
 def test_a_job_is_whole_only_when_every_task_is_done() -> None:
-    tasks = branch(0, "720p", height=720)
+    tasks = [chunk(0, TaskState.DONE), *branch(0, "720p"), *branch(1, "360p")]
     publishing = make_task("4:publish", TaskState.RUNNING)
     assert survey([*tasks, publishing]).fraction == pytest.approx(0.99)
     assert survey([*tasks, make_task("4:publish", TaskState.DONE)]).fraction == 1
 
 
-def test_frames_a_second_add_up_over_the_tracks() -> None:
-    tasks = [*branch(0, "a", running(0, 0.5, fps=40.0)), *branch(1, "b", running(1, 0.1, fps=2.0))]
-    assert survey(tasks).fps == 42
+def test_chunks_that_run_side_by_side_add_their_pace() -> None:
+    tasks = [running(0, 0.5, fps=40.0, eta_seconds=3.0), running(1, 0.1, fps=2.0, eta_seconds=9.0)]
+    first = survey(tasks).tracks[0]
+    assert (first.detail["fps"], first.detail["eta_seconds"]) == (42, 9)
 
 
 def test_the_time_left_follows_the_pace() -> None:

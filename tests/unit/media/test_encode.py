@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.media.encode import audio_command, audio_filter, keyframes, video_command
+from adaptation.media.cascade import Rung, chunk_command
+from adaptation.media.chunk import cut_chunks
+from adaptation.media.encode import audio_command, audio_filter, keyframes
 from adaptation.media.probe import AudioTrack, Source, VideoTrack
 from adaptation.media.rendition import Rendition
 from adaptation.media.timeline import Timeline
@@ -34,15 +36,9 @@ def picture(**changes: object) -> Source:
 
 
 def command(source: Source, frames: Timeline = EVEN, codec: str = "h264") -> list[str]:
-    return video_command(
-        source,
-        frames,
-        Rendition("360p", 360, 800_000, codec),
-        (640, 360),
-        segment_seconds=2,
-        input_path=Path("/in/source.mkv"),
-        output_path=Path("/out/video.mp4"),
-    )
+    rung = Rung(Rendition("360p", 360, 800_000, codec), (640, 360), Path("/out/video.mp4"))
+    (chunk,) = cut_chunks(frames, (), keyframes(frames, 2), [0])
+    return chunk_command(source, frames, chunk, [rung], Path("/in/source.mkv"))
 
 
 def option(words: list[str], name: str) -> str:
@@ -79,16 +75,16 @@ def test_a_segment_without_length_is_refused() -> None:
 
 def test_the_picture_is_cut_forced_and_capped_as_planned() -> None:
     words = command(picture())
-    assert option(words, "-map") == "0:3"
+    assert option(words, "-map") == "[v0]"
     assert option(words, "-i") == "file:/in/source.mkv"
     assert words[-1] == "file:/out/video.mp4"
     assert option(words, "-maxrate") == "800000"
     assert option(words, "-bufsize") == "1600000"
     assert option(words, "-force_key_frames") == "0.,1.98"
-    assert option(words, "-vf").startswith(
-        "trim=start=3.980000000,setpts=PTS-STARTPTS,scale=640:360"
+    assert option(words, "-filter_complex").startswith(
+        "[0:3]trim=start=3.980000000,setpts=PTS-STARTPTS,scale=640:360"
     )
-    assert "fast_bilinear" not in option(words, "-vf")
+    assert "fast_bilinear" not in option(words, "-filter_complex")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +97,7 @@ def test_the_picture_is_cut_forced_and_capped_as_planned() -> None:
     ],
 )
 def test_colours_and_fields_are_converted(changes: dict[str, object], expected: str) -> None:
-    assert expected in option(command(picture(**changes)), "-vf")
+    assert expected in option(command(picture(**changes)), "-filter_complex")
 
 
 def test_uneven_frames_are_not_reordered() -> None:
@@ -114,11 +110,6 @@ def test_hevc_has_its_own_words() -> None:
     words = command(picture(), codec="hevc")
     assert option(words, "-tag:v") == "hvc1"
     assert "keyint=-1" in option(words, "-x265-params")
-
-
-def test_a_source_without_a_picture_has_no_plan() -> None:
-    with pytest.raises(ValueError, match="no picture"):
-        command(Source("mov", 1.0, 1, 1, None, ()))
 
 
 def test_sound_starts_with_the_first_frame_not_with_itself() -> None:

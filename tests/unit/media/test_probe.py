@@ -168,6 +168,24 @@ def test_frames_without_times_are_asked_of_the_decoder() -> None:
     assert inspection.result()[1].pts == (1, 2)
 
 
+def test_key_frames_are_noted_with_what_is_shown_before_them() -> None:
+    lines = ["0,0,-2,1,9,K__", "0,2,-1,1,9,___", "0,1,0,1,9,___"]
+    lines += ["0,6,1,1,9,K__", "0,4,2,1,9,___", "0,9,7,1,9,K__", "0,12,8,1,9,K__"]
+    points = inspected(lines, video()).seek_points()
+    assert [(point.pts, point.dts) for point in points] == [(0, -2), (6, 1), (9, 7), (12, 8)]
+    assert [point.pts for point in points if point.has_leading] == [6]
+
+
+def test_a_hidden_key_frame_is_not_sought() -> None:
+    lines = ["0,-4,-6,1,9,KD_", "0,0,-2,1,9,___", "0,3,N/A,1,9,K__"]
+    (point,) = inspected(lines, video()).seek_points()
+    assert (point.pts, point.dts) == (3, 3)
+
+
+def test_without_times_nothing_is_sought() -> None:
+    assert inspected(["0,0,0,1,9,K__", "0,N/A,1,1,9,___"], video()).seek_points() == ()
+
+
 def test_the_raw_file_is_looked_at_first() -> None:
     with pytest.raises(SourceError) as caught:
         Inspection().read_file(io.BytesIO(b"hello"))

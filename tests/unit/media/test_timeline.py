@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.media.timeline import Timeline, timeline
+from adaptation.media.timeline import SeekPoint, Timeline, timeline
 
 TIMELINES = st.builds(
     lambda base, pts, last: Timeline(Fraction(1, base), tuple(sorted(pts)), last),
@@ -64,3 +64,27 @@ def test_no_frames_give_no_timeline() -> None:
 def test_times_that_do_not_rise_are_refused(pts: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="rising"):
         Timeline(Fraction(1, 25), pts, 1)
+
+
+@given(TIMELINES, st.data())
+def test_a_part_lasts_until_the_next_begins(frames: Timeline, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(frames)))
+    if cut in (0, len(frames)):
+        assert frames.part(0, len(frames)) == frames
+        return
+    before, after = frames.part(0, cut), frames.part(cut, len(frames))
+    assert before.pts + after.pts == frames.pts
+    assert before.end_seconds == after.start_seconds
+    assert after.end_seconds == frames.end_seconds
+
+
+@pytest.mark.parametrize(("first", "end"), [(0, 0), (3, 2), (-1, 2), (0, 4)])
+def test_a_part_without_frames_is_refused(first: int, end: int) -> None:
+    with pytest.raises(ValueError, match="no frames from"):
+        Timeline(Fraction(1, 25), (0, 1, 2), 1).part(first, end)
+
+
+@pytest.mark.parametrize("has_leading", [True, False])
+def test_a_seek_point_survives_json(has_leading: bool) -> None:
+    point = SeekPoint(-90, -180, has_leading)
+    assert SeekPoint.from_json(json.loads(json.dumps(point.to_json()))) == point

@@ -1,0 +1,165 @@
+"""Plans the FFmpeg command that makes all renditions of one chunk: pure, nothing is run here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adaptation.media.chunk import Chunk
+from adaptation.media.encode import (
+    TIMESCALE,
+    decimal,
+    deinterlacing,
+    forced_key_frames,
+    frame_times,
+    input_options,
+    no_other_key_frames,
+    output_options,
+    parameters_option,
+    picture_filters,
+    reordering,
+    video_encoder,
+)
+from adaptation.media.probe import Source, VideoTrack
+from adaptation.media.rendition import Rendition
+from adaptation.media.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One of the renditions that a command makes of a chunk."""
+
+    rendition: Rendition
+    """Bit rate and codec."""
+    size: tuple[int, int]
+    """Even width and height, see `target_size`."""
+    output_path: Path
+    """Absolute path of an `.mp4`."""
+    preset: str = "veryfast"
+    """Speed of x264 or x265."""
+    threads: int = 1
+    """The encoder's threads: 1 gives the same bytes each time, 0 lets the encoder choose."""
+
+
+def chunk_command(
+    source: Source,
+    timeline: Timeline,
+    chunk: Chunk,
+    rungs: Sequence[Rung],
+    input_path: Path,
+) -> list[str]:
+    """Encode all renditions of a chunk, each into a fragmented MP4 that begins at zero.
+
+    The source is decoded once. Each rung is scaled from the next larger one, and its colours
+    are converted once, on the largest. Files of one rung begin with the same init segment in
+    all chunks, so that their fragments join behind any of them once their times are moved.
+
+    Args:
+        source: with a picture.
+        timeline: of that picture, whole.
+        chunk: of that timeline.
+        rungs: at least one, in any order.
+        input_path: absolute path of the source.
+
+    Returns:
+        FFmpeg's arguments without the program and its global options.
+
+    Raises:
+        ValueError: the source has no picture, or there are no rungs.
+    """
+    if source.video is None or not rungs:
+        raise ValueError("a chunk needs a picture and at least one rung")
+    cascade = sorted(rungs, key=lambda rung: rung.size[0] * rung.size[1], reverse=True)
+    outputs = (_output(timeline, chunk, rung, number) for number, rung in enumerate(cascade))
+    return [
+        # Encoders need the cores; decoding and scaling never hold them up.
+        *("-filter_complex_threads", "1", "-threads", "1"),
+        *_seek(chunk),
+        *input_options(input_path),
+        *("-filter_complex", cascade_filter(source.video, timeline, chunk, cascade)),
+        *(word for output in outputs for word in output),
+    ]
+
+
+def cascade_filter(
+    video: VideoTrack, timeline: Timeline, chunk: Chunk, rungs: Sequence[Rung]
+) -> str:
+    """The graph from the decoded picture to one output `v0`, `v1`… for each rung.
+
+    Args:
+        video: the source's picture.
+        timeline: of that picture, whole.
+        chunk: of that timeline.
+        rungs: largest first.
+    """
+    # Fields are put together before the cut: that needs the frames before and after.
+    first = [*deinterlacing(video), _trim(timeline, chunk), "setpts=PTS-STARTPTS"]
+    first += picture_filters(video, rungs[0].size)
+    stages = [f"[0:{video.index}]{','.join(first)}{_ends(rungs, 0)}"]
+    for number, rung in enumerate(rungs[1:], start=1):
+        scale = _scale(rungs[number - 1].size, rung.size)
+        stages.append(f"[n{number - 1}]{scale}{_ends(rungs, number)}")
+    return ";".join(stages)
+
+
+def _seek(chunk: Chunk) -> list[str]:
+    """Begin to read a little before the key frame that the chunk's first frame needs."""
+    if chunk.seek_seconds is None:
+        return []
+    # The time is the source's own, and only `trim` cuts: FFmpeg's own cut counts the start of
+    # the file twice together with `-copyts`.
+    seconds = decimal(chunk.seek_seconds)
+    return ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", seconds]
+
+
+def _trim(timeline: Timeline, chunk: Chunk) -> str:
+    """Exactly the chunk's frames: the cuts lie half a frame before the frames they mean."""
+    words = f"trim=start={_cut(timeline, chunk.first_frame)}"
+    if chunk.end_frame < len(timeline):
+        words += f":end={_cut(timeline, chunk.end_frame)}"
+    return words
+
+
+def _cut(timeline: Timeline, frame: int) -> str:
+    return decimal(timeline.start_seconds + timeline.since_start(frame) - timeline.half_frame)
+
+
+def _scale(larger: tuple[int, int], size: tuple[int, int]) -> str:
+    # Never `fast_bilinear`: it costs up to 20 points of VMAF on small pictures and saves nothing.
+    # The scaler adapts the shape of pixels to rounded sizes, but players take them as square.
+    return "null" if size == larger else f"scale={size[0]}:{size[1]}:flags=bicubic,setsar=1"
+
+
+def _ends(rungs: Sequence[Rung], number: int) -> str:
+    """The outputs of a stage: to its encoder, and to the next stage if there is one."""
+    return f"[v{number}]" if number + 1 == len(rungs) else f",split=2[v{number}][n{number}]"
+
+
+def _output(timeline: Timeline, chunk: Chunk, rung: Rung, number: int) -> list[str]:
+    frames = timeline.part(chunk.first_frame, chunk.end_frame)
+    starts = [start - chunk.first_frame for start in chunk.starts]
+    codec = rung.rendition.codec
+    return [
+        *("-map", f"[v{number}]"),
+        *frame_times(),
+        *video_encoder(rung.rendition, rung.preset),
+        *("-threads", str(rung.threads)),
+        # Of the whole source: all chunks must agree on it.
+        *reordering(timeline),
+        *forced_key_frames(frames, starts),
+        *(parameters_option(codec), f"{no_other_key_frames(codec)}:{_repeatable(rung)}"),
+        *("-video_track_timescale", str(TIMESCALE)),
+        # Each fragment can be read as soon as it is whole.
+        *("-flush_packets", "1"),
+        *output_options(rung.output_path),
+    ]  # fmt: skip
+
+
+def _repeatable(rung: Rung) -> str:
+    """What makes the headers of all chunks alike, and the bytes the same on any machine."""
+    if rung.rendition.codec == "hevc":
+        # x265 would write the processor's features into the stream, and takes no `-threads`.
+        pools = f":pools={rung.threads}:frame-threads={rung.threads}" if rung.threads else ""
+        return f"info=0{pools}"
+    return "stitchable=1"

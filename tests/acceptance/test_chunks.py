@@ -1,0 +1,69 @@
+"""A job in chunks: the same bytes however many workers share it and whatever dies meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import clips
+import judges
+from command_line import adaptation, read_until, show, started
+
+SECONDS = 40
+FRAMES = 25 * SECONDS
+RUNGS = ("--rendition", "180:300", "--rendition", "90:100", "--preset", "ultrafast")
+IN_CHUNKS = {"ADAPTATION_PARALLEL_CHUNKS": "2"}
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`testsrc2` 320x180 at 25 fps, a key frame each second, 40 s, with sound, in a TS."""
+    inputs = f"{clips.picture(seconds=SECONDS)} {clips.beep(seconds=SECONDS)}"
+    encoder = f"{clips.X264} -g 25 -bf 2 -c:a aac film.ts"
+    return clips.ffmpeg(tmp_path_factory.mktemp("film"), f"{inputs} {encoder}")
+
+
+def chunks_of(job: dict[str, Any]) -> list[dict[str, Any]]:
+    return [task for task in job["tasks"] if task["name"] == "encode_chunk"]
+
+
+def digests(folder: Path) -> dict[str, Any]:
+    assert judges.media_digests(folder) == judges.promised_digests(folder)
+    return judges.media_digests(folder)
+
+
+@pytest.mark.crash
+def test_a_film_in_chunks_is_exact_and_its_bytes_depend_on_the_plan_alone(
+    film: Path, tmp_path: Path
+) -> None:
+    alone, together, killed = tmp_path / "alone", tmp_path / "together", tmp_path / "killed"
+
+    assert adaptation("encode", film, alone, *RUNGS, "--slots", 1, **IN_CHUNKS).status == 0
+    assert adaptation("encode", film, together, *RUNGS, "--slots", 3, **IN_CHUNKS).status == 0
+    with started("encode", film, killed, *RUNGS, "--slots", 1, "--json", **IN_CHUNKS) as run:
+        read_until(
+            run.stdout,
+            lambda event: event.get("name") == "encode_chunk" and event.get("state") == "done",
+        )
+        run.kill()
+    before = [task["attempts"] for task in chunks_of(show(3)) if task["attempts"] == ["done"]]
+    assert adaptation("encode", film, killed, *RUNGS, "--slots", 2, **IN_CHUNKS).status == 0
+
+    assert len(chunks_of(show(1))) >= 3
+    assert digests(alone) == digests(together) == digests(killed)
+    tried = [task["attempts"] for task in chunks_of(show(3))]
+    assert before
+    assert tried.count(["done"]) >= len(tried) - 1, "a kill costs one chunk at most"
+    for manifest in ("master.m3u8", "manifest.mpd"):
+        tracks, complaints = judges.decode(alone / manifest)
+        assert complaints == ""
+        pictures = [track for track in tracks if track.kind == "video"]
+        assert [len(track.starts) for track in pictures] == [FRAMES, FRAMES]
+
+
+def test_one_chunk_is_enough_for_a_short_film_on_one_machine(film: Path, tmp_path: Path) -> None:
+    assert adaptation("encode", film, tmp_path / "asset", *RUNGS).status == 0
+
+    assert len(chunks_of(show(1))) == 1
