@@ -17,7 +17,7 @@ from adaptation.engine.engine import Pace
 from adaptation.engine.tasks import Expand, Registry, WorkflowDefinition, task
 from engine_kit import Run, add_up, count_one, small_engine
 
-WORK_SECONDS = 0.02
+WORK_SECONDS = 0.05
 
 
 @task("light")

@@ -50,9 +50,10 @@ def encoding_workflow(self: Submission, /, url: str, **parameters: Any) -> None:
 
 
 @worker_init.connect
-def _join(**_: Any) -> None:
-    # `celery -A adaptation.commons worker`; our own commands have joined before they consume.
-    if not deployment.engine.joined:
+def _join(sender: Any, **_: Any) -> None:
+    # `celery -A adaptation.commons worker`; our own commands have joined before they consume,
+    # and Celery's signals tell of every app in the process.
+    if sender.app is app and not deployment.engine.joined:
         node = deployment.engine.node(deployment.settings.slots)
         node.start()
         _nodes.append(node)

@@ -154,6 +154,9 @@ class Deployment:
         """
         wanted = {"url": url, "output_folder": str(Path(output_folder).absolute()), **parameters}
         job, _ = self.submit_encoding(wanted)
+        if job.ended:
+            self.repair()
+            return job
         with self.engine.running(self.settings.slots, job.id):
             while not (job := self.store.job(job.id)).ended:
                 time.sleep(WATCH_SECONDS)

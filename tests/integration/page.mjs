@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 
 const [executablePath, url, player] = process.argv.slice(2);
 const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"];
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 30_000;
 const browser = await chromium.launch({ executablePath, headless: true, args: ARGUMENTS });
 const page = await browser.newPage({ viewport: { width: 700, height: 700 } });
 const errors = [];
@@ -29,7 +29,8 @@ async function watch() {
   const pictures = await everyPicture();
   await page.evaluate((middle) => (document.querySelector("video").currentTime = middle), duration / 2);
   await until(`video.currentTime > ${duration / 2 + 0.2}`);
-  await until("video.ended");
+  // At the end of time: under load dash.js sometimes does not close the stream behind it.
+  await until("video.ended || video.currentTime >= video.duration");
   await page.evaluate(() => (document.querySelector("video").currentTime = 0));
   await page.evaluate(() => document.querySelector("video").play());
   await until("video.currentTime > 0.2 && video.currentTime < 2");

@@ -130,3 +130,16 @@ def test_a_bad_request_over_a_broker_is_answered_on_its_queue(home: Path, redis_
     assert [message["code"] for message in messages] == ["parameter_unknown"]
     assert messages[0]["status"] == "failed"
     client.close()
+
+
+def test_the_front_door_minds_its_own_app_alone(home: Path) -> None:
+    code = """
+from celery.signals import worker_init
+import adaptation.commons as commons
+class Stranger:
+    app = object()
+worker_init.send(sender=Stranger())
+print(len(commons._nodes))
+"""
+    assert python(code, env=environment(home, "memory://")).strip() == "0"
+    assert not (home / "adaptation.db").exists()

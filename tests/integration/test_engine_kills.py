@@ -31,7 +31,7 @@ def test_25_jobs_with_fan_out_survive_random_kills(tmp_path: Path) -> None:
     while True:
         process = start(tmp_path)
         try:
-            code = process.wait(timeout=chance.uniform(0.6, 1.8) if kills < 8 else 60)
+            code = process.wait(timeout=chance.uniform(0.7, 1.4) if kills < 8 else 60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
