@@ -24,7 +24,8 @@ ONE_RUNG = ("--rendition", "180:300", "--preset", "ultrafast")
 SIX_RUNGS = tuple(
     word for kilobits in range(300, 306) for word in ("--rendition", f"v{kilobits}:180:{kilobits}")
 )
-"""Enough work, one rung at a time, to be stopped in the middle of."""
+IN_CHUNKS = {"ADAPTATION_PARALLEL_CHUNKS": "2"}
+"""With `film`: enough work, one chunk at a time, to be stopped in the middle of."""
 Document = dict[str, Any]
 
 needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="there is no /proc here")
@@ -37,6 +38,15 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 ENCODINGS = ("encode_chunk", "transcode_audio")
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`testsrc2` 320x180 at 25 fps, a key frame each second, 24 s, with sound: three chunks."""
+    inputs = f"{clips.picture(seconds=24)} {clips.beep(seconds=24)}"
+    return clips.ffmpeg(
+        tmp_path_factory.mktemp("film"), f"{inputs} {clips.X264} -g 25 -c:a aac film.mp4"
+    )
 
 
 def one_is_encoded(event: Document) -> bool:
@@ -131,10 +141,10 @@ def read_all(terminal: int) -> str:
 
 
 def test_an_interrupted_run_goes_on_with_the_same_command(
-    plain: Path, tmp_path: Path, home: Path
+    film: Path, tmp_path: Path, home: Path
 ) -> None:
-    words = ("encode", plain, tmp_path / "asset", *SIX_RUNGS, "--slots", 1)
-    with started(*words, "--json") as run:
+    words = ("encode", film, tmp_path / "asset", *SIX_RUNGS, "--slots", 1)
+    with started(*words, "--json", **IN_CHUNKS) as run:
         read_until(run.stdout, one_is_encoded)
         run.send_signal(signal.SIGINT)
         rest, said = run.communicate(timeout=20)
@@ -143,7 +153,7 @@ def test_an_interrupted_run_goes_on_with_the_same_command(
     assert list(home.glob("scratch/*")) == []
     assert not (tmp_path / "asset").exists()
 
-    again = adaptation(*words)
+    again = adaptation(*words, **IN_CHUNKS)
     assert (again.status, again.last_line) == (0, str(tmp_path / "asset"))
     assert re.search(r"^Going on with job 1: \d of 7 tracks are done$", again.err, re.MULTILINE)
     # What was stopped was handed back, not charged as a failure; what was done stayed done.
@@ -155,16 +165,16 @@ def test_an_interrupted_run_goes_on_with_the_same_command(
 
 @pytest.mark.crash
 def test_a_killed_run_goes_on_and_encodes_nothing_twice(
-    plain: Path, tmp_path: Path, home: Path
+    film: Path, tmp_path: Path, home: Path
 ) -> None:
-    words = ("encode", plain, tmp_path / "asset", *SIX_RUNGS, "--slots", 1)
-    with started(*words, "--json") as run:
+    words = ("encode", film, tmp_path / "asset", *SIX_RUNGS, "--slots", 1)
+    with started(*words, "--json", **IN_CHUNKS) as run:
         read_until(run.stdout, one_is_encoded)
         run.kill()
     before = {track for track, ends in outcomes(show()).items() if ends == ["done"]}
     assert before
 
-    again = adaptation(*words)
+    again = adaptation(*words, **IN_CHUNKS)
     assert (again.status, again.last_line) == (0, str(tmp_path / "asset"))
     after = outcomes(show())
     assert {track for track in before if after[track] == ["done"]} == before
@@ -174,9 +184,9 @@ def test_a_killed_run_goes_on_and_encodes_nothing_twice(
 
 @pytest.mark.crash
 def test_what_a_killed_run_left_is_gone_after_cancel(
-    plain: Path, tmp_path: Path, home: Path
+    film: Path, tmp_path: Path, home: Path
 ) -> None:
-    with started("encode", plain, tmp_path / "asset", *SIX_RUNGS, "--slots", 1, "--json") as run:
+    with started("encode", film, tmp_path / "asset", *SIX_RUNGS, "--json", **IN_CHUNKS) as run:
         read_until(run.stdout, one_is_encoded)
         run.kill()
     assert left_over(home) != []
@@ -256,7 +266,7 @@ def test_a_failed_job_is_explained_and_can_be_tried_again(plain: Path, tmp_path:
     assert here("watch", 1).status == 1
 
     assert here("retry", 1).status == 0
-    again = adaptation(*words)
+    again = adaptation(*words, **IN_CHUNKS)
     assert (again.status, again.last_line) == (0, str(tmp_path / "asset"))
 
 
