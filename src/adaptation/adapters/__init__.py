@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The edge to the outside: processes, tools, networks, storage, publishing."""

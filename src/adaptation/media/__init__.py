@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""What is known of sources, encodes, segments and manifests: pure, nothing is run or written."""

@@ -120,7 +120,7 @@ def test_a_key_stays_below_the_root_or_is_refused(key: str) -> None:
         checked = checked_key(key)
     except ParameterError:
         return
-    assert os.path.normpath(f"/root/of/work/{checked}") == f"/root/of/work/{key}"
+    assert os.path.normpath(f"/base/of/keys/{checked}") == f"/base/of/keys/{key}"
     assert not any(ord(character) < 32 or character in "\\:" for character in checked)
 
 
