@@ -6,6 +6,7 @@ import itertools
 import logging
 import os
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -23,6 +24,12 @@ LEAVING_SECONDS = 5.0
 """How long a process that a test ended may take to be gone."""
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 _numbers = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    """Let commands be interrupted by Ctrl-C: a shell's background jobs ignore it, and heirs too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

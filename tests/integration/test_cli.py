@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +216,11 @@ def test_a_second_run_to_the_same_folder_is_refused(plain: Path, tmp_path: Path)
 
 def has_child(pid: int, name: str) -> bool:
     """Whether a program of that name runs below a process."""
-    return any(child.name() == name for child in psutil.Process(pid).children(recursive=True))
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # short-lived ones may be gone by now
+            if child.name() == name:
+                return True
+    return False
 
 
 def script(path: Path, body: str) -> Path:
