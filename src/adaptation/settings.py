@@ -32,8 +32,9 @@ class Settings(BaseSettings):
     """Folder under which a job's relative `output_folder` lies; empty: `home/assets`."""
     slots: int = Field(default_factory=lambda: max(2, os.cpu_count() or 2), ge=1, le=256)
     """Tasks one worker runs at the same time."""
-    parallel_chunks: int = Field(default=1, ge=1, le=256)
-    """Chunks of one job that are meant to be encoded at the same time, over all workers."""
+    parallel_chunks: int = Field(default=2, ge=1, le=256)
+    """Chunks of one job that are meant to be encoded at the same time, over all workers: about
+    one for each processor. Part of the plan: where chunks begin decides the bytes."""
     lease_seconds: float = Field(default=30.0, gt=0)
     """How long a running task belongs to its worker after its last heartbeat."""
     heartbeat_seconds: float = Field(default=2.0, gt=0)
@@ -67,6 +68,11 @@ class Settings(BaseSettings):
     def scratch_root(self) -> Path:
         """Where each attempt of a task has its own temporary folder."""
         return self.home / "scratch"
+
+    @property
+    def live_root(self) -> Path:
+        """Where assets can be watched while they are encoded: a folder for each job."""
+        return self.home / "live"
 
     @property
     def assets_root(self) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.adapters.live import LiveArea
 from adaptation.adapters.publish import asset_id_of, check_output, discard_staging
 from adaptation.adapters.scratch import Scratch
 from adaptation.adapters.storage import LocalStorage
@@ -62,6 +63,7 @@ class Deployment:
             tools=find_tools(self.settings),
             work=LocalStorage(self.settings.work_root),
             downloads=self.settings.home / "downloads",
+            live=LiveArea(self.settings.live_root),
             parallel_chunks=self.settings.parallel_chunks,
         )
 

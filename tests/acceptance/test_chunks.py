@@ -63,7 +63,10 @@ def test_a_film_in_chunks_is_exact_and_its_bytes_depend_on_the_plan_alone(
         assert [len(track.starts) for track in pictures] == [FRAMES, FRAMES]
 
 
-def test_one_chunk_is_enough_for_a_short_film_on_one_machine(film: Path, tmp_path: Path) -> None:
-    assert adaptation("encode", film, tmp_path / "asset", *RUNGS).status == 0
+def test_one_chunk_is_enough_for_a_short_film_that_nobody_shares(
+    film: Path, tmp_path: Path
+) -> None:
+    alone = {"ADAPTATION_PARALLEL_CHUNKS": "1"}
+    assert adaptation("encode", film, tmp_path / "asset", *RUNGS, **alone).status == 0
 
     assert len(chunks_of(show(1))) == 1

@@ -18,7 +18,7 @@ import pytest
 
 import clips
 import judges
-from command_line import adaptation, here, show, started
+from command_line import adaptation, here, read_until, show, started
 from services import wait_until
 
 SHORT_SECONDS = 3
@@ -121,7 +121,7 @@ class Kept:
     tasks: dict[int, tuple[str, int, str]]
     """See `done_tasks`."""
     digests: frozenset[tuple[int, str]]
-    """Size and SHA-256 of the segments of finished tracks."""
+    """Size and SHA-256 of the segments of finished chunks and sound tracks."""
 
 
 def kept_of(home: Path, output: Path) -> Kept | None:
@@ -130,7 +130,7 @@ def kept_of(home: Path, output: Path) -> Kept | None:
         return None
     digests = set[tuple[int, str]]()
     for task in job["tasks"]:
-        if task["name"] == "chunk_hls" and task["state"] == "done":
+        if task["name"] in ("encode_chunk", "transcode_audio") and task["state"] == "done":
             area = home / "work" / "jobs" / str(job["job_id"]) / str(task["task_id"])
             digests |= set(judges.media_digests(area / str(task["generation"])).values())
     return Kept(done_tasks(job), frozenset(digests))
@@ -292,7 +292,8 @@ def test_a_service_is_killed_at_8_moments_and_its_jobs_always_end(
     short_clip: Path, home: Path, tmp_path: Path
 ) -> None:
     storm(ByService(short_clip), home, tmp_path, per_stage=2)
-    with started("serve") as process:
+    with started("serve", "--log-json") as process:
+        read_until(process.stderr, lambda line: line["event"] == "ready")
         assert wait_until(lambda: left_over(home) == [], TIDY_SECONDS), left_over(home)
         process.terminate()
         assert process.wait(END_SECONDS) == 0

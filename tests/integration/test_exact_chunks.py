@@ -14,7 +14,7 @@ import clips
 from adaptation.adapters import ffmpeg
 from adaptation.errors import ToolError
 from adaptation.media.cascade import Rung, chunk_command
-from adaptation.media.chunk import Chunk, cut_chunks
+from adaptation.media.chunk import Chunk, cut_chunks, is_indexed
 from adaptation.media.encode import keyframes
 from adaptation.media.inspection import Inspection
 from adaptation.media.probe import Source
@@ -168,7 +168,8 @@ def plan(ugly: Ugly, folder: Path, renditions: tuple[Rendition, ...] = RENDITION
     source, timeline = ffmpeg.inspect(clip, clips.tools(), inspection)
     starts = keyframes(timeline, SEGMENT_SECONDS)
     bounds = [starts[len(starts) * number // CHUNKS] for number in range(CHUNKS)]
-    chunks = cut_chunks(timeline, inspection.seek_points(), starts, bounds)
+    exact = is_indexed(source.format_name)
+    chunks = cut_chunks(timeline, inspection.seek_points(), starts, bounds, is_indexed=exact)
     names = [[folder / f"{c.number}_{r.name}.mp4" for r in renditions] for c in chunks]
     return Made(ugly, clip, folder, source, timeline, chunks, tuple(map(tuple, names)))
 

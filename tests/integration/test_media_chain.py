@@ -24,7 +24,7 @@ from adaptation.media.asset import Origin, asset_text
 from adaptation.media.cascade import Rung, chunk_command
 from adaptation.media.chunk import cut_chunks
 from adaptation.media.encode import audio_command, keyframes
-from adaptation.media.index import Track, index_track
+from adaptation.media.index import Track
 from adaptation.media.inspection import Inspection
 from adaptation.media.package import audio_names
 from adaptation.media.probe import AudioTrack, Source
@@ -36,6 +36,7 @@ from adaptation.media.segment import (
     reorder_depth,
 )
 from adaptation.media.timeline import Timeline
+from segments import index_folder
 
 SEGMENT_SECONDS = Fraction(1, 2)
 TOLERANCE_SECONDS = 0.05
@@ -115,8 +116,7 @@ def make_sound(made: Made, sound: AudioTrack, name: str) -> Track:
 def segment(made: Made, encoded: Path, segmenter: follower.Segmenter, name: str) -> Track:
     follower.segment_file(encoded, made.folder / name, segmenter)
     encoded.unlink()
-    init = (made.folder / name / "init.mp4").read_bytes()
-    return index_track(name, init, follower.read_segments(made.folder / name))
+    return index_folder(made.folder / name)
 
 
 def frame_times(path: Path, *options: str, stream: str = "0:v:0") -> list[float]:
@@ -403,12 +403,11 @@ def test_a_damaged_segment_does_not_pass(plain: Path, tmp_path: Path) -> None:
         ffmpeg.decode(made.folder / "low" / hls.PLAYLIST_NAME, clips.tools(), full=True)
     assert caught.value.code == "output_broken"
     segment.write_bytes(whole[:-1])
-    init = (made.folder / "low" / "init.mp4").read_bytes()
     with pytest.raises(ToolError, match="broken"):
-        index_track("low", init, follower.read_segments(made.folder / "low"))
+        index_folder(made.folder / "low")
     segment.unlink()
-    with pytest.raises(ToolError, match="segment 2 is missing"):
-        list(follower.read_segments(made.folder / "low"))
+    with pytest.raises(ToolError, match=r"ticks between segments 1 and 2"):
+        index_folder(made.folder / "low")
 
 
 def test_a_file_that_is_no_mp4_is_a_broken_output(tmp_path: Path) -> None:

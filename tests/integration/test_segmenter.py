@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 import clips
-from adaptation.adapters import ffmpeg, follower, packager
+from adaptation.adapters import ffmpeg, packager
 from adaptation.adapters.follower import INIT_NAME, Follower, Following, segment_file
 from adaptation.errors import OutputError, ToolError
 from adaptation.media import dash, hls, index
 from adaptation.media.boxes import boxes, need, read_init
-from adaptation.media.index import Track, index_track
+from adaptation.media.index import Track
 from adaptation.media.package import package_command
 from adaptation.media.segment import (
     PicturePlan,
@@ -30,6 +30,7 @@ from adaptation.media.segment import (
     plan_pictures,
 )
 from adaptation.media.timeline import Timeline
+from segments import index_folder
 
 RATE, FRAMES = 25, 40
 STARTS = (0, 13, 26)
@@ -74,17 +75,12 @@ def make_asset(encoded: Encoded, folder: Path) -> list[Track]:
     """Segments, playlists and the manifest, without Packager."""
     segment_file(encoded.picture, folder / "low", PictureSegmenter(PLAN))
     segment_file(encoded.sound, folder / "audio", sound_segmenter())
-    tracks = [read_track(folder / "low"), replace(read_track(folder / "audio"), language="eng")]
+    tracks = [index_folder(folder / "low"), replace(index_folder(folder / "audio"), language="eng")]
     for track in tracks:
         (folder / track.folder / hls.PLAYLIST_NAME).write_text(hls.media_playlist(track))
     (folder / hls.MASTER_NAME).write_text(hls.master_playlist(tracks))
     (folder / dash.MANIFEST_NAME).write_text(dash.manifest(tracks))
     return tracks
-
-
-def read_track(folder: Path) -> Track:
-    init = (folder / INIT_NAME).read_bytes()
-    return index_track(folder.name, init, follower.read_segments(folder))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -194,7 +190,7 @@ def test_chunks_join_without_a_seam(encoded: Encoded, tmp_path: Path) -> None:
         before = init.read_bytes() if init.exists() else None
         segment_file(chunk, folder, PictureSegmenter(PLAN.part(first, end)))
         assert before in (None, init.read_bytes())
-    track = read_track(folder)
+    track = index_folder(folder)
     assert [segment.start for segment in track.segments] == [3600 * n for n in STARTS]
     playlist = folder / hls.PLAYLIST_NAME
     playlist.write_text(hls.media_playlist(track))
@@ -371,7 +367,7 @@ def test_other_codecs_keep_their_configuration(options: str, codec: str, tmp_pat
     made = clips.ffmpeg(tmp_path, f"{code} made.mp4")
     plan = plan_pictures(TIMELINE, (0,), 3)
     segment_file(made, tmp_path / "low", PictureSegmenter(plan))
-    track = read_track(tmp_path / "low")
+    track = index_folder(tmp_path / "low")
     assert track.codec.startswith(codec)
     playlist = tmp_path / "low" / hls.PLAYLIST_NAME
     playlist.write_text(hls.media_playlist(track))

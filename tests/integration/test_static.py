@@ -15,11 +15,11 @@ import pytest
 
 import clips
 import services
-from adaptation.adapters import follower
 from adaptation.adapters.static import asset_site, serve_asset
 from adaptation.errors import ParameterError, SettingsError
 from adaptation.media import dash, hls
-from adaptation.media.index import INIT_NAME, Track, index_track
+from adaptation.media.index import INIT_NAME, Track
+from segments import index_folder
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -67,8 +67,7 @@ def _cut(folder: Path, name: str, path: Path) -> Track:
     descriptor += f",segment_template={name}/$Number%05d$.m4s"
     lengths = ["--segment_duration", "1", "--fragment_duration", "1", "--quiet"]
     subprocess.run([clips.tools().packager, descriptor, *lengths], cwd=folder, check=True)
-    init = (folder / name / INIT_NAME).read_bytes()
-    return index_track(name, init, follower.read_segments(folder / name))
+    return index_folder(folder / name)
 
 
 @contextmanager

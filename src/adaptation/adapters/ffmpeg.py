@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
-from adaptation.adapters.process import Finished, Limits, OnLine, run
+from adaptation.adapters.process import Finished, Flag, Limits, OnLine, run
 from adaptation.adapters.tools import Tools
 from adaptation.errors import SourceError, ToolError
 
@@ -26,6 +25,8 @@ PROBE_TIMEOUT_SECONDS = 120.0
 """Reading headers takes a moment; more means that the source is hostile."""
 STALL_SECONDS = 120.0
 """FFmpeg reports progress twice a second; silence this long means that it hangs."""
+PROOF_SECONDS = "0.25"
+"""Length of the beginning that is decoded of everything that is encoded."""
 SAMPLE_SECONDS = 2
 """Length of each piece that a sample decode looks at."""
 
@@ -165,7 +166,7 @@ def encode(
     *,
     expected_seconds: float,
     on_progress: Callable[[Progress], None] | None = None,
-    cancelled: threading.Event | None = None,
+    limits: Limits | None = None,
 ) -> Finished:
     """Run FFmpeg to the end of an encode.
 
@@ -174,7 +175,7 @@ def encode(
         tools: where FFmpeg is.
         expected_seconds: media time of the output, to tell the progress by.
         on_progress: called about twice a second in the calling thread.
-        cancelled: set by anybody to stop.
+        limits: when to stop it, besides when it says nothing for long.
 
     Raises:
         ToolError, OutputError, Cancelled: as `process.run`.
@@ -182,7 +183,8 @@ def encode(
     follow = _ProgressReader(expected_seconds, on_progress or (lambda _: None))
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", "-y"]
     argv += ["-progress", "pipe:1", "-stats_period", "0.5", *_guarded(arguments, SOURCE_FORMATS)]
-    return run(argv, on_line=follow.read, limits=Limits(cancelled, stall_seconds=STALL_SECONDS))
+    limits = replace(limits or Limits(), stall_seconds=STALL_SECONDS)
+    return run(argv, on_line=follow.read, limits=limits)
 
 
 class _ProgressReader:
@@ -250,7 +252,7 @@ def decode(
     *,
     full: bool = False,
     duration_seconds: float = 0.0,
-    cancelled: threading.Event | None = None,
+    cancelled: Flag | None = None,
 ) -> None:
     """Prove that a file made here can be decoded: all of it, or its start, middle and end.
 
@@ -269,20 +271,53 @@ def decode(
         starts = (0.0, duration_seconds / 2, duration_seconds - SAMPLE_SECONDS)
         pieces = [["-ss", f"{start:.3f}", "-t", str(SAMPLE_SECONDS)] for start in starts]
     for piece in pieces:
-        _decode(path, tools, piece, cancelled)
+        _decode([*piece, "-i", _url(path)], ["-map", "0"], path.name, tools, cancelled)
+
+
+def decode_pictures(
+    paths: Sequence[Path],
+    tools: Tools,
+    *,
+    full: bool = False,
+    cancelled: Flag | None = None,
+) -> None:
+    """Prove that encoded pictures can be decoded: all, or each key frame and the first ones.
+
+    All tracks go through one process, for starting one costs more than decoding what it looks at.
+
+    Args:
+        paths: of MP4 files with one picture track each.
+        tools: where FFmpeg is.
+        full: decode everything.
+        cancelled: set by anybody to stop.
+
+    Raises:
+        ToolError: `output_broken`; FFmpeg said anything at all.
+    """
+    pieces = [[]] if full else [["-skip_frame", "nokey"], ["-t", PROOF_SECONDS]]
+    # One thread a decoder: there are many, and more would only be set up for nothing.
+    pieces = [["-threads", "1", *piece] for piece in pieces]
+    inputs = [word for path in paths for piece in pieces for word in (*piece, "-i", _url(path))]
+    outputs = [word for n in range(len(paths) * len(pieces)) for word in ("-map", str(n))]
+    _decode(inputs, outputs, paths[0].name, tools, cancelled)
 
 
 def _decode(
-    path: Path, tools: Tools, piece: Sequence[str], cancelled: threading.Event | None
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    name: str,
+    tools: Tools,
+    cancelled: Flag | None,
 ) -> None:
-    read = _guarded([*piece, "-i", _url(path)], ASSET_FORMATS)
-    argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", *read]
-    # Progress keeps a long decode from looking stalled.
-    argv += ["-map", "0", "-progress", "pipe:1", "-f", "null", "-"]
+    argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error"]
+    argv += [*_guarded(inputs, ASSET_FORMATS), *outputs]
+    # Progress keeps a long decode from looking stalled. Frames keep their times, for some that
+    # were skipped are no reason to repeat others.
+    argv += ["-fps_mode", "passthrough", "-progress", "pipe:1", "-f", "null", "-"]
     finished = run(argv, on_line=lambda _: None, limits=Limits(cancelled, STALL_SECONDS))
     if finished.stderr_tail:
         raise ToolError(
-            f"{path.name} does not decode cleanly: {finished.stderr_tail.partition(chr(10))[0]}",
+            f"{name} does not decode cleanly: {finished.stderr_tail.partition(chr(10))[0]}",
             code="output_broken",
             stderr_tail=finished.stderr_tail,
         )

@@ -97,19 +97,6 @@ def segment_file(source: Path, folder: Path, segmenter: Segmenter) -> list[Path]
     return list(Follower(source, folder, segmenter).finish())
 
 
-def read_segments(folder: Path, pattern: str = "*.m4s") -> Iterator[tuple[str, bytes]]:
-    """Name and content of each media segment in the order of their numbers, one at a time.
-
-    Raises:
-        ToolError: `output_mismatch`, a number is missing.
-    """
-    paths = sorted(folder.glob(pattern))
-    for number, path in enumerate(paths, start=1):
-        if int(path.stem) != number:
-            raise ToolError(f"segment {number} is missing in {folder}", code="output_mismatch")
-        yield path.name, path.read_bytes()
-
-
 class Following:
     """Follows files in a thread of its own while the block inside runs their encoder.
 
@@ -123,6 +110,7 @@ class Following:
         followers: Sequence[Follower],
         *,
         on_written: OnWritten = lambda _: None,
+        on_round: Callable[[], None] = lambda: None,
         on_failure: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare.
@@ -131,10 +119,12 @@ class Following:
             followers: of the encoder's outputs.
             on_written: gets the path of each file when it is there; called in the thread, and at
                 the end in the caller's.
+            on_round: called each time when all files have been looked at.
             on_failure: stops the encoder; called in the thread.
         """
         self._followers = followers
         self._on_written = on_written
+        self._on_round = on_round
         self._on_failure = on_failure
         self._ended = threading.Event()
         self._failure: BaseException | None = None
@@ -164,6 +154,7 @@ class Following:
             while not self._ended.wait(POLL_SECONDS):
                 for follower in self._followers:
                     self._tell(follower.poll())
+                self._on_round()
         except BaseException as failure:  # noqa: BLE001 (raised again in the caller's thread)
             self._failure = failure
             self._on_failure()

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from adaptation.adapters import launcher
 from adaptation.errors import Cancelled, OutputError, SettingsError, ToolError
@@ -52,16 +52,25 @@ class Finished:
     """User and system time of the child; 0 where the system does not tell."""
 
 
+class Flag(Protocol):
+    """Something that may be set by anybody at any time, such as a `threading.Event`."""
+
+    def is_set(self) -> bool:
+        """Whether it is set."""
+
+
 @dataclass(frozen=True)
 class Limits:
-    """When a child is stopped."""
+    """When a child is stopped, and what it must leave to others."""
 
-    cancelled: threading.Event | None = None
+    cancelled: Flag | None = None
     """Set by anybody: stop now."""
     stall_seconds: float | None = None
     """The longest silence on stdout."""
     timeout_seconds: float | None = None
     """The longest life."""
+    niceness: int = 0
+    """By how much it gives way to other processes, 0 to 19, where the system knows such a thing."""
 
 
 def run(
@@ -93,8 +102,8 @@ def run(
             code="tool_missing",
             hint="Install it or set the path of the tool in the settings.",
         )
-    child = _Child(tuple(argv), cwd)
     limits = limits or Limits()
+    child = _Child(tuple(argv), cwd, limits.niceness)
     collected = _Collected()
     try:
         child.follow(on_line or collected.add, limits)
@@ -124,15 +133,15 @@ class _Collected:
 class _Child:
     """A running command, its two reader threads and what is known of its end."""
 
-    def __init__(self, argv: tuple[str, ...], cwd: Path | None) -> None:
+    def __init__(self, argv: tuple[str, ...], cwd: Path | None, niceness: int) -> None:
         self.argv = argv
         self.started = time.monotonic()
         self.cpu_seconds = 0.0
         self.returncode: int | None = None
         # Isolated and without site-packages: the launcher costs some 20 ms.
-        start = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), "--", *argv]
+        start = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), str(niceness)]
         self.popen = subprocess.Popen(
-            start,
+            [*start, *argv],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -106,7 +106,7 @@ def discard_staging(output: Path, *, token: str) -> None:
         if not folder.name.startswith(_staging_stem(output, token)):
             continue
         if folder.suffix == ".old" and not output.exists():
-            folder.rename(output)  # killed between the two renames of `_exchange`
+            folder.rename(output)  # killed between the two renames of `swap`
         else:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -257,11 +257,17 @@ def _switch(staging: Path, output: Path, asset_id: str, *, overwrite: bool) -> N
         present = asset_id_of(output)
         if present is None or (present != asset_id and not overwrite):
             raise _taken(output, present) from None
-        _exchange(staging, output)
+        swap(staging, output)
 
 
-def _exchange(staging: Path, output: Path) -> None:
-    """Swap the two folders, so that `output` exists at every moment."""
+def swap(staging: Path, output: Path) -> None:
+    """Swap two folders, so that `output` exists at every moment.
+
+    Where the system cannot do that, what was at `output` is deleted instead.
+
+    Raises:
+        OSError: one of them is not there, or may not be renamed.
+    """
     try:
         _rename_exchange(staging, output)
     except OSError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 from adaptation.engine.model import Task
@@ -87,12 +86,11 @@ def track_names(tasks: Iterable[Task]) -> dict[int, str]:
 
 def _branches(tasks: Iterable[Task]) -> dict[str, list[Task]]:
     """The tasks that belong to one track alone, by its name."""
-    found = {}
-    for _, group in groupby(tasks, key=_branch):
-        branch = list(group)
-        if name := branch[0].params.get("name"):
-            found[str(name)] = branch
-    return found
+    found = dict[str, list[Task]]()
+    for task in tasks:
+        found.setdefault(_branch(task), []).append(task)
+    named = ((str(branch[0].params.get("name", "")), branch) for branch in found.values())
+    return {name: branch for name, branch in named if name}
 
 
 def _branch(task: Task) -> str:

@@ -35,6 +35,8 @@ class PlannedTask:
     params: dict[str, Any]
     """Keyword arguments given where the canvas was written."""
     upstream: Upstream
+    urgency: int = 0
+    """Celery's `priority` of its signature: of tasks that are ready at once, higher ones first."""
 
 
 @dataclass
@@ -57,8 +59,10 @@ def lower(canvas: Signature[Any], *, prefix: str = "", upstream: Upstream | None
         ParameterError: a signature carries positional arguments, which would not survive JSON
             merging into the context.
     """
-    plan = Plan()
-    plan.exits = _lower(cast("Mapping[str, Any]", canvas), prefix, upstream or Upstream(), plan)
+    plan, start = Plan(), upstream or Upstream()
+    plan.exits = _lower(cast("Mapping[str, Any]", canvas), prefix, start, plan)
+    # Those that wait for nothing in here can stand anywhere before the others.
+    plan.tasks.sort(key=lambda task: (task.upstream != start, -task.urgency))
     return plan
 
 
@@ -105,7 +109,8 @@ def _lower_task(node: Mapping[str, Any], path: str, upstream: Upstream, plan: Pl
             hint="Give them by name: a task's only positional argument is its context.",
         )
     key = f"{path}:{node['task']}" if path else node["task"]
-    plan.tasks.append(PlannedTask(key, node["task"], dict(node["kwargs"]), upstream))
+    urgency = int(node["options"].get("priority") or 0)
+    plan.tasks.append(PlannedTask(key, node["task"], dict(node["kwargs"]), upstream, urgency))
     return Upstream(keys=(key,))
 
 

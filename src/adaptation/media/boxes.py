@@ -16,6 +16,8 @@ PICTURES = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1", b"av01"})
 TFHD_BASE_OFFSET, TFHD_DESCRIPTION, TFHD_DURATION, TFHD_SIZE, TFHD_FLAGS = 1, 2, 8, 16, 32
 TRUN_DATA_OFFSET, TRUN_FIRST_FLAGS = 0x1, 0x4
 TRUN_DURATION, TRUN_SIZE, TRUN_FLAGS, TRUN_OFFSET = 0x100, 0x200, 0x400, 0x800
+SPAN_BYTES = 128
+"""How much of a segment of ours holds its `styp` and its `sidx`."""
 NOT_SYNC = 0x10000
 """Sample flag: decoding cannot start here."""
 
@@ -194,6 +196,27 @@ def read_fragment(data: bytes, init: Init) -> Fragment:
         raise _broken("a segment has no samples")
     _check_media_size(media_bytes, sum(sum(run.sizes) for run in runs))
     return _fragment(runs)
+
+
+def read_span(head: bytes) -> tuple[int, int]:
+    """When a media segment starts and how long it lasts, from the `sidx` in front of it.
+
+    Args:
+        head: the segment's first bytes, at least `SPAN_BYTES` of a segment of our own.
+
+    Returns:
+        Ticks of the presentation's clock, ISO/IEC 14496-12 §8.16.3.
+
+    Raises:
+        ToolError: `output_broken`.
+    """
+    reader = _Reader(need(head[:SPAN_BYTES], b"sidx"))
+    version, _ = reader.version_and_flags()
+    reader.take(8)
+    length = 8 if version == 1 else 4
+    start = reader.number(length)
+    reader.take(length + 8)
+    return start, reader.number()
 
 
 def read_samples(moof: bytes, init: Init) -> Samples:

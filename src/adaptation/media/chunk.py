@@ -26,6 +26,8 @@ WINDOW = Fraction(1, 4)
 """By which part of its length a chunk may be longer or shorter to begin at a key frame."""
 SEEK_MARGIN_SECONDS = Fraction(1, 2)
 """How far before a key frame is sought: transport streams land anywhere near the wish."""
+INDEXED = ("mov", "matroska")
+"""Containers with an index of their key frames: what is sought in them is found exactly."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,14 @@ class Chunk:
         return cls(**{**document, "seek_seconds": seek, "starts": tuple(document["starts"])})
 
 
-def plan_chunks(
+def plan_chunks(  # noqa: PLR0913 - all of them decide where a chunk may begin
     timeline: Timeline,
     seek_points: Sequence[SeekPoint],
     starts: Sequence[int],
     *,
     chunk_seconds: float | Fraction = CHUNK_SECONDS,
     slots: int = 1,
+    is_indexed: bool = False,
 ) -> tuple[Chunk, ...]:
     """Choose chunks so that all slots end together and little is decoded twice.
 
@@ -84,6 +87,7 @@ def plan_chunks(
         chunk_seconds: length of the longest chunks, unless one slot or distant key frames call
             for longer ones.
         slots: how many chunks are encoded at a time.
+        is_indexed: whether the container finds its key frames exactly, see `is_indexed`.
 
     Raises:
         ValueError: `chunk_seconds` or `slots` is not positive.
@@ -103,7 +107,7 @@ def plan_chunks(
         # One slot has nobody to wait for: its chunks are of one length.
         pieces = BATCHES * slots if slots > 1 else ceil(rest / longest)
         bound = grid.next_bound(bound, min(max(rest / pieces, shortest), longest), shortest)
-    return cut_chunks(timeline, seek_points, starts, bounds)
+    return cut_chunks(timeline, seek_points, starts, bounds, is_indexed=is_indexed)
 
 
 def cut_chunks(
@@ -111,6 +115,8 @@ def cut_chunks(
     seek_points: Sequence[SeekPoint],
     starts: Sequence[int],
     bounds: Sequence[int],
+    *,
+    is_indexed: bool = False,
 ) -> tuple[Chunk, ...]:
     """Cut the source at the given frames.
 
@@ -119,6 +125,7 @@ def cut_chunks(
         seek_points: its key frames, rising; empty when seeking is impossible.
         starts: frames that start a segment, rising from 0.
         bounds: the first frame of each chunk, rising from 0; each of them starts a segment.
+        is_indexed: whether the container finds its key frames exactly.
 
     Raises:
         ValueError: a bound starts no segment, or the first is not 0.
@@ -131,11 +138,20 @@ def cut_chunks(
             number=number,
             first_frame=first,
             end_frame=end,
-            seek_seconds=_seek_seconds(timeline, seek_points, first),
+            seek_seconds=_seek_seconds(timeline, seek_points, first, is_indexed=is_indexed),
             starts=tuple(starts[bisect_left(starts, first) : bisect_left(starts, end)]),
         )
         for number, (first, end) in enumerate(zip(bounds, ends, strict=True))
     )
+
+
+def is_indexed(format_name: str) -> bool:
+    """Whether a container finds its key frames exactly.
+
+    Args:
+        format_name: FFmpeg's, such as `mov,mp4,m4a,3gp,3g2,mj2`.
+    """
+    return format_name.partition(",")[0] in INDEXED
 
 
 class _Grid:
@@ -195,10 +211,13 @@ def _seek_point(
 
 
 def _seek_seconds(
-    timeline: Timeline, seek_points: Sequence[SeekPoint], frame: int
+    timeline: Timeline, seek_points: Sequence[SeekPoint], frame: int, *, is_indexed: bool
 ) -> Fraction | None:
     point = _seek_point(timeline, seek_points, frame)
     if point is None:
         return None
+    if is_indexed:
+        # Rounded times must not fall before the key frame, or all from the one before is decoded.
+        return point.pts * timeline.time_base + timeline.half_frame
     # Some containers look for the decode time, others for the time it is shown.
     return min(point.pts, point.dts) * timeline.time_base - SEEK_MARGIN_SECONDS

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from itertools import groupby
 
@@ -20,12 +22,26 @@ NAMESPACES: dict[str, str] = {None: NAMESPACE}  # type: ignore[dict-item]  # the
 """Makes it the default namespace."""
 PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019"
 """Segment templates over CMAF tracks, ISO/IEC 23009-1 §8.4 and §8.12."""
+UPDATE_SECONDS = Fraction(2)
+"""How often a player asks whether an asset has grown."""
 CHANNEL_SCHEME = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 """Says a number of channels, ISO/IEC 23009-1 §5.8.5.4."""
 
 
-def manifest(tracks: Sequence[Track]) -> str:
-    """The static manifest of an asset.
+@dataclass(frozen=True)
+class Growth:
+    """What a manifest says of an asset that still grows."""
+
+    available_since: datetime
+    """Such that each segment counts as available when it is listed: all of the asset before now."""
+    published_at: datetime
+    """Now."""
+    longest_segment: Fraction
+    """Seconds that no segment will exceed by much."""
+
+
+def manifest(tracks: Sequence[Track], growth: Growth | None = None) -> str:
+    """The manifest of an asset: static, or dynamic as long as it grows.
 
     Times count from the first frame. The edit list in each init segment maps the media to that
     clock (pictures: reordering, sound: priming), so no `presentationTimeOffset` is needed: it
@@ -33,10 +49,11 @@ def manifest(tracks: Sequence[Track]) -> str:
 
     Args:
         tracks: at least one picture; the first sound track is the main one.
+        growth: of an asset of which there will be more, ISO/IEC 23009-1 §5.3.1.
     """
     pictures = [track for track in tracks if track.kind == "video"]
     sounds = [track for track in tracks if track.kind == "audio"]
-    root = _root(tracks)
+    root = _growing_root(growth) if growth else _root(tracks)
     # Says what is so anyway, but FFmpeg needs it to find segments beside a relative path.
     etree.SubElement(root, "BaseURL").text = "./"
     period = etree.SubElement(root, "Period", id="0", start="PT0S")
@@ -58,6 +75,20 @@ def _root(tracks: Sequence[Track]) -> etree._Element:
         mediaPresentationDuration=_period(duration),
         maxSegmentDuration=_period(longest),
         minBufferTime=_period(longest),
+    )
+
+
+def _growing_root(growth: Growth) -> etree._Element:
+    return etree.Element(
+        f"{{{NAMESPACE}}}MPD",
+        nsmap=NAMESPACES,
+        profiles=PROFILES,
+        type="dynamic",
+        availabilityStartTime=_moment(growth.available_since),
+        publishTime=_moment(growth.published_at),
+        minimumUpdatePeriod=_period(UPDATE_SECONDS),
+        maxSegmentDuration=_period(growth.longest_segment),
+        minBufferTime=_period(growth.longest_segment),
     )
 
 
@@ -160,6 +191,10 @@ def _codec_family(track: Track) -> str:
 
 def _rate(rate: Fraction) -> str:
     return str(rate)
+
+
+def _moment(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _period(seconds: Fraction) -> str:

@@ -18,6 +18,8 @@ AUDIO_CHANNELS = 2
 """Stereo plays everywhere."""
 AUDIO_BITRATE = 128_000
 """Bits per second: transparent enough for AAC in stereo."""
+FIRST_SEGMENT_SECONDS = 1
+"""Length of the first segment, unless all are shorter than twice that."""
 QUALITY = 23
 """Constant rate factor: easy pictures stay below the rendition's bit rate (VMAF about 95)."""
 MAX_UNEVENNESS_SECONDS = Fraction(1, 50)
@@ -30,7 +32,9 @@ def keyframes(timeline: Timeline, segment_seconds: float | Fraction) -> tuple[in
     """Numbers of the frames that start a segment.
 
     The grid lies on the first frame; a segment starts with the first frame at or after each of
-    its points. A gap longer than a segment skips the points inside it.
+    its points. A gap longer than a segment skips the points inside it. The first segment is
+    short where the others are long, so that it is soon there, for whoever watches while the rest
+    is encoded as for whoever watches later.
 
     Raises:
         ValueError: `segment_seconds` is not positive.
@@ -39,9 +43,11 @@ def keyframes(timeline: Timeline, segment_seconds: float | Fraction) -> tuple[in
     if step <= 0:
         raise ValueError("segments must last longer than nothing")
     starts = list[int]()
-    cell = -1
+    cell = (-1, False)
+    has_short_start = FIRST_SEGMENT_SECONDS * 2 <= step < timeline.duration_seconds
     for frame in range(len(timeline)):
-        here = timeline.since_start(frame) // step
+        time = timeline.since_start(frame)
+        here = (time // step, has_short_start and time >= FIRST_SEGMENT_SECONDS)
         if here > cell:
             starts.append(frame)
             cell = here
@@ -142,6 +148,14 @@ def reordering(timeline: Timeline) -> list[str]:
     get the duration of another one, and the track would end too early or too late.
     """
     return ["-bf", "0"] if timeline.unevenness_seconds > MAX_UNEVENNESS_SECONDS else []
+
+
+def reorder_depth(timeline: Timeline) -> int:
+    """How many places behind the order in which it is shown a frame is stored at most.
+
+    B-frames that others refer to make it two for x264 and x265, whatever is in the picture.
+    """
+    return 0 if reordering(timeline) else 2
 
 
 def forced_key_frames(timeline: Timeline, starts: Sequence[int]) -> list[str]:

@@ -19,18 +19,25 @@ AUDIO_GROUP = "audio"
 """Group of all sound tracks."""
 
 
-def media_playlist(track: Track) -> str:
+def media_playlist(track: Track, growing_target: int | None = None) -> str:
     """The playlist of one track; its names are relative to the track's folder.
 
     Durations are exact to the microsecond, and rounding never adds up: each is the distance of
     two rounded moments.
+
+    Args:
+        track: whole, or as far as it has come.
+        growing_target: of a track that still grows, the target duration it will have in seconds:
+            it may not change, RFC 8216 §6.2.1. Its playlist is one to which segments are only
+            added, and is watched from its beginning.
     """
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
-        f"#EXT-X-TARGETDURATION:{track.target_duration}",
+        f"#EXT-X-TARGETDURATION:{growing_target or track.target_duration}",
         "#EXT-X-MEDIA-SEQUENCE:1",
-        "#EXT-X-PLAYLIST-TYPE:VOD",
+        f"#EXT-X-PLAYLIST-TYPE:{'EVENT' if growing_target else 'VOD'}",
+        *(["#EXT-X-START:TIME-OFFSET=0,PRECISE=YES"] if growing_target else []),
         "#EXT-X-INDEPENDENT-SEGMENTS",
         f'#EXT-X-MAP:URI="{track.init_name}"',
     ]
@@ -38,7 +45,7 @@ def media_playlist(track: Track) -> str:
         first = _microseconds(segment.start, track.timescale)
         after = _microseconds(segment.start + segment.duration, track.timescale)
         lines += [f"#EXTINF:{(after - first) / 1_000_000:.6f},", segment.name]
-    return _text([*lines, "#EXT-X-ENDLIST"])
+    return _text([*lines, *([] if growing_target else ["#EXT-X-ENDLIST"])])
 
 
 def master_playlist(tracks: Sequence[Track]) -> str:

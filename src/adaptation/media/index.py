@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -88,6 +88,8 @@ class Track:
     """0 for pictures."""
     sample_rate: int = 0
     """Hertz; 0 for pictures."""
+    bandwidth_limit: int = 0
+    """Bits per second that may still be reached while the track grows; 0 once it is whole."""
 
     @property
     def duration_seconds(self) -> Fraction:
@@ -122,7 +124,7 @@ class Track:
         ends = list(accumulate((s.duration for s in self.segments), initial=0))
         sizes = list(accumulate((s.size_bytes for s in self.segments), initial=0))
         unit = self.target_duration * self.timescale
-        peak = Fraction(self.average_bandwidth)
+        peak = Fraction(max(self.average_bandwidth, self.bandwidth_limit))
         for first in range(len(self.segments)):
             for after in range(first + 1, len(ends)):
                 ticks = ends[after] - ends[first]
@@ -148,48 +150,74 @@ class Track:
         return cls(**{**document, "segments": segments, "frame_rate": rate})
 
 
-def index_track(name: str, init: bytes, files: Iterable[tuple[str, bytes]]) -> Track:
-    """Read a track's segments, check that they join, and measure them.
+@dataclass(frozen=True)
+class SegmentFile:
+    """A media segment as it was written: its file, and what its boxes say."""
+
+    name: str
+    """File name inside the track's folder."""
+    size_bytes: int
+    """Size of the file."""
+    sha256: str
+    """Digest of the file, hexadecimal."""
+    fragment: Fragment
+    """Its samples."""
+
+    def to_json(self) -> list[Any]:
+        """Plain JSON, short because a film has thousands."""
+        return [self.name, self.size_bytes, self.sha256, *astuple(self.fragment)]
+
+    @classmethod
+    def from_json(cls, document: Sequence[Any]) -> SegmentFile:
+        """Read what `to_json` wrote."""
+        name, size_bytes, sha256, *facts = document
+        return cls(name, size_bytes, sha256, Fragment(*facts))
+
+
+def measure(name: str, content: bytes, header: Init) -> SegmentFile:
+    """Read a media segment's boxes and take its digest.
+
+    Raises:
+        ToolError: `output_broken`.
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    return SegmentFile(name, len(content), digest, read_fragment(content, header))
+
+
+def index_track(name: str, init: bytes, files: Sequence[SegmentFile]) -> Track:
+    """Put a track together from its measured segments, and check that they join.
 
     Args:
         name: the track's id and folder.
         init: the init segment.
-        files: name and content of each media segment in order; read one at a time.
+        files: the media segments in order.
 
     Raises:
-        ToolError: `output_broken` (a file), `output_mismatch` (a gap, an overlap, no key frame).
+        ToolError: `output_broken` (the init segment), `output_mismatch` (a gap, an overlap, no
+            key frame).
     """
     header = read_init(init)
-    read = [_Read(file, read_fragment(body, header), body) for file, body in files]
-    fragments = [item.fragment for item in read]
+    fragments = [file.fragment for file in files]
     _check_joins(name, fragments)
     starts = _starts(fragments, header)
     segments = tuple(
-        item.segment(start, end) for item, (start, end) in zip(read, pairwise(starts), strict=True)
+        _segment(file, start, end)
+        for file, (start, end) in zip(files, pairwise(starts), strict=True)
     )
     rate = _frame_rate(fragments, header) if header.width else Fraction(0)
     return _track(name, init, header, segments, rate)
 
 
-class _Read:
-    """What is kept of a media segment's file: not its content."""
-
-    def __init__(self, name: str, fragment: Fragment, content: bytes) -> None:
-        self.name = name
-        self.fragment = fragment
-        self.size_bytes = len(content)
-        self.sha256 = hashlib.sha256(content).hexdigest()
-
-    def segment(self, start: int, end: int) -> Segment:
-        return Segment(
-            name=self.name,
-            start=start,
-            duration=end - start,
-            size_bytes=self.size_bytes,
-            sha256=self.sha256,
-            independent=self.fragment.starts_with_sync,
-            sample_count=self.fragment.sample_count,
-        )
+def _segment(file: SegmentFile, start: int, end: int) -> Segment:
+    return Segment(
+        name=file.name,
+        start=start,
+        duration=end - start,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
+        independent=file.fragment.starts_with_sync,
+        sample_count=file.fragment.sample_count,
+    )
 
 
 def _check_joins(name: str, fragments: list[Fragment]) -> None:

@@ -81,6 +81,19 @@ def check_audio(packets: Packets, expected_seconds: float | Fraction) -> None:
     check_length("the sound", Fraction(expected_seconds), end)
 
 
+def check_sound(track: Track, expected_seconds: float | Fraction) -> None:
+    """Check that sound lasts as long as it should; that it has no gaps was seen when it was cut.
+
+    Args:
+        track: of sound.
+        expected_seconds: from the picture's first frame to the end of the sound.
+
+    Raises:
+        ToolError: `output_mismatch`.
+    """
+    check_length(f"track {track.name}", Fraction(expected_seconds), track.duration_seconds)
+
+
 def check_length(name: str, expected_seconds: Fraction, found_seconds: Fraction) -> None:
     """Check a track's length to within 50 ms.
 

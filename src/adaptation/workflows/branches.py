@@ -13,6 +13,9 @@ from adaptation.media.package import audio_names
 from adaptation.media.probe import AudioTrack
 from adaptation.media.rendition import Rendition
 
+FIRST, SOON = 9, 6
+"""Celery's priorities, 0 to 9, of tasks that are ready at the same time."""
+
 
 def branches(
     chunks: Iterable[Chunk], ladder: Sequence[Rendition], sounds: Sequence[AudioTrack]
@@ -20,6 +23,9 @@ def branches(
     """All tracks of an asset, joined by the footer: renditions first, then sound tracks."""
     rungs = [rendition.to_json() for rendition in ladder]
     pictures = [_named("encode_chunk", chunk=chunk.to_json(), ladder=rungs) for chunk in chunks]
+    # What can be watched first is made first: the beginning of the picture, and its sound.
+    for first in pictures[:1]:
+        first.set(priority=FIRST)
     header: list[Signature[Any]] = [chord(pictures, _named("gather_chunks"))]
     header += [_sound(track, name) for track, name in zip(sounds, audio_names(sounds), strict=True)]
     return chord(header, _named("add_playlist_footer"))
@@ -40,7 +46,8 @@ def _rendition(rendition: Rendition) -> Signature[Any]:
 
 def _sound(track: AudioTrack, name: str) -> Signature[Any]:
     facts = {"stream_index": track.index, "language": track.language, "title": track.title}
-    return chain(_named("transcode_audio", name=name, **facts), *_ending(name))
+    encode = _named("transcode_audio", name=name, **facts).set(priority=SOON)
+    return chain(encode, *_ending(name))
 
 
 def _ending(name: str) -> tuple[Signature[Any], ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adaptation.adapters.live import LiveArea
 from adaptation.adapters.storage import Storage
 from adaptation.adapters.tools import Tools
 from adaptation.engine.tasks import TaskRun
@@ -22,7 +23,9 @@ class Resources:
     """The work area: the only way files get from one task to another."""
     downloads: Path
     """Folder for downloads under way, so that a cut one is resumed by the next attempt."""
-    parallel_chunks: int = 1
+    live: LiveArea
+    """Where assets can be watched while they grow."""
+    parallel_chunks: int = 2
     """How many chunks of one job are meant to be encoded at a time. Part of the plan: the bytes
     depend on where chunks begin."""
 
@@ -34,6 +37,7 @@ class Resources:
         """Delete everything a job left in the work area."""
         self.work.delete_prefix(f"jobs/{job_id}")
         shutil.rmtree(self.download_folder(job_id), ignore_errors=True)
+        self.live.remove(job_id)
 
 
 Run = TaskRun[Resources]

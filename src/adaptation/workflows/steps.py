@@ -14,7 +14,7 @@ from adaptation.engine.tasks import Expand
 from adaptation.engine.tasks import task as engine_task
 from adaptation.media import dash, hls
 from adaptation.media.asset import ASSET_NAME, Origin, asset_text
-from adaptation.media.chunk import plan_chunks
+from adaptation.media.chunk import is_indexed, plan_chunks
 from adaptation.media.index import Track
 from adaptation.media.inspection import Inspection
 from adaptation.media.ladder import default_ladder
@@ -31,7 +31,6 @@ from adaptation.workflows.resources import (
     put_text,
 )
 from adaptation.workflows.step import step
-from adaptation.workflows.tracks import file_names
 
 
 @step("download")
@@ -83,12 +82,14 @@ def add_playlist_header(context: Context, run: Run) -> Expand:
         material.seek_points,
         material.starts(context),
         slots=run.resources.parallel_chunks,
+        is_indexed=is_indexed(material.source.format_name),
     )
     sounds = material.source.audio
     names = ", ".join(rung.name for rung in ladder)
     run.log(
         f"{len(ladder)} renditions ({names}) in {len(chunks)} chunks, {len(sounds)} sound tracks"
     )
+    context = context.extended(ladder=[rendition.to_json() for rendition in ladder])
     return Expand(context, branches(chunks, ladder, sounds))
 
 
@@ -118,9 +119,7 @@ NOTICE_FIELDS = frozenset({"quality_name", "status", "complete"})
 @engine_task("playlist")
 def add_playlist_footer(contexts: list[dict[str, Any]], run: Run) -> dict[str, Any]:
     """Join the branches and close HLS: the master playlist over all tracks."""
-    context = Context.joined(
-        contexts, collect=("track_key", "playlist_key", "segments_prefix", "name")
-    )
+    context = Context.joined(contexts, collect=("track_key", "playlist_key", "media_key", "name"))
     tracks = _tracks(context, run)
     return context.extended(master_key=put_text(run, "master.m3u8", hls.master_playlist(tracks)))
 
@@ -145,25 +144,23 @@ def publish(context: Context, run: Run) -> Context:
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
     record_key = put_text(run, ASSET_NAME, asset_text(origin, source, tracks))
-    files = [(get_file(run, record_key), ASSET_NAME)]
-    files += [(get_file(run, context["master_key"]), context.master_playlist)]
-    files += [(get_file(run, context["manifest_key"]), context.dash_manifest)]
-    for track, prefix, playlist in zip(
-        tracks, context["segments_prefix"], context["playlist_key"], strict=True
+    files = [(record_key, ASSET_NAME)]
+    files += [(context["master_key"], context.master_playlist)]
+    files += [(context["manifest_key"], context.dash_manifest)]
+    for track, media, playlist in zip(
+        tracks, context["media_key"], context["playlist_key"], strict=True
     ):
-        files.append((get_file(run, playlist), f"{track.folder}/playlist.m3u8"))
-        files += [
-            (get_file(run, f"{prefix}/{name}"), f"{track.folder}/{name}")
-            for name in file_names(track)
-        ]
+        files.append((playlist, f"{track.folder}/{hls.PLAYLIST_NAME}"))
+        files += [(key, f"{track.folder}/{key.rpartition('/')[2]}") for key in get_json(run, media)]
     run.check()
     publish_folder(
-        files,
+        [(get_file(run, key), name) for key, name in files],
         Path(context.folder_out),
         asset_id=context["main_task_id"],
         token=publish_token(run.claim.job_id),
         overwrite=context["empty_target"],
     )
+    run.resources.live.finish(run.claim.job_id, Path(context.folder_out))
     run.log(f"published {context.folder_out}")
     return context
 

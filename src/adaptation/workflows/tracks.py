@@ -1,14 +1,12 @@
-"""The tasks of an asset's tracks: encode in chunks, join, cut into segments, list."""
+"""The tasks of an asset's tracks: encode and cut in chunks, join, index, list."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from adaptation.adapters import ffmpeg
-from adaptation.adapters.follower import INIT_NAME, read_segments, segment_file
 from adaptation.context import Context
 from adaptation.engine.tasks import Expand
 from adaptation.engine.tasks import task as engine_task
@@ -16,24 +14,24 @@ from adaptation.errors import ToolError
 from adaptation.media import hls, verify
 from adaptation.media.cascade import Rung, chunk_command
 from adaptation.media.chunk import Chunk
-from adaptation.media.encode import audio_command
+from adaptation.media.encode import audio_command, reorder_depth
 from adaptation.media.index import Track, index_track
 from adaptation.media.rendition import Rendition, target_size
-from adaptation.media.segment import (
-    PictureSegmenter,
-    SoundSegmenter,
-    plan_pictures,
-    reorder_depth,
-)
+from adaptation.media.segment import PictureSegmenter, SoundSegmenter, plan_pictures
 from adaptation.workflows.branches import renditions
+from adaptation.workflows.cutting import Cut, Encoding, Part, encode_and_cut
 from adaptation.workflows.material import Material, material_of, source_path
-from adaptation.workflows.resources import Run, get_file, get_json, put_file, put_json, put_text
+from adaptation.workflows.resources import Run, get_json, put_json, put_text
 from adaptation.workflows.step import step
+from adaptation.workflows.watching import growing_asset
+
+LATER_NICENESS = 5
+"""Chunks behind the first give way to it: the sooner it is there, the sooner can be watched."""
 
 
 @step("transcode")
 def encode_chunk(context: Context, run: Run) -> Context:
-    """Make all renditions of one chunk in one FFmpeg, and prove each against its frames."""
+    """Make all renditions of one chunk in one FFmpeg, cut them, and prove each against the plan."""
     material = material_of(context, run)
     chunk = Chunk.from_json(context["chunk"])
     rungs = [
@@ -46,26 +44,21 @@ def encode_chunk(context: Context, run: Run) -> Context:
         for rendition in map(Rendition.from_json, context["ladder"])
     ]
     try:
-        depths = _make_chunk(context, run, material, chunk, rungs)
+        parts = _make_chunk(context, run, material, chunk, rungs)
     except ToolError as error:
         if error.code != "output_mismatch" or chunk.seek_seconds is None:
             raise
         # A container that leads seeking astray costs time, never frames.
         run.log(f"chunk {chunk.number} is made again from the start: {error.message}", 30)
         unsought = replace(chunk, seek_seconds=None)
-        depths = _make_chunk(context, run, material, unsought, rungs)
-    files = {
-        rung.rendition.name: put_file(run, rung.output_path, rung.output_path.name)
-        for rung in rungs
-    }
-    return context.extended(chunk_files=files, reorder_depths=depths)
+        parts = _make_chunk(context, run, material, unsought, rungs)
+    return context.extended(chunk_parts=parts)
 
 
 @engine_task("playlist")
 def gather_chunks(contexts: list[dict[str, Any]], run: Run) -> Expand:  # noqa: ARG001
     """Join the chunks, and fan out over the renditions that are in them."""
-    collected = ("chunk", "chunk_files", "reorder_depths")
-    context = Context.joined(contexts, collect=collected)
+    context = Context.joined(contexts, collect=("chunk", "chunk_parts"))
     return Expand(context, renditions(map(Rendition.from_json, context["ladder"])))
 
 
@@ -85,24 +78,20 @@ def transcode(context: Context, run: Run) -> Context:
     bounds = [0, *(chunk.end_frame for chunk in chunks)]
     if [chunk.first_frame for chunk in chunks] != bounds[:-1] or bounds[-1] != frames:
         raise ToolError("the chunks do not join", code="output_mismatch")
-    keys = [files[context.quality] for files in context["chunk_files"]]
-    for key in keys:
-        get_file(run, key)
-    depth = max(depths[context.quality] for depths in context["reorder_depths"])
+    keys = [parts[context.quality] for parts in context["chunk_parts"]]
+    if len({Part.read(run, key).init for key in keys}) > 1:
+        raise ToolError("the chunks have different headers", code="output_mismatch")
     kept = {name: value for name, value in context.items() if name not in CHUNK_FIELDS}
-    bounds_of_chunks = [[chunk.first_frame, chunk.end_frame] for chunk in chunks]
-    return Context(kept).extended(
-        transcoded_keys=keys, chunk_bounds=bounds_of_chunks, reorder_depth=depth
-    )
+    return Context(kept).extended(transcoded_keys=keys)
 
 
-CHUNK_FIELDS = frozenset({"chunk", "chunk_files", "reorder_depths", "ladder"})
+CHUNK_FIELDS = frozenset({"chunk", "chunk_parts", "ladder"})
 """What concerns all renditions of the chunks, and no single one."""
 
 
 @step("transcode")
 def transcode_audio(context: Context, run: Run) -> Context:
-    """Encode one sound track, once for all renditions, on the picture's clock."""
+    """Encode one sound track, once for all renditions, on the picture's clock, and cut it."""
     material = material_of(context, run)
     wanted = context["stream_index"]
     track = next(track for track in material.source.audio if track.index == wanted)
@@ -110,31 +99,37 @@ def transcode_audio(context: Context, run: Run) -> Context:
     source = source_path(context, run)
     arguments = audio_command(track, material.timeline, input_path=source, output_path=output)
     seconds = track.end_seconds - float(material.timeline.start_seconds)
-    _encode(arguments, seconds, run)
-    verify.check_audio(ffmpeg.packets(output, run.resources.tools), seconds)
-    _prove(context, output, seconds, run)
-    return context.extended(transcoded_keys=[put_file(run, output, "audio.mp4")])
+    starts = [material.timeline.since_start(frame) for frame in material.starts(context)]
+    cut = Cut(context.quality, output, SoundSegmenter(starts, context["segment_seconds"]))
+    encoding = Encoding(arguments, [cut], seconds)
+    keys = encode_and_cut(encoding, run, growing_asset(context, run, material))
+    ffmpeg.decode(
+        output,
+        run.resources.tools,
+        full=context["verify"] == "full",
+        duration_seconds=seconds,
+        cancelled=run.cancelled,
+    )
+    return context.extended(transcoded_keys=list(keys.values()), expected_seconds=seconds)
 
 
 @step("package")
 def chunk_hls(context: Context, run: Run) -> Context:
-    """Cut an encoded track into CMAF segments, shared by HLS and DASH, and index them."""
+    """Index a track's CMAF segments, shared by HLS and DASH, and prove that they are all there."""
     material = material_of(context, run)
-    folder = run.scratch / "segments"
-    encoded = [get_file(run, key) for key in context.transcoded_files]
-    if "stream_index" in context:
-        _cut_sound(context, material, encoded, folder)
-    else:
-        _cut_pictures(context, material, encoded, folder)
-    init = (folder / INIT_NAME).read_bytes()
-    track = index_track(context.quality, init, read_segments(folder))
+    parts = [Part.read(run, key) for key in context.transcoded_files]
+    files = [file for part in parts for file in part.files]
+    track = index_track(context.quality, parts[0].init, files)
     if track.kind == "video":
         verify.check_track(track, material.timeline, material.starts(context))
+    else:
+        verify.check_sound(track, context["expected_seconds"])
     track = replace(track, language=context.get("language", "und"), title=context.get("title", ""))
-    for name in file_names(track):
-        put_file(run, folder / name, f"track/{name}")
+    keys = [f"{parts[0].folder}/{track.init_name}"]
+    keys += [f"{part.folder}/{file.name}" for part in parts for file in part.files]
     return context.extended(
-        segments_prefix=f"{run.area}/track", track_key=put_json(run, "track.json", track.to_json())
+        track_key=put_json(run, "track.json", track.to_json()),
+        media_key=put_json(run, "media.json", keys),
     )
 
 
@@ -160,74 +155,31 @@ TASKS = (
 )
 
 
-def file_names(track: Track) -> list[str]:
-    """The files of a track's folder that hold media."""
-    return [track.init_name, *(segment.name for segment in track.segments)]
-
-
 def _make_chunk(
     context: Context, run: Run, material: Material, chunk: Chunk, rungs: Sequence[Rung]
-) -> dict[str, int]:
-    """Encode a chunk and prove it; returns each rendition's reorder depth."""
+) -> dict[str, str]:
+    """Encode, cut and prove a chunk; returns the key of each rendition's part."""
     source = source_path(context, run)
     arguments = chunk_command(material.source, material.timeline, chunk, rungs, source)
     part = material.timeline.part(chunk.first_frame, chunk.end_frame)
-    seconds = float(part.duration_seconds)
-    _encode(arguments, seconds, run)
-    depths = {}
-    for rung in rungs:
-        table = ffmpeg.packets(rung.output_path, run.resources.tools)
-        verify.check_chunk(table, material.timeline, chunk)
-        depths[rung.rendition.name] = reorder_depth(table.pts)
-        _prove(context, rung.output_path, seconds, run)
-    return depths
-
-
-def _cut_pictures(
-    context: Context, material: Material, encoded: Sequence[Path], folder: Path
-) -> None:
-    plan = plan_pictures(material.timeline, material.starts(context), context["reorder_depth"])
-    init = b""
-    for path, (first, end) in zip(encoded, context["chunk_bounds"], strict=True):
-        segment_file(path, folder, PictureSegmenter(plan.part(first, end)))
-        written = (folder / INIT_NAME).read_bytes()
-        if init and written != init:
-            raise ToolError("the chunks have different headers", code="output_mismatch")
-        init = written
-
-
-def _cut_sound(context: Context, material: Material, encoded: Sequence[Path], folder: Path) -> None:
-    starts = [material.timeline.since_start(frame) for frame in material.starts(context)]
-    segmenter = SoundSegmenter(starts, context["segment_seconds"])
-    for path in encoded:
-        segment_file(path, folder, segmenter)
-
-
-def _encode(arguments: list[str], seconds: float, run: Run) -> None:
-    def report(progress: ffmpeg.Progress) -> None:
-        left = seconds - progress.out_seconds
-        run.fraction = progress.fraction
-        run.detail = {
-            "fps": round(progress.fps, 1),
-            "speed": round(progress.speed, 2),
-            "eta_seconds": round(left / progress.speed, 1) if progress.speed else None,
-        }
-
-    command = ffmpeg.encode(
+    encoding = Encoding(
         arguments,
-        run.resources.tools,
-        expected_seconds=seconds,
-        on_progress=report,
-        cancelled=run.cancelled,
+        [_cut(context, material, chunk, rung) for rung in rungs],
+        float(part.duration_seconds),
+        niceness=LATER_NICENESS if chunk.number else 0,
     )
-    run.log(f"encoded in {command.wall_seconds:.1f} s, {command.cpu_seconds:.1f} CPU s")
-
-
-def _prove(context: Context, path: Path, seconds: float, run: Run) -> None:
-    ffmpeg.decode(
-        path,
+    parts = encode_and_cut(encoding, run, growing_asset(context, run, material))
+    ffmpeg.decode_pictures(
+        [rung.output_path for rung in rungs],
         run.resources.tools,
         full=context["verify"] == "full",
-        duration_seconds=seconds,
         cancelled=run.cancelled,
     )
+    return parts
+
+
+def _cut(context: Context, material: Material, chunk: Chunk, rung: Rung) -> Cut:
+    depth = reorder_depth(material.timeline)
+    plan = plan_pictures(material.timeline, material.starts(context), depth)
+    segmenter = PictureSegmenter(plan.part(chunk.first_frame, chunk.end_frame))
+    return Cut(rung.rendition.name, rung.output_path, segmenter)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import samples
 from adaptation.errors import ToolError
 from adaptation.media.boxes import read_fragment, read_init
-from adaptation.media.index import Track, index_track, nominal_rate
+from adaptation.media.index import Track, nominal_rate
+from segments import index_named
 
 AVC_CONFIG = bytes.fromhex("01640028ffe10000")
 HEVC_CONFIG = bytes.fromhex("0101600000009000000000005d") + bytes(10)
@@ -88,7 +89,7 @@ def test_a_fragment_tells_its_times() -> None:
 
 
 def test_an_index_counts_from_the_first_frame() -> None:
-    track = index_track("1080p", AVC, GOOD)
+    track = index_named("1080p", AVC, GOOD)
     assert [(s.start, s.duration, s.sample_count) for s in track.segments] == [
         (0, 10_800, 3),
         (10_800, 10_800, 3),
@@ -103,7 +104,7 @@ def test_an_index_counts_from_the_first_frame() -> None:
 
 def test_priming_is_not_counted_as_sound() -> None:
     files = [("00001.m4s", fragment(0, [0, 0])), ("00002.m4s", fragment(7200, [0, 0]))]
-    track = index_track("audio_en", init(sound_entry(), 48_000, 1024), files)
+    track = index_named("audio_en", init(sound_entry(), 48_000, 1024), files)
     assert [(s.start, s.duration) for s in track.segments] == [(0, 6176), (6176, 7200)]
 
 
@@ -131,7 +132,7 @@ BAD = {
 @pytest.mark.parametrize(("words", "files"), BAD.items())
 def test_segments_that_do_not_join_are_refused(words: str, files: list[tuple[str, bytes]]) -> None:
     with pytest.raises(ToolError, match=words) as caught:
-        index_track("v", AVC, files)
+        index_named("v", AVC, files)
     assert caught.value.code in {"output_mismatch", "output_broken"}
 
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from adaptation.errors import ToolError
 from adaptation.media.boxes import Samples, boxes, need, read_fragment, read_init, read_samples
-from adaptation.media.index import index_track
 from adaptation.media.segment import (
     GROWING_DELAY_TICKS,
     TIMESCALE,
@@ -26,6 +25,7 @@ from adaptation.media.segment import (
 )
 from adaptation.media.timeline import Timeline
 from adaptation.media.writing import box, full_box
+from segments import index_named
 
 AVC = box(b"avcC", bytes.fromhex("01640028ffe10000"))
 ESDS = bytes.fromhex("00000000031c000000041440150000000001f4000001f4000505119056e500060102")
@@ -130,7 +130,7 @@ def test_frames_lie_at_the_times_of_the_plan_whatever_the_encoder_wrote() -> Non
 def test_the_track_can_be_indexed() -> None:
     init = PictureSegmenter(PLAN).init(picture_init(7200))
     named = list(zip(("00001.m4s", "00002.m4s"), cut(PLAN, FIRST, SECOND), strict=True))
-    track = index_track("low", init, named)
+    track = index_named("low", init, named)
     assert [segment.start for segment in track.segments] == [0, 14_400]
     assert track.duration_seconds == Fraction(6, 25)
     assert (track.codec, track.width, track.height) == ("avc1.640028", 320, 180)
@@ -277,7 +277,7 @@ def cut_sound(
 
 def test_sound_is_cut_where_the_picture_is() -> None:
     contents = cut_sound([0, 0.5, 1.25], 94)
-    track = index_track(
+    track = index_named(
         "audio",
         SoundSegmenter([Fraction(0)], SECONDS).init(sound_init()),
         [(f"{n}", content) for n, content in enumerate(contents)],

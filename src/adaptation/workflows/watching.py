@@ -1,0 +1,130 @@
+"""Keeps the asset of a running job watchable: what has been cut so far, as HLS and DASH."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+from adaptation.adapters.live import LiveArea
+from adaptation.context import Context
+from adaptation.media import dash, hls
+from adaptation.media.boxes import SPAN_BYTES, read_span
+from adaptation.media.encode import AUDIO_BITRATE
+from adaptation.media.growing import ExpectedTrack, Span, growing_track
+from adaptation.media.index import INIT_NAME, Track, nominal_rate
+from adaptation.media.package import audio_names
+from adaptation.media.rendition import Rendition
+from adaptation.workflows.material import Material
+from adaptation.workflows.resources import Run
+
+PAUSE_SECONDS = 0.3
+"""Least time between two looks: the renditions' segments come nearly at once."""
+
+
+@dataclass
+class GrowingAsset:
+    """One job's asset as one task sees it grow; other workers may add to it at the same time."""
+
+    area: LiveArea
+    job_id: int
+    expected: Sequence[ExpectedTrack]
+    """All tracks there will be; the asset can be watched when each has a segment."""
+    longest_segment: Fraction
+    """Seconds."""
+    duration: Fraction
+    """Seconds of the whole asset."""
+    _spans: dict[str, list[Span]] = field(default_factory=dict)
+    _inits: dict[str, bytes] = field(default_factory=dict)
+    _is_open: bool = False
+    """Whether the master playlist is there."""
+    _has_news: bool = False
+    _looked: float = 0.0
+
+    def add(self, track: str, file: Path) -> None:
+        """Let a file of the work area appear in a track's folder."""
+        self.area.add(self.job_id, file, f"{track}/{file.name}")
+        self._has_news = True
+
+    def refresh(self, *, at_once: bool = False) -> None:
+        """Rewrite the playlists of what has grown, if anything was added since the last time.
+
+        Args:
+            at_once: also when the last time was only just now.
+        """
+        now = time.monotonic()
+        if not self._has_news or (now - self._looked < PAUSE_SECONDS and not at_once):
+            return
+        self._looked, self._has_news = now, False
+        with self.area.locked(self.job_id):
+            self._write()
+
+    def _write(self) -> None:
+        grown = [track.name for track in self.expected if self._look(track.name)]
+        there = [track for track in self.expected if self._spans.get(track.name)]
+        tracks = {track.name: self._track(track) for track in there}
+        target = max(1, round(self.longest_segment))
+        for name in grown:
+            playlist = hls.media_playlist(tracks[name], growing_target=target)
+            self.area.write(self.job_id, f"{name}/{hls.PLAYLIST_NAME}", playlist)
+        if not grown or len(there) < len(self.expected):
+            return
+        self.area.write(self.job_id, dash.MANIFEST_NAME, self._manifest(list(tracks.values())))
+        if not self._is_open:
+            master = hls.master_playlist(list(tracks.values()))
+            self.area.write(self.job_id, hls.MASTER_NAME, master)
+            self._is_open = True
+
+    def _look(self, name: str) -> bool:
+        """Read the times of a track's new segments; whether there are any."""
+        folder, spans = self.area.folder(self.job_id) / name, self._spans.setdefault(name, [])
+        known = len(spans)
+        if name not in self._inits:
+            if not (folder / INIT_NAME).exists():
+                return False
+            self._inits[name] = (folder / INIT_NAME).read_bytes()
+        while (path := folder / f"{len(spans) + 1:05d}.m4s").exists():
+            with path.open("rb") as file:
+                spans.append(read_span(file.read(SPAN_BYTES)))
+        return len(spans) > known
+
+    def _track(self, expected: ExpectedTrack) -> Track:
+        return growing_track(expected, self._inits[expected.name], self._spans[expected.name])
+
+    def _manifest(self, tracks: Sequence[Track]) -> str:
+        now = datetime.now(UTC)
+        # Everything listed is available: the clock of a broadcast has nothing to say here.
+        since = now - timedelta(seconds=ceil(self.duration))
+        return dash.manifest(tracks, dash.Growth(since, now, self.longest_segment))
+
+
+def growing_asset(context: Context, run: Run, material: Material) -> GrowingAsset:
+    """What the job of this task makes, as far as it can be watched."""
+    starts = [material.timeline.since_start(frame) for frame in material.starts(context)]
+    ends = [*starts[1:], material.timeline.duration_seconds]
+    longest = max(end - start for start, end in zip(starts, ends, strict=True))
+    return GrowingAsset(
+        area=run.resources.live,
+        job_id=run.claim.job_id,
+        expected=[*_pictures(context, material), *_sounds(material)],
+        longest_segment=longest,
+        duration=material.timeline.duration_seconds,
+    )
+
+
+def _pictures(context: Context, material: Material) -> list[ExpectedTrack]:
+    rate = nominal_rate(material.timeline.frame_rate)
+    ladder = map(Rendition.from_json, context["ladder"])
+    return [ExpectedTrack(rung.name, "video", rung.bitrate, rate) for rung in ladder]
+
+
+def _sounds(material: Material) -> list[ExpectedTrack]:
+    sounds = material.source.audio
+    return [
+        ExpectedTrack(name, "audio", AUDIO_BITRATE, language=track.language, title=track.title)
+        for name, track in zip(audio_names(sounds), sounds, strict=True)
+    ]
