@@ -6,7 +6,8 @@ const SCRIPTS = { "hls.js": "hls.min.js", "dash.js": "dash.all.min.js" };
 const element = (id) => document.getElementById(id);
 const picture = element("picture");
 const url = (path) => new URL(path, location.origin).href;
-const complain = (error) => (element("alert").textContent = error?.message || `${error}`);
+const complain = (error) => (element("alert").textContent = error?.message ?? `${error}`);
+const GROWING = { manifests: { hls: "master.m3u8", dash: "manifest.mpd" } };
 
 const PLAYERS = {
   "the asset's segments": (asset) => playSegments(picture, asset, choices, complain),
@@ -55,16 +56,30 @@ function run(name) {
   });
 }
 
+// The record of an asset comes last: until then it grows, and can be watched once it has a master.
+async function record() {
+  const found = await fetch("/asset.json");
+  if (found.ok) return found.json();
+  complain("The asset is still being encoded; it starts as soon as there is something to see.");
+  while (!(await fetch(GROWING.manifests.hls, { method: "HEAD" })).ok) {
+    await new Promise((done) => setTimeout(done, 500));
+  }
+  complain("");
+  return GROWING;
+}
+
 async function open() {
-  const read = async (path) => (await fetch(path)).json();
-  const [asset, scripts] = await Promise.all([read("/asset.json"), read("/_player/")]);
+  const scripts = await (await fetch("/_player/")).json();
+  const asset = await record();
   showAddresses(asset);
   const able = {
-    "the asset's segments": "MediaSource" in window,
+    "the asset's segments": "MediaSource" in window && asset !== GROWING,
     "the browser's own HLS": picture.canPlayType("application/vnd.apple.mpegurl"),
   };
   const names = Object.keys(PLAYERS).filter((name) => able[name] ?? scripts.includes(SCRIPTS[name]));
-  if (!names.length) throw new Error("This browser plays no segments; use another player below.");
+  if (!names.length) {
+    throw new Error("This browser plays none of it by itself: use a player below, or `npm ci`.");
+  }
   const wanted = decodeURIComponent(location.hash.slice(1));
   const name = names.includes(wanted) ? wanted : names[0];
   choices("player", names, name, (other) => {

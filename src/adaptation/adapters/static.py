@@ -41,17 +41,20 @@ _POLICY = (
 )
 
 
-def asset_site(folder: Path, node_modules: Path | None = None) -> Starlette:
+def asset_site(
+    folder: Path, node_modules: Path | None = None, *, is_growing: bool = False
+) -> Starlette:
     """Serve the asset in `folder` with ranges, its media types and a player page at `/`.
 
     Args:
-        folder: a published asset.
+        folder: a published asset, or one that grows.
         node_modules: where npm installed hls.js and dashjs, to offer them as players, too.
+        is_growing: whether the asset's record may come later.
 
     Raises:
         ParameterError: `asset_missing`.
     """
-    if asset_id_of(folder) is None:
+    if not is_growing and asset_id_of(folder) is None:
         raise ParameterError(
             f"{folder} holds no asset",
             code="asset_missing",
@@ -62,7 +65,8 @@ def asset_site(folder: Path, node_modules: Path | None = None) -> Starlette:
         Route("/", lambda _: _page()),
         Route("/_player/", lambda _: JSONResponse(sorted(scripts))),
         Route("/_player/{name}", lambda request: _script(request, scripts)),
-        Mount("/", _AssetFiles(directory=folder)),
+        # Not checked: what grows may not have begun yet.
+        Mount("/", _AssetFiles(directory=folder, check_dir=False)),
     ]
     # Players on other sites may try the asset, as they could once it is on a server.
     shared = Middleware(
@@ -75,28 +79,30 @@ def asset_site(folder: Path, node_modules: Path | None = None) -> Starlette:
     return Starlette(routes=routes, middleware=[shared])
 
 
-def serve_asset(
+def serve_asset(  # noqa: PLR0913 - each is an option of the command line
     folder: Path,
     host: str = "127.0.0.1",
     port: int = 0,
     *,
     node_modules: Path | None = None,
+    is_growing: bool = False,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Run `asset_site` until it is interrupted.
 
     Args:
-        folder: a published asset.
+        folder: see `asset_site`.
         host: address of this machine to listen on.
         port: 0 takes any that is free.
         node_modules: see `asset_site`.
+        is_growing: see `asset_site`.
         on_ready: gets the site's URL once it accepts connections.
 
     Raises:
         ParameterError: `asset_missing`.
         SettingsError: `address_taken`.
     """
-    site = asset_site(folder, node_modules)
+    site = asset_site(folder, node_modules, is_growing=is_growing)
     with _listening(host, port) as listener:
         # Players ask for the next segment before they hang up: do not wait for them at the end.
         config = uvicorn.Config(

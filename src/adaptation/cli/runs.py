@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from adaptation.adapters.masking import masked
@@ -17,6 +18,7 @@ from adaptation.cli.views import Bars, Events, Lines, Look, Silent, View
 from adaptation.engine.model import Job
 from adaptation.engine.store import Store
 from adaptation.errors import AdaptationError
+from adaptation.media.hls import MASTER_NAME
 from adaptation.settings import load_settings
 from adaptation.wiring import Deployment, deploy
 
@@ -126,7 +128,8 @@ class Run:
         with Interruption() as interruption:
             with engine.running(self._deployment.settings.slots, job.id):
                 try:
-                    follow(store, job.id, self.style.view(), interruption)
+                    live = self._deployment.resources.live.folder(job.id)
+                    follow(_Watch(store, job.id, live), self.style.view(), interruption)
                 finally:
                     # Also when whoever read our stdout has gone: nothing may be left half-way.
                     store.pause(job.id)
@@ -176,13 +179,12 @@ def embedded(slots: int | None) -> Deployment:
     return deploy(settings.model_copy(update=changes))
 
 
-def follow(store: Store, job_id: int, view: View, interruption: Interruption) -> None:
+def follow(watch: _Watch, view: View, interruption: Interruption) -> None:
     """Show a job until it has ended or this process is asked to end."""
     shown = 0.0
     try:
-        watch = _Watch(store, job_id)
         while interruption.signal_number is None:
-            job = store.job(job_id)
+            job = watch.store.job(watch.job_id)
             if job.ended or time.monotonic() - shown > LOOK_SECONDS:
                 view.show(watch.look(job))
                 shown = time.monotonic()
@@ -215,8 +217,11 @@ def report_failure(job: Job, keep_failed_days: float) -> None:
 class _Watch:
     """Remembers what of a job has been seen."""
 
-    def __init__(self, store: Store, job_id: int) -> None:
-        self._store = store
+    def __init__(self, store: Store, job_id: int, live: Path) -> None:
+        self.store = store
+        self.job_id = job_id
+        self._live = live
+        self._can_be_watched = False
         self._estimate = Estimate()
         # Only what happens from now on is news.
         old_lines = store.logs(job_id)
@@ -225,14 +230,21 @@ class _Watch:
         self._message = old_messages[-1].id if old_messages else 0
 
     def look(self, job: Job) -> Look:
-        tasks = self._store.tasks(job.id)
+        tasks = self.store.tasks(job.id)
         progress = survey(tasks)
-        lines = self._store.logs(job.id, after=self._line)
-        messages = self._store.messages(job.main_task_id, after=self._message)
+        lines = self.store.logs(job.id, after=self._line)
+        messages = self.store.messages(job.main_task_id, after=self._message)
         self._line = lines[-1].id if lines else self._line
         self._message = messages[-1].id if messages else self._message
         left = self._estimate.seconds_left(time.monotonic(), progress.fraction)
-        return Look(job, tasks, progress, left, lines, messages)
+        return Look(job, tasks, progress, left, lines, messages, self._watchable())
+
+    def _watchable(self) -> Path | None:
+        """The growing asset's folder, the first time that there is something to play."""
+        if self._can_be_watched or not (self._live / MASTER_NAME).exists():
+            return None
+        self._can_be_watched = True
+        return self._live
 
 
 def _can_move_the_cursor() -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -41,6 +43,8 @@ class Look:
     """New lines of the job's log."""
     messages: list[Message]
     """New notifications."""
+    watchable: Path | None = None
+    """Where the growing asset lies, at the first look at which it can be watched."""
 
 
 class View(Protocol):
@@ -81,6 +85,8 @@ class Events:
             output.event("progress", fraction=look.progress.fraction, eta_seconds=left)
         for message in look.messages:
             output.event("notification", message=message.body)
+        if look.watchable:
+            output.event("watchable", folder=str(look.watchable))
 
     def close(self) -> None:
         """Nothing to leave."""
@@ -112,7 +118,7 @@ class Lines:
 
     def show(self, look: Look) -> None:
         """Print a line for what has ended since the last look."""
-        for line in [*warnings(look), *self._finished(look)]:
+        for line in [*warnings(look), *invitation(look), *self._finished(look)]:
             self._say(line)
         if time.monotonic() - self._spoken > SILENCE_SECONDS:
             self._say(summary(look))
@@ -155,7 +161,7 @@ class Bars:
 
     def show(self, look: Look) -> None:
         """Move the bars."""
-        for line in warnings(look):
+        for line in [*warnings(look), *invitation(look)]:
             self._bars.console.print(line, markup=False, highlight=False)
         tracks = look.progress.tracks
         for track in tracks:
@@ -191,6 +197,15 @@ def warnings(look: Look) -> list[str]:
     if look.job.failed or look.job.cancelling:
         return []
     return [f"warning: {line.message}" for line in look.lines if line.severity >= WARNING]
+
+
+def invitation(look: Look) -> list[str]:
+    """How to watch what there is, said once."""
+    if look.watchable is None or look.job.ended:
+        return []
+    return [
+        f"It can be watched while it grows: adaptation play {shlex.quote(str(look.job.output))}"
+    ]
 
 
 def summary(look: Look) -> str:

@@ -45,6 +45,12 @@ class Reads:
         found = self._jobs(same.order_by(job.c.id.desc()).limit(1))
         return found[0] if found else None
 
+    def unfinished_with(self, output: str) -> Job | None:
+        """The job that is making what will be at this place."""
+        same = select(job).where(job.c.output == output, job.c.finished_at.is_(None))
+        found = self._jobs(same.limit(1))
+        return found[0] if found else None
+
     def jobs(self, *, limit: int = 10, state: JobState | None = None) -> list[Job]:
         """The newest jobs first."""
         statement = select(job).order_by(job.c.id.desc()).limit(limit)

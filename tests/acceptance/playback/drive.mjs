@@ -1,6 +1,6 @@
 // Play an asset in a headless browser and print what happened as JSON.
 //
-// usage: node drive.mjs CHROMIUM FOLDER PLAYER=MANIFEST…
+// usage: node drive.mjs CHROMIUM FOLDER prove|follow PLAYER=MANIFEST…
 //
 // Serves FOLDER, the players from node_modules and the proof page on the loopback, opens one page
 // a player, all at the same time, and prints {player: outcome}; `missing` names what was asked for
@@ -35,7 +35,7 @@ const ARGUMENTS = [
   "--autoplay-policy=no-user-gesture-required",
 ];
 
-const [executablePath, folder, ...pairs] = process.argv.slice(2);
+const [executablePath, folder, action, ...pairs] = process.argv.slice(2);
 const missing = [];
 const server = createServer((request, response) => {
   send(request, response).catch((error) => {
@@ -61,8 +61,8 @@ async function play(player, manifest) {
   page.on("pageerror", (error) => failures.push(`${error}`));
   await page.goto(`${origin}/proof/page.html`);
   const outcome = await page.evaluate(
-    ([name, url]) => window.prove(name, url),
-    [player, `${origin}/asset/${manifest}`],
+    ([act, name, url]) => window[act](name, url),
+    [action, player, `${origin}/asset/${manifest}`],
   );
   outcome.errors.push(...failures);
   return [player, outcome];

@@ -1,9 +1,10 @@
 // One face for three players.
 //
-// Each opener takes (video, url, report) and gives, once the manifest is known:
+// Each opener takes (video, url, report, {fromStart}) and gives, once the manifest is known:
 //   renditions   [{id, width, height}], what a viewer could choose from
 //   select(id)   play this rendition from now on, dropping what is buffered of another
 //   active()     the id of the rendition in force
+//   prefer(id)   hls.js only: go over to this rendition with the next segment
 // and calls report({fatal, detail}) for every error the player names.
 
 /* global Hls, shaka, dashjs */
@@ -23,10 +24,13 @@ async function openHls(video, url, report) {
       player.currentLevel = id;
     },
     active: () => player.currentLevel,
+    prefer: (id) => {
+      player.loadLevel = id;
+    },
   };
 }
 
-async function openShaka(video, url, report) {
+async function openShaka(video, url, report, { fromStart } = {}) {
   const player = new shaka.Player();
   player.addEventListener("error", ({ detail }) =>
     report({
@@ -36,7 +40,7 @@ async function openShaka(video, url, report) {
   );
   await player.attach(video);
   player.configure({ abr: { enabled: false } });
-  await player.load(url);
+  await player.load(url, fromStart ? 0 : null);
   const active = () => player.getVariantTracks().find((track) => track.active);
   const { audioId } = active();
   return {
@@ -52,7 +56,7 @@ async function openShaka(video, url, report) {
   };
 }
 
-async function openDash(video, url, report) {
+async function openDash(video, url, report, { fromStart } = {}) {
   const player = dashjs.MediaPlayer().create();
   const { events } = dashjs.MediaPlayer;
   player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: false } } } });
@@ -63,7 +67,7 @@ async function openDash(video, url, report) {
     report({ fatal: true, detail: `playback ${error?.code} ${error?.message}` }),
   );
   const ready = new Promise((resolve) => player.on(events.STREAM_INITIALIZED, resolve));
-  player.initialize(video, url, false);
+  player.initialize(video, fromStart ? `${url}#t=0` : url, false);
   await ready;
   return {
     renditions: player

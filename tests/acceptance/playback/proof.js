@@ -31,6 +31,37 @@ export async function prove(name, url) {
   return outcome;
 }
 
+// Watch an asset from its beginning while it grows: when did it start, did time stand still?
+export async function follow(name, url) {
+  const video = document.querySelector("video");
+  const errors = [];
+  const warnings = [];
+  const report = ({ fatal, detail }) => (fatal ? errors : warnings).push(detail);
+  video.addEventListener("error", () => errors.push(`media: ${video.error?.message}`));
+  const outcome = { errors, warnings };
+  try {
+    const player = await players[name](video, url, report, { fromStart: true });
+    await video.play();
+    await until(() => video.currentTime > 0, "the start", () => describe(video));
+    outcome.first_seconds = video.currentTime;
+    outcome.started_at = Date.now() / 1000;
+    outcome.waits = [];
+    video.addEventListener("waiting", () => {
+      if (!video.seeking) outcome.waits.push([video.currentTime, Date.now() / 1000]);
+    });
+    const ended = new Promise((done) => video.addEventListener("ended", done, { once: true }));
+    // Up and down all the time: what is appended must fit whatever was there before.
+    let turn = 0;
+    const restless = setInterval(() => player.prefer?.(++turn % player.renditions.length), 700);
+    ended.then(() => clearInterval(restless));
+    await Promise.race([ended, timeout(120, () => `no end: ${describe(video)}`)]);
+    Object.assign(outcome, { ended_seconds: video.currentTime, duration_seconds: video.duration });
+  } catch (error) {
+    errors.push(`${error.message ?? error}`);
+  }
+  return outcome;
+}
+
 // Choose one rendition, and see it on the screen while time goes on.
 async function show(video, player, { id, width, height }) {
   await goTo(video, 0);
