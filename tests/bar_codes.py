@@ -13,6 +13,8 @@ from pathlib import Path
 import clips
 
 BITS = 12
+# The middle half of the strip, so that the picture above does not bleed in.
+CROP = f"crop=iw:ih/16:0:ih-ih*3/32:exact=1,scale={BITS}:1:flags=area,format=gray"
 CODE = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p"
 
 
@@ -44,14 +46,20 @@ def read(paths: Sequence[Path], folder: Path) -> list[list[int]]:
     command = [str(clips.tools().ffmpeg), "-nostdin", "-v", "error", "-y"]
     for path in paths:
         command += ["-threads", "1", "-i", str(path)]
-    # The middle half of the strip, so that the picture above does not bleed in.
-    crop = f"crop=iw:ih/16:0:ih-ih*3/32:exact=1,scale={BITS}:1:flags=area,format=gray"
     for number in range(len(paths)):
-        command += ["-map", f"{number}:v", "-vf", crop, "-fps_mode", "passthrough"]
+        command += ["-map", f"{number}:v", "-vf", CROP, "-fps_mode", "passthrough"]
         command += ["-f", "rawvideo", f"{number}.gray"]
     done = subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
     assert done.stderr == b""
     return [_numbers((folder / f"{number}.gray").read_bytes()) for number in range(len(paths))]
+
+
+def read_stream(path: Path, stream: str, folder: Path) -> list[int]:
+    """The numbers of all frames of one stream, such as `0:v:1`, of an asset or a file."""
+    command = [str(clips.tools().ffmpeg), "-nostdin", "-v", "error", "-y", "-i", str(path)]
+    command += ["-map", stream, "-vf", CROP, "-fps_mode", "passthrough", "-f", "rawvideo"]
+    subprocess.run([*command, "stream.gray"], cwd=folder, check=True, timeout=120)
+    return _numbers((folder / "stream.gray").read_bytes())
 
 
 def _numbers(gray: bytes) -> list[int]:

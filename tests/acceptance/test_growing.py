@@ -112,7 +112,7 @@ def fetched(page: str, name: str) -> bytes:
 
 def test_players_start_before_the_job_has_ended_and_reach_the_end(watched: Watched) -> None:
     ended_at = datetime.fromisoformat(watched.job["finished_at"]).timestamp()
-    print(watched.outcomes); assert watched.missing == []
+    assert watched.missing == []
     for player, outcome in watched.outcomes.items():
         assert outcome["errors"] == [], player
         assert set(outcome["warnings"]) <= HARMLESS, player
