@@ -56,6 +56,8 @@ SUBJECTS = {
 }
 USUAL = ("engine", "encoding")
 """What is measured when nothing is named: the others take long or need more."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends the bench before its time."""
 
 
 def main(words: list[str]) -> int:
@@ -67,6 +69,8 @@ def main(words: list[str]) -> int:
         for name in given.names or USUAL:
             document = _measure(name, _setup(given))
             _keep(document, given.results / f"{name}.json")
+            if name == "encoding" and not given.no_chart:
+                _draw(given.results / f"{name}.json")
             print(f"{report.heading(document)}\n")
             print(f"{SUBJECTS[name].report(document, document['setup'])}\n", flush=True)
     except BenchError as error:
@@ -99,12 +103,13 @@ def _measure(name: str, setup: Setup) -> dict[str, Any]:
 def _keep(document: dict[str, Any], path: Path) -> None:
     path.write_text(json.dumps(document, indent=2) + "\n")
     note(f"figures: {path}")
-    if document["bench"] == "encoding":
-        picture = path.with_suffix(".png")
-        script = Path(__file__).with_name("chart.py")
-        command = [str(environment.python()), str(script), str(path), str(picture)]
-        if subprocess.run(command, check=False, stdout=2).returncode == 0:
-            note(f"chart: {picture}")
+
+
+def _draw(figures: Path) -> None:
+    picture, script = figures.with_suffix(".png"), Path(__file__).with_name("chart.py")
+    command = [str(environment.python()), str(script), str(figures), str(picture)]
+    if subprocess.run(command, check=False, stdout=2).returncode == 0:
+        note(f"chart: {picture}")
 
 
 def _setup(given: argparse.Namespace) -> Setup:
@@ -135,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--shapes", nargs="+", choices=list(encoding.SHAPES), help="only these")
     add("--no-quality", action="store_true", help="leave VMAF out")
     add("--no-passthrough", action="store_true", help="leave passthrough out")
+    add("--no-chart", action="store_true", help="draw nothing")
     add("--results", type=Path, default=RESULTS, help="folder for JSON and chart")
     return parser
 
@@ -150,9 +156,12 @@ def _end_like_ctrl_c() -> None:
     """Let SIGTERM tidy up as well, and Ctrl-C also where a shell's background job ignores it."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
+        # Once: tidying up takes seconds, and must not be interrupted in its turn.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, interrupt)
 
 

@@ -15,7 +15,9 @@ def help_of(command: str) -> str:
     """What `--help` prints of a command; nothing for a command that does not exist."""
     argv = [*PROGRAM, command, "--help"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    return done.stdout if done.returncode == 0 else ""
+    # The help of an unknown command is that of the whole program.
+    known = re.search(rf"^Usage: \S+ {re.escape(command)}\b", done.stdout, re.MULTILINE)
+    return done.stdout if known else ""
 
 
 def supports(command: str, option: str) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks import product
-from benchmarks.processes import BenchError, Command, run, started, stop, wait_until
+from benchmarks.processes import BenchError, Command, failure, run, started, stop, wait_until
 from benchmarks.progress import Progress, note
 from benchmarks.report import aim, ratio, spread, table
 from benchmarks.setup import Bench
@@ -42,7 +42,7 @@ def measure(bench: Bench) -> dict[str, Any]:
             progress.step(f"round {number + 1} of {bench.setup.rounds}, {seconds} s source")
             waited = _first_playable(bench, source)
             if waited is None:
-                reason = f"no growing asset appeared within {TIMEOUT_SECONDS:g} s"
+                reason = "this adaptation shows no growing asset while it encodes"
                 note(f"not measured: {reason}")
                 return {"skipped": reason}
             waits[str(seconds)].append(waited)
@@ -68,12 +68,14 @@ def _first_playable(bench: Bench, source: Path) -> float | None:
     out = bench.made("first-playable")
     command = product.encode(bench.setup, source, out)
     began = time.perf_counter()
-    with started(command, subprocess.DEVNULL) as job:
+    with tempfile.TemporaryFile() as said, started(command, said) as job:
         wait_until(
-            lambda: bool(_live(out)) or job.poll() is not None, TIMEOUT_SECONDS, LOOK_SECONDS
+            lambda: _live(out) != [] or job.poll() is not None, TIMEOUT_SECONDS, LOOK_SECONDS
         )
         waited = time.perf_counter() - began
         found = _live(out)
+        if job.returncode:
+            raise BenchError(failure(command, job.returncode, said))
         if found:
             _play(bench, found[0])
         stop(job, signal.SIGINT)

@@ -94,12 +94,14 @@ def measured(command: Command) -> Cost:
     with tempfile.TemporaryFile() as said, started(command, said) as process:
         began = time.perf_counter()
         with Sampler(lambda: tree_rss_bytes(process.pid)) as sampler:
-            # Not `Popen.wait`: the kernel's account of the process comes with its end only.
-            _, status, usage = os.wait4(process.pid, 0)
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         wall = time.perf_counter() - began
+        _kill_group(process.pid)
+        # Not `Popen.wait`: only this tells what the process and its descendants took.
+        _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
-            raise BenchError(_failure(command, process.returncode, said))
+            raise BenchError(failure(command, process.returncode, said))
     largest = usage.ru_maxrss * 1024
     cpu = usage.ru_utime + usage.ru_stime
     return Cost(wall, cpu, max(sampler.peak, largest), largest)
@@ -115,7 +117,7 @@ def run(command: Command) -> str:
         with started(command, said, subprocess.PIPE) as process:
             printed, _ = process.communicate()
         if process.returncode != 0:
-            raise BenchError(_failure(command, process.returncode, said))
+            raise BenchError(failure(command, process.returncode, said))
     return bytes(printed).decode()
 
 
@@ -148,15 +150,20 @@ def started(
 
 def stop(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> None:
     """End a process that may still run: politely by the signal, in the end by force."""
-    if process.poll() is None:
-        process.send_signal(number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_SECONDS)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    if process.returncode is None:
+        os.kill(process.pid, number)
+        wait_until(lambda: _has_ended(process.pid), GRACE_SECONDS)
+        _kill_group(process.pid)
+        process.wait()
     if process.stdout is not None:
         process.stdout.close()
+
+
+def failure(command: Command, returncode: int, said: IO[bytes]) -> str:
+    """How a command failed, with the end of what it said."""
+    said.seek(0)
+    tail = said.read()[-2000:].decode(errors="replace").strip()
+    return f"{' '.join(command.argv[:4])} … ended with {returncode}:\n{tail}"
 
 
 def tree_rss_bytes(pid: int) -> int:
@@ -196,7 +203,12 @@ def _rss_bytes(process: psutil.Process) -> int:
         return 0
 
 
-def _failure(command: Command, returncode: int, said: IO[bytes]) -> str:
-    said.seek(0)
-    tail = said.read()[-2000:].decode(errors="replace").strip()
-    return f"{' '.join(command.argv[:4])} … ended with {returncode}:\n{tail}"
+def _has_ended(pid: int) -> bool:
+    """Whether a child has ended; it is not reaped, so that its number stays its own."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _kill_group(pid: int) -> None:
+    """Kill what a process has left of its group; the process itself is not reaped yet."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
