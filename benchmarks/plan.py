@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks import product
 from benchmarks.capabilities import PROGRAM, help_of
-from benchmarks.processes import Command, Sampler, measured, run, tree_bytes
+from benchmarks.processes import BenchError, Command, Sampler, measured, run, tree_bytes
 from benchmarks.progress import Progress, note
 from benchmarks.report import table
 from benchmarks.setup import Bench
@@ -56,11 +56,18 @@ def report(document: dict[str, Any]) -> str:
 
 
 def foretold(plan: dict[str, Any], name: str) -> tuple[float, float, float]:
-    """Least, expected and most of a figure; a bare number has no uncertainty."""
-    value = plan[name]
-    if isinstance(value, dict):
-        return float(value["low"]), float(value["expected"]), float(value["high"])
-    return (float(value),) * 3
+    """Least, expected and most of a figure; a bare number has no uncertainty.
+
+    Raises:
+        BenchError: the plan says it in another form, or not at all.
+    """
+    value = plan.get(name)
+    try:
+        if isinstance(value, dict):
+            return float(value["low"]), float(value["expected"]), float(value["high"])
+        return (float(value or ""),) * 3
+    except (KeyError, ValueError):
+        raise BenchError(f"the plan's {name} cannot be read: {value!r}") from None
 
 
 def _taken(bench: Bench, source: Path, out: Path) -> dict[str, float]:
