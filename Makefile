@@ -3,7 +3,8 @@
 #   make demo [SOURCE=<file or URL>]   encode a real clip; the last line is the asset's folder
 #   make test [TESTS=<files>]          bring what the tests need, then run them all
 #   make check                         format, lint, types, import directions, tests
-#   make fmt | bench | lock | clean    rewrite the format | measure | resolve the locks | tidy up
+#   make bench [BENCH=<names>]         measure, see benchmarks/README.md
+#   make fmt | lock | clean            rewrite the format | resolve the locks | tidy up
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -74,12 +75,13 @@ lock: $(BIN)/uv
 	$(COMPILE) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) --group uv -o requirements/uv.txt
+	$(COMPILE) --group bench -c requirements/run.txt -o requirements/bench.txt
 	$(COMPILE) --group demo --no-deps -o requirements/demo.txt
 	if command -v npm >/dev/null; then npm install --package-lock-only; fi
 
 clean:
-	rm -rf .venv node_modules build dist htmlcov .coverage* .mypy_cache .ruff_cache \
-		.pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv benchmarks/.venv node_modules build dist htmlcov .coverage* .mypy_cache \
+		.ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/uv:

@@ -1,135 +1,105 @@
-"""What a whole ladder costs: our command beside plain FFmpeg in two shapes, with equal caps."""
+"""The whole ladder in several shapes, in turn: cost, quality, the engine's share, passthrough."""
 
 from __future__ import annotations
 
-import os
-import resource
 import shutil
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
+from typing import Any
 
-from adaptation.adapters.tools import find_tools
-from adaptation.settings import load_settings
+from benchmarks import passthrough
+from benchmarks.processes import BenchError, Cost, measured, tree_bytes
+from benchmarks.progress import Progress, note
+from benchmarks.rates import is_average
+from benchmarks.setup import Bench
+from benchmarks.shapes import Shape, minimum, one_command, ours, seed, streamer
+from benchmarks.sources import make_source
+from benchmarks.vmaf import quality
 
-ROUNDS = 3
-SECONDS = 16
-RUNGS = (
-    ("1080p", 1920, 1080, 5000),
-    ("720p", 1280, 720, 2800),
-    ("540p", 960, 540, 1600),
-    ("360p", 640, 360, 800),
-    ("234p", 416, 234, 350),
-)
-"""Name, width, height, kbit/s."""
-PRESET = "veryfast"
+SHAPES: dict[str, Callable[[Bench, Path], Shape]] = {
+    "ours": ours.shape,
+    "one_command": one_command.shape,
+    "one_command_sound_once": one_command.shape_sound_once,
+    "streamer": streamer.shape,
+    "seed": seed.shape,
+    "minimum": minimum.shape,
+}
+"""All shapes by name; ratios are against the first."""
 
-Figures = dict[str, list[float]]
+Runs = dict[str, list[dict[str, Any]]]
 
 
-def measure(clip: Path) -> Figures:
+def measure(bench: Bench) -> dict[str, Any]:
     """Several rounds over all shapes in turn, so that the machine's drift hits all alike.
 
-    Args:
-        clip: real footage that is looped and scaled to a 1080p source.
-
     Returns:
-        CPU and wall seconds of each shape in every round.
+        JSON with every run's figures by shape, and what was judged of the last round.
     """
-    ffmpeg = str(find_tools(load_settings()).ffmpeg)
-    figures: Figures = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        source = _source(ffmpeg, clip, folder)
-        shapes: dict[str, Callable[[Path], None]] = {
-            "adaptation encode": lambda out: _ours(source, out),
-            "one FFmpeg, var_stream_map": lambda out: _one_process(ffmpeg, source, out),
-            "one FFmpeg a rendition": lambda out: _one_each(ffmpeg, source, out),
-        }
-        for _ in range(ROUNDS):
-            for shape, run in shapes.items():
-                wall, cpu = _timed(run, folder / "out")
-                figures.setdefault(f"{shape}, CPU s", []).append(cpu)
-                figures.setdefault(f"{shape}, wall s", []).append(wall)
-    return figures
+    if not is_average():
+        note("this adaptation has no average bit rate: capped constant quality is measured;")
+        note("Shaka Streamer spends an average bit rate all the same, so do not compare with it")
+    note("making the source")
+    source = make_source(bench, bench.setup.seconds)
+    chosen = bench.setup.shapes or tuple(SHAPES)
+    shapes = {name: SHAPES[name](bench, source) for name in SHAPES if name in chosen}
+    outputs = bench.made("outputs")
+    runs = _rounds(bench, shapes, outputs)
+    document: dict[str, Any] = {
+        "titles": {name: shape.title for name, shape in shapes.items()},
+        "average_bit_rate": is_average(),
+        "source_bytes": source.stat().st_size,
+        "runs": runs,
+    }
+    if bench.setup.quality:
+        document["quality"] = _judge(bench, shapes, outputs, source)
+    shutil.rmtree(outputs)
+    if bench.setup.passthrough:
+        document["passthrough"] = passthrough.measure(bench)
+    return document
 
 
-def table(figures: Figures) -> str:
-    """The figures as a Markdown table, with each shape against ours."""
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    lines = [
-        f"ladder of {len(RUNGS)} from {SECONDS} s of 1080p, {PRESET}, {ROUNDS} rounds, load {load}",
-        "",
-        "| figure | median | min | max | ours / this |",
-        "|---|---|---|---|---|",
-    ]
-    for name, values in figures.items():
-        unit = name.rpartition(", ")[2]
-        ours = median(figures[f"adaptation encode, {unit}"])
-        cells = [f"{value:.1f}" for value in (median(values), min(values), max(values))]
-        lines.append(f"| {name} | {' | '.join(cells)} | {ours / median(values):.2f} |")
-    return "\n".join(lines)
+def _rounds(bench: Bench, shapes: dict[str, Shape], outputs: Path) -> Runs:
+    progress = Progress("encoding", bench.setup.rounds * len(shapes))
+    runs: Runs = {name: [] for name in shapes}
+    names = list(shapes)
+    for number in range(bench.setup.rounds):
+        # Each round begins with another shape: none always follows the same one.
+        shift = number % len(names)
+        for name in names[shift:] + names[:shift]:
+            progress.step(f"round {number + 1} of {bench.setup.rounds}, {shapes[name].title}")
+            shutil.rmtree(outputs / name, ignore_errors=True)
+            runs[name].append(run_shape(shapes[name], outputs / name))
+    return runs
 
 
-def _source(ffmpeg: str, clip: Path, folder: Path) -> Path:
-    source = folder / "source.mp4"
-    command = [ffmpeg, "-v", "error", "-stream_loop", "-1", "-i", str(clip), "-t", str(SECONDS)]
-    command += ["-vf", "scale=1920:1080,setsar=1", "-c:v", "libx264", "-preset", "ultrafast"]
-    subprocess.run([*command, "-crf", "16", "-c:a", "aac", "-ac", "2", str(source)], check=True)
-    return source
-
-
-def _ours(source: Path, out: Path) -> None:
-    rungs = [f"--rendition={name}:{height}:{rate}" for name, _, height, rate in RUNGS]
-    command = [sys.executable, "-m", "adaptation", "encode", str(source), str(out / "asset")]
-    environment = {**os.environ, "ADAPTATION_HOME": str(out / "home")}
-    subprocess.run(
-        [*command, *rungs, "--preset", PRESET, "--quiet"],
-        env=environment,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-
-
-def _one_process(ffmpeg: str, source: Path, out: Path) -> None:
-    """FFmpeg's own way to HLS: all renditions and their sound from one command."""
-    splits = "".join(f"[s{n}]" for n in range(len(RUNGS)))
-    scales = [f"[s{n}]scale={w}:{h}[v{n}]" for n, (_, w, h, _) in enumerate(RUNGS)]
-    graph = ";".join([f"[0:v]split={len(RUNGS)}{splits}", *scales])
-    command = [ffmpeg, "-v", "error", "-i", str(source), "-filter_complex", graph]
-    for n, (_, _, _, rate) in enumerate(RUNGS):
-        command += ["-map", f"[v{n}]", *_video(rate, f":v:{n}"), "-map", "0:a"]
-    command += ["-c:a", "aac", "-b:a", "128k", "-f", "hls", "-hls_time", "4"]
-    command += ["-hls_playlist_type", "vod", "-hls_segment_type", "fmp4"]
-    streams = " ".join(f"v:{n},a:{n}" for n in range(len(RUNGS)))
-    command += ["-var_stream_map", streams, "-master_pl_name", "master.m3u8"]
-    subprocess.run([*command, str(out / "v%v" / "playlist.m3u8")], check=True)
-
-
-def _one_each(ffmpeg: str, source: Path, out: Path) -> None:
-    """The first seed's shape: each rendition decodes the source for itself."""
-    for name, width, height, rate in RUNGS:
-        command = [ffmpeg, "-v", "error", "-i", str(source), "-vf", f"scale={width}:{height}"]
-        command += [*_video(rate, ""), "-c:a", "aac", "-b:a", "128k", str(out / f"{name}.mp4")]
-        subprocess.run(command, check=True)
-
-
-def _video(rate: int, stream: str) -> list[str]:
-    caps = [f"-crf{stream}", "23", f"-maxrate{stream}", f"{rate}k", f"-bufsize{stream}"]
-    keys = [f"-force_key_frames{stream}", "expr:gte(t,n_forced*4)", f"-sc_threshold{stream}", "0"]
-    codec = [f"-c{stream or ':v'}", "libx264", f"-preset{stream}", PRESET]
-    return [*codec, *caps, f"{2 * rate}k", *keys]
-
-
-def _timed(run: Callable[[Path], None], out: Path) -> tuple[float, float]:
-    """Wall and CPU seconds, children and theirs included."""
+def run_shape(shape: Shape, out: Path) -> dict[str, Any]:
+    """Run a shape once into the new folder `out`; what it took, whole and by its steps."""
     out.mkdir()
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    run(out)
-    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    shutil.rmtree(out)
-    return wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    steps = [(command.label, measured(command)) for command in shape.commands(out)]
+    total = sum((cost for _, cost in steps), Cost())
+    return {
+        **asdict(total),
+        "output_bytes": sum(tree_bytes(out / name) for name in shape.served),
+        "left_bytes": tree_bytes(out),
+        **shape.facts(out),
+        "steps": [{"label": label, **asdict(cost)} for label, cost in steps],
+    }
+
+
+def _judge(
+    bench: Bench, shapes: dict[str, Shape], outputs: Path, source: Path
+) -> dict[str, dict[str, Any]]:
+    judged = [name for name, shape in shapes.items() if shape.playlist is not None]
+    progress = Progress("VMAF", len(judged) * len(bench.setup.rungs))
+    found: dict[str, dict[str, Any]] = {}
+    for name in judged:
+        find = shapes[name].playlist
+        if find is None:
+            raise BenchError(f"{name} has nothing to judge")
+        found[name] = {}
+        for rung in bench.setup.rungs:
+            progress.step(f"{shapes[name].title}, {rung.name}")
+            playlist = find(outputs / name, rung)
+            found[name][rung.name] = asdict(quality(bench, playlist, source))
+    return found

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -44,10 +45,10 @@ def measure() -> Figures:
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as folder, _engine(Path(folder)) as engine:
             _add(figures, "bare commits/s", _bare_commits(Path(folder)))
-            wall, cpu = _timed(lambda e=engine: _run_chains(e, 1))
+            wall, cpu = _timed(partial(_run_chains, engine, 1))
             _add(figures, "one chain, tasks/s", LENGTH / wall)
             _add(figures, "one chain, CPU ms/task", 1000 * cpu / LENGTH)
-            wall, cpu = _timed(lambda e=engine: _run_chains(e, 4))
+            wall, cpu = _timed(partial(_run_chains, engine, 4))
             _add(figures, "four chains, tasks/s", 4 * LENGTH / wall)
             latencies = [_latency(engine) for _ in range(SUBMISSIONS)]
             _add(figures, "submit to first start, median ms", 1000 * median(latencies))
@@ -131,15 +132,16 @@ def _bare_commits(folder: Path) -> float:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("CREATE TABLE row (value TEXT)")
-    wall, _ = _timed(lambda: [_commit(connection) for _ in range(LENGTH)])
+    wall, _ = _timed(partial(_commit_rows, connection))
     connection.close()
     return LENGTH / wall
 
 
-def _commit(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute("INSERT INTO row VALUES ('x')")
-    connection.execute("COMMIT")
+def _commit_rows(connection: sqlite3.Connection) -> None:
+    for _ in range(LENGTH):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO row VALUES ('x')")
+        connection.execute("COMMIT")
 
 
 def _timed(work: Callable[[], object]) -> tuple[float, float]:
