@@ -10,17 +10,16 @@ from adaptation.media.chunk import Chunk
 from adaptation.media.encode import (
     TIMESCALE,
     decimal,
-    deinterlacing,
     forced_key_frames,
     frame_times,
     input_options,
     no_other_key_frames,
     output_options,
     parameters_option,
-    picture_filters,
     reordering,
     video_encoder,
 )
+from adaptation.media.picture import decoder_options, deinterlacing, picture_filters
 from adaptation.media.probe import Source, VideoTrack
 from adaptation.media.rendition import Rendition
 from adaptation.media.timeline import Timeline
@@ -75,6 +74,7 @@ def chunk_command(
     return [
         # Encoders need the cores; decoding and scaling never hold them up.
         *("-filter_complex_threads", "1", "-threads", "1"),
+        *decoder_options(source.video),
         *_seek(chunk),
         *input_options(input_path),
         *("-filter_complex", cascade_filter(source.video, timeline, chunk, cascade)),

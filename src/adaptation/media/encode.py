@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from adaptation.media.probe import AudioTrack, VideoTrack
+from adaptation.media.probe import AudioTrack
 from adaptation.media.rendition import Rendition
 from adaptation.media.timeline import Timeline
 
@@ -22,8 +22,6 @@ QUALITY = 23
 """Constant rate factor: easy pictures stay below the rendition's bit rate (VMAF about 95)."""
 MAX_UNEVENNESS_SECONDS = Fraction(1, 50)
 """By how much the durations of frames may differ while B-frames are used."""
-HD_HEIGHT = 720
-"""From here up unlabelled pictures are taken for BT.709, below for BT.601, as players do."""
 
 
 def keyframes(timeline: Timeline, segment_seconds: float | Fraction) -> tuple[int, ...]:
@@ -75,26 +73,6 @@ def audio_command(
         *("-frag_duration", "1000000"),
         *output_options(output_path, fragments=""),
     ]  # fmt: skip
-
-
-def deinterlacing(video: VideoTrack) -> list[str]:
-    """One frame for two fields, so that the number of frames stays; nothing for whole frames."""
-    return ["bwdif=mode=send_frame:deint=interlaced"] if video.interlaced else []
-
-
-def picture_filters(video: VideoTrack, size: tuple[int, int]) -> list[str]:
-    """From the source's frames to the size, the colours and the samples of the output."""
-    width, height = size
-    matrix = _source_matrix(video)
-    return [
-        # Colours are converted while scaling, so that the labels below are true.
-        f"scale={width}:{height}:flags=bicubic:in_color_matrix={matrix}"
-        ":out_color_matrix=bt709:out_range=tv",
-        "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv",
-        # The size is the displayed one: HLS and DASH would disagree about any other shape.
-        "setsar=1",
-        "format=yuv420p",
-    ]
 
 
 def audio_filter(timeline: Timeline) -> str:
@@ -178,14 +156,6 @@ def output_options(path: Path, fragments: str = "+frag_keyframe") -> list[str]:
     flags = f"{fragments}+empty_moov+default_base_moof+delay_moov"
     no_extras = ["-map_metadata", "-1", "-map_chapters", "-1"]
     return [*no_extras, "-movflags", flags, "-f", "mp4", f"file:{path}"]
-
-
-def _source_matrix(video: VideoTrack) -> str:
-    """The matrix the source's colours are coded by, in the words of FFmpeg's scale filter."""
-    named = {"bt709": "bt709", "smpte170m": "smpte170m", "bt470bg": "bt470", "fcc": "fcc"}
-    named |= {"smpte240m": "smpte240m", "bt2020nc": "bt2020", "bt2020c": "bt2020"}
-    guess = "bt709" if min(video.width, video.height) >= HD_HEIGHT else "smpte170m"
-    return named.get(video.color_space, guess)
 
 
 def decimal(seconds: Fraction) -> str:

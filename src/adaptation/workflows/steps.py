@@ -18,6 +18,7 @@ from adaptation.media.chunk import plan_chunks
 from adaptation.media.index import Track
 from adaptation.media.inspection import Inspection
 from adaptation.media.ladder import default_ladder
+from adaptation.media.picture import notes
 from adaptation.media.rendition import parse_renditions
 from adaptation.workflows.branches import branches
 from adaptation.workflows.material import Material, file_state, material_of, source_path
@@ -64,6 +65,8 @@ def get_video_size(context: Context, run: Run) -> Context:
     material = Material(source, timeline, inspection.seek_points())
     picture = material.picture
     run.log(f"source: {picture.width}x{picture.height}, {source.duration_seconds:.2f} s")
+    for note in notes(picture):
+        run.log(note)
     return context.extended(
         material_key=material.store(run),
         width=picture.width,
