@@ -1,4 +1,4 @@
-"""Plans how FFmpeg encodes the tracks of an asset: pure argument lists, nothing is run here."""
+"""Plans how FFmpeg reads a source and encodes its picture: argument lists, nothing is run here."""
 
 from __future__ import annotations
 
@@ -6,18 +6,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from adaptation.media.probe import AudioTrack
 from adaptation.media.rendition import Rendition
 from adaptation.media.timeline import Timeline
 
 TIMESCALE = 90_000
 """Ticks per second of all encoded pictures: exact for 24, 25, 30 and 60 frames, also x1000/1001."""
-AUDIO_RATE = 48_000
-"""Hertz of all encoded sound."""
-AUDIO_CHANNELS = 2
-"""Stereo plays everywhere."""
-AUDIO_BITRATE = 128_000
-"""Bits per second: transparent enough for AAC in stereo."""
 QUALITY = 23
 """Constant rate factor: easy pictures stay below the rendition's bit rate (VMAF about 95)."""
 MAX_UNEVENNESS_SECONDS = Fraction(1, 50)
@@ -44,49 +37,6 @@ def keyframes(timeline: Timeline, segment_seconds: float | Fraction) -> tuple[in
             starts.append(frame)
             cell = here
     return tuple(starts)
-
-
-def audio_command(
-    track: AudioTrack,
-    timeline: Timeline,
-    *,
-    input_path: Path,
-    output_path: Path,
-    bitrate: int = AUDIO_BITRATE,
-) -> list[str]:
-    """Encode one sound track as AAC in stereo, on the clock of the picture.
-
-    Args:
-        track: the sound track.
-        timeline: of the picture; its first frame is the common origin of all tracks.
-        input_path: absolute path of the source.
-        output_path: absolute path of an `.mp4`.
-        bitrate: bits per second.
-    """
-    return [
-        *input_options(input_path),
-        "-map", f"0:{track.index}",
-        *("-af", audio_filter(timeline)),
-        *("-c:a", "aac", "-b:a", str(bitrate)),
-        *("-metadata:s:a:0", f"language={track.language}"),
-        # Fragments of a second, or the muxer would hold all of the sound until its end.
-        *("-frag_duration", "1000000"),
-        *output_options(output_path, fragments=""),
-    ]  # fmt: skip
-
-
-def audio_filter(timeline: Timeline) -> str:
-    """The filters that put sound on the clock of the picture."""
-    origin = decimal(timeline.start_seconds)
-    filters = [
-        # What is heard before the first frame is cut.
-        f"atrim=start={origin}",
-        f"asetpts=PTS-({origin})/TB",
-        # Late sound begins with silence, and gaps inside are filled, so that it stays in sync.
-        f"aresample={AUDIO_RATE}:async=1:first_pts=0",
-        "aformat=sample_fmts=fltp:channel_layouts=stereo",
-    ]
-    return ",".join(filters)
 
 
 def input_options(path: Path) -> list[str]:

@@ -88,6 +88,8 @@ class Track:
     """0 for pictures."""
     sample_rate: int = 0
     """Hertz; 0 for pictures."""
+    stereo_name: str = ""
+    """Of surround sound: the track that is the same in stereo."""
 
     @property
     def duration_seconds(self) -> Fraction:

@@ -38,6 +38,7 @@ class EncodingParameters(BaseModel):
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = (
         Field("veryfast", description="The encoder's speed: slower gives better pictures.")
     )
+    surround: bool = Field(False, description="Also make 5.1 of sound that has it.")
     empty_target: bool = Field(False, description="Replace an asset that is in the way.")
 
     @field_validator("segment_seconds", mode="before")

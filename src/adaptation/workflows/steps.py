@@ -20,6 +20,7 @@ from adaptation.media.inspection import Inspection
 from adaptation.media.ladder import default_ladder
 from adaptation.media.picture import notes
 from adaptation.media.rendition import parse_renditions
+from adaptation.media.sound import plan_sounds
 from adaptation.workflows.branches import branches
 from adaptation.workflows.material import Material, file_state, material_of, source_path
 from adaptation.workflows.parameters import EncodingParameters, is_web, shown_source
@@ -87,7 +88,7 @@ def add_playlist_header(context: Context, run: Run) -> Expand:
         material.starts(context),
         slots=run.resources.parallel_chunks,
     )
-    sounds = material.source.audio
+    sounds = plan_sounds(material.source.audio, surround=context["surround"])
     names = ", ".join(rung.name for rung in ladder)
     run.log(
         f"{len(ladder)} renditions ({names}) in {len(chunks)} chunks, {len(sounds)} sound tracks"

@@ -16,7 +16,6 @@ from adaptation.errors import ToolError
 from adaptation.media import hls, verify
 from adaptation.media.cascade import Rung, chunk_command
 from adaptation.media.chunk import Chunk
-from adaptation.media.encode import audio_command
 from adaptation.media.index import Track, index_track
 from adaptation.media.rendition import Rendition, target_size
 from adaptation.media.segment import (
@@ -25,6 +24,7 @@ from adaptation.media.segment import (
     plan_pictures,
     reorder_depth,
 )
+from adaptation.media.sound import audio_command
 from adaptation.workflows.branches import renditions
 from adaptation.workflows.material import Material, material_of, source_path
 from adaptation.workflows.resources import Run, get_file, get_json, put_file, put_json, put_text
@@ -108,7 +108,13 @@ def transcode_audio(context: Context, run: Run) -> Context:
     track = next(track for track in material.source.audio if track.index == wanted)
     output = run.scratch / "audio.mp4"
     source = source_path(context, run)
-    arguments = audio_command(track, material.timeline, input_path=source, output_path=output)
+    arguments = audio_command(
+        track,
+        material.timeline,
+        input_path=source,
+        output_path=output,
+        layout=context["layout"],
+    )
     seconds = track.end_seconds - float(material.timeline.start_seconds)
     _encode(arguments, seconds, run)
     verify.check_audio(ffmpeg.packets(output, run.resources.tools), seconds)
@@ -130,7 +136,10 @@ def chunk_hls(context: Context, run: Run) -> Context:
     track = index_track(context.quality, init, read_segments(folder))
     if track.kind == "video":
         verify.check_track(track, material.timeline, material.starts(context))
-    track = replace(track, language=context.get("language", "und"), title=context.get("title", ""))
+    facts = {
+        name: context[name] for name in ("language", "title", "stereo_name") if name in context
+    }
+    track = replace(track, **facts)
     for name in file_names(track):
         put_file(run, folder / name, f"track/{name}")
     return context.extended(
