@@ -161,11 +161,17 @@ class Made:
     """Of each chunk, one for each rendition."""
 
 
-def plan(ugly: Ugly, folder: Path, renditions: tuple[Rendition, ...] = RENDITIONS) -> Made:
+def plan(
+    ugly: Ugly,
+    folder: Path,
+    renditions: tuple[Rendition, ...] = RENDITIONS,
+    max_frame_rate: float = 240,
+) -> Made:
     """Cut a source into four chunks, whose bounds do not care for its key frames."""
     clip = ugly.then(clips.ffmpeg(folder, ugly.command))
     inspection = Inspection()
     source, timeline = ffmpeg.inspect(clip, clips.tools(), inspection)
+    timeline = timeline.limited(max_frame_rate)
     starts = keyframes(timeline, SEGMENT_SECONDS)
     bounds = [starts[len(starts) * number // CHUNKS] for number in range(CHUNKS)]
     chunks = cut_chunks(timeline, inspection.seek_points(), starts, bounds)
@@ -256,3 +262,31 @@ def test_frames_lost_by_reading_too_late_do_not_pass(name: str, tmp_path: Path) 
     with pytest.raises(ToolError) as caught:
         check_chunk(ffmpeg.packets(made.files[2][0], clips.tools()), made.timeline, chunk)
     assert caught.value.code == "output_mismatch"
+
+
+THINNED = {
+    "59.94 fps": 29.97,
+    "120 fps": 50,
+    "variable rate": 12,
+    "open GOP of MPEG-2 in TS": 10,
+    "TS at its wrap": 12.5,
+    "late video": 20,
+    "gap in TS": 10,
+    "interlaced": 12.5,
+}
+"""Kinds of sources with the frame rate that they are brought down to."""
+FAST = Ugly(f"{N(rate='120', seconds=2)} {X264} -bf 2 -g 50 a.mp4", 240)
+
+
+@pytest.mark.parametrize("name", THINNED, ids=lambda name: name.replace(" ", "_"))
+def test_frames_are_left_out_evenly_over_the_joins(name: str, tmp_path: Path) -> None:
+    ugly = UGLY.get(name, FAST)
+    made = plan(ugly, tmp_path, RENDITIONS[1:], THINNED[name])
+    factor = made.timeline.thinning
+    assert factor > 1
+    found = []
+    for chunk, files in zip(made.chunks, made.files, strict=True):
+        encode(made, chunk, files, RENDITIONS[1:])
+        check_chunk(ffmpeg.packets(files[0], clips.tools()), made.timeline, chunk)
+        found += bar_codes.read(files, tmp_path)[0]
+    assert found == list(range(ugly.first, ugly.first + ugly.frames, factor))

@@ -94,7 +94,8 @@ def cascade_filter(
         rungs: largest first.
     """
     # Fields are put together before the cut: that needs the frames before and after.
-    first = [*deinterlacing(video), _trim(timeline, chunk), "setpts=PTS-STARTPTS"]
+    first = [*deinterlacing(video), _trim(timeline, chunk), *_thinned(timeline)]
+    first += ["setpts=PTS-STARTPTS"]
     first += picture_filters(video, rungs[0].size)
     stages = [f"[0:{video.index}]{','.join(first)}{_ends(rungs, 0)}"]
     for number, rung in enumerate(rungs[1:], start=1):
@@ -119,6 +120,11 @@ def _trim(timeline: Timeline, chunk: Chunk) -> str:
     if chunk.end_frame < len(timeline):
         words += f":end={_cut(timeline, chunk.end_frame)}"
     return words
+
+
+def _thinned(timeline: Timeline) -> list[str]:
+    """Each frame of the timeline and none between; a chunk begins with one of them."""
+    return [f"select=not(mod(n\\,{timeline.thinning}))"] if timeline.thinning > 1 else []
 
 
 def _cut(timeline: Timeline, frame: int) -> str:

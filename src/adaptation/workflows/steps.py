@@ -63,9 +63,13 @@ def get_video_size(context: Context, run: Run) -> Context:
     """Read all packets of the source: size, tracks, and when each frame is shown."""
     inspection = Inspection()
     source, timeline = ffmpeg.inspect(source_path(context, run), run.resources.tools, inspection)
+    if context["max_frame_rate"] is not None:
+        timeline = timeline.limited(context["max_frame_rate"])
     material = Material(source, timeline, inspection.seek_points())
     picture = material.picture
     run.log(f"source: {picture.width}x{picture.height}, {source.duration_seconds:.2f} s")
+    if timeline.thinning > 1:
+        run.log(f"one of {timeline.thinning} frames is kept: {float(timeline.frame_rate):.2f} fps")
     for note in notes(picture):
         run.log(note)
     return context.extended(
@@ -81,7 +85,7 @@ def add_playlist_header(context: Context, run: Run) -> Expand:
     """Open the playlists: decide on tracks and chunks, and fan out over them."""
     material = material_of(context, run)
     requested = context.get("renditions")
-    ladder = parse_renditions(requested) if requested else default_ladder(material.picture)
+    ladder = parse_renditions(requested) if requested else default_ladder(material.shown)
     chunks = plan_chunks(
         material.timeline,
         material.seek_points,
