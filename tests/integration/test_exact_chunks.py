@@ -68,6 +68,19 @@ def lose_the_head(clip: Path) -> Path:
     return cut
 
 
+def change_on_the_way(clip: Path) -> Path:
+    """A stream that goes on with other pictures, as between programmes: larger, in full range."""
+    again = f"-copyts -i {clip.name} -an -muxdelay 0 -muxpreload 0 {X264} -bf 2 -g 30"
+    before = clips.ffmpeg(clip.parent, f"{again} -vf trim=end_frame=60 before.ts")
+    other = "trim=start_frame=60,scale=480:270:out_range=pc,format=yuvj420p"
+    after = clips.ffmpeg(
+        clip.parent, f"{again.replace('yuv420p', 'yuvj420p')} -vf {other} after.ts"
+    )
+    joined = clip.with_name("joined.ts")
+    joined.write_bytes(before.read_bytes() + after.read_bytes())
+    return joined
+
+
 N = bar_codes.numbered
 THIN = "select='lt(mod(t\\,1)\\,0.5)+not(mod(n\\,3))'"
 HOLE = "select='not(between(n\\,40\\,70))'"
@@ -143,6 +156,7 @@ UGLY: dict[str, Ugly] = {
     "gap in TS": Ugly(
         f"{N(before=HOLE)} {sound()} -fps_mode vfr {X264} -bf 2 -g 25 {AAC} a.ts", 94
     ),
+    "TS that changes on the way": Ugly(f"{N()} {X264} -bf 2 -g 30 a.ts", 125, 0, change_on_the_way),
     "FLV": Ugly(f"{N()} {sound()} {X264} -bf 2 -g 30 {AAC} -ar 44100 a.flv", 125),
 }
 

@@ -95,7 +95,7 @@ def cascade_filter(
     """
     # Fields are put together before the cut: that needs the frames before and after.
     first = [*deinterlacing(video), _trim(timeline, chunk), *_thinned(timeline)]
-    first += ["setpts=PTS-STARTPTS"]
+    first += [_from_zero(timeline, chunk)]
     first += picture_filters(video, rungs[0].size)
     stages = [f"[0:{video.index}]{','.join(first)}{_ends(rungs, 0)}"]
     for number, rung in enumerate(rungs[1:], start=1):
@@ -120,6 +120,13 @@ def _trim(timeline: Timeline, chunk: Chunk) -> str:
     if chunk.end_frame < len(timeline):
         words += f":end={_cut(timeline, chunk.end_frame)}"
     return words
+
+
+def _from_zero(timeline: Timeline, chunk: Chunk) -> str:
+    # By the plan, not by the first frame that comes: the filters begin anew, and see another
+    # first frame, when a source changes its size or its colours on the way.
+    first = timeline.start_seconds + timeline.since_start(chunk.first_frame)
+    return f"setpts=PTS-round({decimal(first)}/TB)"
 
 
 def _thinned(timeline: Timeline) -> list[str]:

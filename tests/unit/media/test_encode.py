@@ -82,7 +82,7 @@ def test_the_picture_is_cut_forced_and_capped_as_planned() -> None:
     assert option(words, "-bufsize") == "1600000"
     assert option(words, "-force_key_frames") == "0.,1.98"
     assert option(words, "-filter_complex").startswith(
-        "[0:3]trim=start=3.980000000,setpts=PTS-STARTPTS,scale=640:360"
+        "[0:3]trim=start=3.980000000,setpts=PTS-round(4.000000000/TB),scale=640:360"
     )
     assert "fast_bilinear" not in option(words, "-filter_complex")
 
