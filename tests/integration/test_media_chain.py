@@ -182,6 +182,7 @@ CLIPS: dict[str, Callable[[Path], Path]] = {
     "fragmented": clips.make_fragmented,
     "AVI": clips.make_avi,
     "interlaced": clips.make_interlaced,
+    "cover and time codes": clips.make_cluttered,
 }
 
 

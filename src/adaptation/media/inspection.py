@@ -11,7 +11,7 @@ from adaptation.errors import SourceError
 from adaptation.media.container import check_complete, truncated
 from adaptation.media.fields import LOOK, LOOK_SECONDS, Look, is_pulled_down, look_start
 from adaptation.media.picture import hdr_kind
-from adaptation.media.probe import Source, VideoTrack, parse_source, peak_nits
+from adaptation.media.probe import Source, VideoTrack, is_cover, parse_source, peak_nits
 from adaptation.media.timeline import SeekPoint, Timeline, timeline
 
 TRUSTED_DURATIONS = frozenset({"mov", "matroska", "avi", "asf", "flv"})
@@ -77,7 +77,9 @@ class Inspection:
             if stream.get("time_base", "0/1")[:2] != "0/":
                 self._time_bases[index] = Fraction(stream["time_base"])
                 self._extents[index] = _Extent()
-            if stream.get("codec_type") in ("audio", "video") and "duration" in stream:
+            # A cover is announced as long as the film, but is a single picture.
+            is_track = stream.get("codec_type") in ("audio", "video") and not is_cover(stream)
+            if is_track and "duration" in stream:
                 self._announced[index] = float(stream["duration"])
 
     @property

@@ -138,13 +138,14 @@ def parse_source(document: Mapping[str, Any]) -> Source:
 
 def _main_picture(streams: Sequence[Mapping[str, Any]]) -> VideoTrack | None:
     """The default picture, else the largest; cover art and thumbnails are none."""
-    pictures = [s for s in streams if s.get("codec_type") == "video" and not _is_cover(s)]
+    pictures = [s for s in streams if s.get("codec_type") == "video" and not is_cover(s)]
     if not pictures:
         return None
     return _video(max(pictures, key=_preference))
 
 
-def _is_cover(stream: Mapping[str, Any]) -> bool:
+def is_cover(stream: Mapping[str, Any]) -> bool:
+    """Whether a video stream is cover art or a thumbnail, in ffprobe's words."""
     disposition: Mapping[str, Any] = stream.get("disposition", {})
     return any(
         disposition.get(kind) for kind in ("attached_pic", "timed_thumbnails", "still_image")
@@ -162,6 +163,7 @@ def _is_audio(stream: Mapping[str, Any]) -> bool:
 
 
 def _video(stream: Mapping[str, Any]) -> VideoTrack:
+    _check_dolby_vision(stream)
     rotation = _rotation(stream)
     width, height = _display_size(stream, rotation)
     return VideoTrack(
@@ -206,6 +208,19 @@ def _has_alpha(stream: Mapping[str, Any]) -> bool:
     tags = {str(name).lower(): value for name, value in stream.get("tags", {}).items()}
     is_tagged = str(tags.get("alpha_mode", "0")) == "1"
     return is_tagged or bool(ALPHA_FORMAT.match(str(stream.get("pix_fmt", ""))))
+
+
+def _check_dolby_vision(stream: Mapping[str, Any]) -> None:
+    """Refuse pictures that are neither SDR, HDR10 nor HLG without Dolby's own processing."""
+    for side_data in stream.get("side_data_list", []):
+        # Compatibility 0: coded in a colour space of its own, green and violet for everybody else.
+        if side_data.get("dv_bl_signal_compatibility_id") == 0:
+            raise SourceError(
+                f"the picture is Dolby Vision profile {side_data.get('dv_profile')}, "
+                "which only Dolby's own decoders show in its colours",
+                code="source_dolby_vision",
+                hint="Export it as HDR10, HLG, SDR, or Dolby Vision profile 8.",
+            )
 
 
 def _display_size(stream: Mapping[str, Any], rotation: int) -> tuple[int, int]:
