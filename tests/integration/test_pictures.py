@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -165,6 +166,42 @@ def test_the_stated_peak_of_pq_is_read_from_the_pictures(
     source, _ = ffmpeg.inspect(clip, clips.tools(), Inspection())
     assert source.video is not None
     assert source.video.peak_nits == nits
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_the_bitstream_itself_says_the_same_of_hdr_made_sdr(codec: str, tmp_path: Path) -> None:
+    command = f"-vf {BT2020}=smpte2084,format=yuv420p10le {X265}:max-cll=1200,400 a.mp4"
+    clip = colours.paint(tmp_path, [in_pq(colour) for colour in PATCHES], command, depth=10)
+    made, _ = encode(clip, codec=codec)
+    annex_b = f"-i {made.name} -c copy -bsf:v {codec}_mp4toannexb bare.{codec}"
+    for path in (made, clips.ffmpeg(tmp_path, annex_b)):
+        found = labels(path)
+        named = {name: LABELS[name] for name in LABELS if name.startswith("color_")}
+        assert {name: found[name] for name in named} == named
+    # Neither the display it was graded on nor its light levels are those of what we made.
+    kinds = {entry["side_data_type"] for entry in first_frame(made).get("side_data_list", [])}
+    assert all("SEI" in kind for kind in kinds)
+
+
+def first_frame(path: Path) -> dict[str, Any]:
+    """What ffprobe says of the first frame."""
+    command = [str(clips.tools().ffprobe), "-v", "error", "-read_intervals", "%+#1"]
+    command += ["-of", "json", "-show_frames", str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, timeout=60)
+    frame: dict[str, Any] = json.loads(done.stdout)["frames"][0]
+    return frame
+
+
+def test_hdr_of_an_odd_size_that_was_held_upright_is_shown_as_it_is(tmp_path: Path) -> None:
+    patches = [in_hlg(colour) for colour in PATCHES]
+    odd = f"-vf {BT2020}=arib-std-b67,crop=319:179:0:0:exact=1,format=yuv444p10le {X265} a.mp4"
+    stored = colours.paint(tmp_path, patches, odd, depth=10)
+    turn = f"-display_rotation -90 -i {stored.name} -c copy turned.mp4"
+    made, _ = encode(clips.ffmpeg(tmp_path, turn), height=318)
+    found = colours.measure(made, columns=colours.ROWS, rows=colours.COLUMNS)
+    assert_alike(found, [coded(PATCHES[number]) for number in TURNS[90]])
+    facts = judges.streams(made)[0]
+    assert (facts["width"], facts["height"]) == (178, 318)
 
 
 RAMP = 32
