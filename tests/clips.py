@@ -78,6 +78,14 @@ def make_rotated(folder: Path) -> Path:
     return ffmpeg(folder, f"-display_rotation 90 -i {upright.name} -c copy rotated.mp4")
 
 
+def make_cluttered(folder: Path) -> Path:
+    """Picture and sound between a larger cover and time code: `-map 1 -map 0 -timecode …`."""
+    plain = make_plain(folder)
+    cover = ffmpeg(folder, f"{picture('640x360')} -frames:v 1 cover.png")
+    order = "-map 1 -map 0 -disposition:v:0 attached_pic -timecode 01:00:00:00"
+    return ffmpeg(folder, f"-i {plain.name} -i {cover.name} {order} -c copy cluttered.mp4")
+
+
 def make_wide_pixels(folder: Path) -> Path:
     """PAL as in DVDs: 720x576 stored with pixels of 64:45, shown as 1024x576."""
     video = f"{picture('720x576')} -vf setsar=64/45 {X264}"

@@ -276,6 +276,39 @@ def test_two_languages_are_told_apart_everywhere(tmp_path: Path) -> None:
     check_decodes(asset)
 
 
+def test_half_of_the_frames_are_left_out_on_request(tmp_path: Path) -> None:
+    fast = f"{clips.picture(rate='60000/1001')} {clips.beep()} {clips.X264} -bf 2 -c:a aac fast.mp4"
+    source = clips.ffmpeg(tmp_path / "clip", fast)
+    asset = encode(source, tmp_path / "asset", "--max-frame-rate", "30", *FAST)
+    frames = int(asset.source_picture["nb_read_packets"])
+    for streams, complaints in asset.decoded.values():
+        assert complaints == ""
+        for stream in streams:
+            if stream.kind == "video":
+                assert len(stream.starts) == -(-frames // 2)
+                assert_lasts(asset.source_picture, stream.duration_seconds)
+    for track in [*asset.pictures, *judges.dash_tracks(asset.folder)]:
+        if track.size != (0, 0):
+            assert float(track.frame_rate) == pytest.approx(30_000 / 1001, abs=0.001)
+    assert judges.record(asset.folder)["parameters"]["max_frame_rate"] == 30
+    check_files(asset)
+
+
+def test_surround_sound_is_made_on_request(real_clips: dict[str, Path], tmp_path: Path) -> None:
+    options = ("--surround", "--rendition", "180:300", *FAST)
+    asset = encode(real_clips["bigbuckbunny.mp4"], tmp_path / "asset", *options)
+    names = ["audio_und", "audio_und_51"]
+    assert [track.name for track in asset.sounds] == names
+    for track, channels in zip(asset.sounds, (2, 6), strict=True):
+        facts = asset.probed(track)
+        assert facts["channels"] == channels
+        assert_lasts(asset.source_sounds[0], sum(track.durations, Fraction(0)))
+    assert [track.name for track in judges.dash_tracks(asset.folder)][1:] == names
+    check_files(asset)
+    for _, complaints in asset.decoded.values():
+        assert complaints == ""
+
+
 def test_a_manifest_decodes_from_wherever_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

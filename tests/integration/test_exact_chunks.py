@@ -18,11 +18,12 @@ from adaptation.errors import ToolError
 from adaptation.media import dash, hls
 from adaptation.media.cascade import Rung, chunk_command
 from adaptation.media.chunk import Chunk, cut_chunks, is_indexed
-from adaptation.media.encode import audio_command, keyframes, reorder_depth
+from adaptation.media.encode import keyframes, reorder_depth
 from adaptation.media.inspection import Inspection
 from adaptation.media.probe import Source
 from adaptation.media.rendition import Rendition, target_size
 from adaptation.media.segment import PictureSegmenter, SoundSegmenter, plan_pictures
+from adaptation.media.sound import audio_command
 from adaptation.media.timeline import Timeline
 from adaptation.media.verify import check_chunk
 from segments import index_folder
@@ -73,6 +74,19 @@ def lose_the_head(clip: Path) -> Path:
     cut = clip.with_name("headless.ts")
     cut.write_bytes(whole[packets * TRANSPORT_PACKET :])
     return cut
+
+
+def change_on_the_way(clip: Path) -> Path:
+    """A stream that goes on with other pictures, as between programmes: larger, in full range."""
+    again = f"-copyts -i {clip.name} -an -muxdelay 0 -muxpreload 0 {X264} -bf 2 -g 30"
+    before = clips.ffmpeg(clip.parent, f"{again} -vf trim=end_frame=60 before.ts")
+    other = "trim=start_frame=60,scale=480:270:out_range=pc,format=yuvj420p"
+    after = clips.ffmpeg(
+        clip.parent, f"{again.replace('yuv420p', 'yuvj420p')} -vf {other} after.ts"
+    )
+    joined = clip.with_name("joined.ts")
+    joined.write_bytes(before.read_bytes() + after.read_bytes())
+    return joined
 
 
 N = bar_codes.numbered
@@ -150,6 +164,7 @@ UGLY: dict[str, Ugly] = {
     "gap in TS": Ugly(
         f"{N(before=HOLE)} {sound()} -fps_mode vfr {X264} -bf 2 -g 25 {AAC} a.ts", 94
     ),
+    "TS that changes on the way": Ugly(f"{N()} {X264} -bf 2 -g 30 a.ts", 125, 0, change_on_the_way),
     "FLV": Ugly(f"{N()} {sound()} {X264} -bf 2 -g 30 {AAC} -ar 44100 a.flv", 125),
 }
 
@@ -168,11 +183,17 @@ class Made:
     """Of each chunk, one for each rendition."""
 
 
-def plan(ugly: Ugly, folder: Path, renditions: tuple[Rendition, ...] = RENDITIONS) -> Made:
+def plan(
+    ugly: Ugly,
+    folder: Path,
+    renditions: tuple[Rendition, ...] = RENDITIONS,
+    max_frame_rate: float = 240,
+) -> Made:
     """Cut a source into four chunks, whose bounds do not care for its key frames."""
     clip = ugly.then(clips.ffmpeg(folder, ugly.command))
     inspection = Inspection()
     source, timeline = ffmpeg.inspect(clip, clips.tools(), inspection)
+    timeline = timeline.limited(max_frame_rate)
     starts = keyframes(timeline, SEGMENT_SECONDS)
     bounds = [starts[len(starts) * number // CHUNKS] for number in range(CHUNKS)]
     exact = is_indexed(source.format_name)
@@ -310,3 +331,31 @@ def test_frames_lost_by_reading_too_late_do_not_pass(name: str, tmp_path: Path) 
     with pytest.raises(ToolError) as caught:
         check_chunk(ffmpeg.packets(made.files[2][0], clips.tools()), made.timeline, chunk)
     assert caught.value.code == "output_mismatch"
+
+
+THINNED = {
+    "59.94 fps": 29.97,
+    "120 fps": 50,
+    "variable rate": 12,
+    "open GOP of MPEG-2 in TS": 10,
+    "TS at its wrap": 12.5,
+    "late video": 20,
+    "gap in TS": 10,
+    "interlaced": 12.5,
+}
+"""Kinds of sources with the frame rate that they are brought down to."""
+FAST = Ugly(f"{N(rate='120', seconds=2)} {X264} -bf 2 -g 50 a.mp4", 240)
+
+
+@pytest.mark.parametrize("name", THINNED, ids=lambda name: name.replace(" ", "_"))
+def test_frames_are_left_out_evenly_over_the_joins(name: str, tmp_path: Path) -> None:
+    ugly = UGLY.get(name, FAST)
+    made = plan(ugly, tmp_path, RENDITIONS[1:], THINNED[name])
+    factor = made.timeline.thinning
+    assert factor > 1
+    found = []
+    for chunk, files in zip(made.chunks, made.files, strict=True):
+        encode(made, chunk, files, RENDITIONS[1:])
+        check_chunk(ffmpeg.packets(files[0], clips.tools()), made.timeline, chunk)
+        found += bar_codes.read(files, tmp_path)[0]
+    assert found == list(range(ugly.first, ugly.first + ugly.frames, factor))

@@ -17,17 +17,17 @@ import pytest
 from lxml import etree
 
 import clips
+import judges
 from adaptation.adapters import ffmpeg, follower
 from adaptation.errors import OutputError, SourceError, ToolError
 from adaptation.media import dash, hls, verify
 from adaptation.media.asset import Origin, asset_text
 from adaptation.media.cascade import Rung, chunk_command
 from adaptation.media.chunk import cut_chunks
-from adaptation.media.encode import audio_command, keyframes
+from adaptation.media.encode import keyframes
 from adaptation.media.index import Track
 from adaptation.media.inspection import Inspection
-from adaptation.media.package import audio_names
-from adaptation.media.probe import AudioTrack, Source
+from adaptation.media.probe import Source
 from adaptation.media.rendition import Rendition, target_size
 from adaptation.media.segment import (
     PictureSegmenter,
@@ -35,6 +35,7 @@ from adaptation.media.segment import (
     plan_pictures,
     reorder_depth,
 )
+from adaptation.media.sound import Sound, audio_command, plan_sounds
 from adaptation.media.timeline import Timeline
 from segments import index_folder
 
@@ -63,14 +64,16 @@ class Made:
         return [track for track in self.tracks if track.kind == "audio"]
 
 
-def make_asset(clip: Path, folder: Path, rungs: tuple[Rendition, ...] = RUNGS) -> Made:
+def make_asset(
+    clip: Path, folder: Path, rungs: tuple[Rendition, ...] = RUNGS, *, surround: bool = False
+) -> Made:
     """The whole chain, as the workflow's tasks do it one by one."""
     source, timeline = ffmpeg.inspect(clip, clips.tools(), Inspection())
     made = Made(clip, folder, source, timeline, [])
     for rung in rungs:
         made.tracks.append(make_picture(made, rung))
-    for sound, name in zip(source.audio, audio_names(source.audio), strict=True):
-        made.tracks.append(make_sound(made, sound, name))
+    for sound in plan_sounds(source.audio, surround=surround):
+        made.tracks.append(make_sound(made, sound))
     for track in made.tracks:
         playlist = folder / track.folder / hls.PLAYLIST_NAME
         playlist.write_text(hls.media_playlist(track))
@@ -99,18 +102,19 @@ def make_picture(made: Made, rung: Rendition) -> Track:
     return track
 
 
-def make_sound(made: Made, sound: AudioTrack, name: str) -> Track:
-    encoded = made.folder / f"{name}.mp4"
+def make_sound(made: Made, sound: Sound) -> Track:
+    encoded = made.folder / f"{sound.name}.mp4"
+    (source,) = (track for track in made.source.audio if track.index == sound.stream_index)
     command = audio_command(
-        sound, made.timeline, input_path=made.clip, output_path=encoded, bitrate=96_000
+        source, made.timeline, input_path=made.clip, output_path=encoded, layout=sound.layout
     )
     ffmpeg.encode(command, clips.tools(), expected_seconds=1.0)
-    expected = sound.end_seconds - float(made.timeline.start_seconds)
+    expected = source.end_seconds - float(made.timeline.start_seconds)
     verify.check_audio(ffmpeg.packets(encoded, clips.tools()), expected)
     starts = keyframes(made.timeline, SEGMENT_SECONDS)
     points = [made.timeline.since_start(frame) for frame in starts]
-    track = segment(made, encoded, SoundSegmenter(points, SEGMENT_SECONDS), name)
-    return replace(track, language=sound.language, title=sound.title)
+    track = segment(made, encoded, SoundSegmenter(points, SEGMENT_SECONDS), sound.name)
+    return replace(track, language=sound.language, title=sound.title, stereo_name=sound.stereo_name)
 
 
 def segment(made: Made, encoded: Path, segmenter: follower.Segmenter, name: str) -> Track:
@@ -178,6 +182,7 @@ CLIPS: dict[str, Callable[[Path], Path]] = {
     "fragmented": clips.make_fragmented,
     "AVI": clips.make_avi,
     "interlaced": clips.make_interlaced,
+    "cover and time codes": clips.make_cluttered,
 }
 
 
@@ -441,3 +446,30 @@ def test_a_path_with_odd_characters_is_only_a_path(plain: Path, tmp_path: Path) 
     odd.write_bytes(plain.read_bytes())
     made = make_asset(odd, tmp_path / "e,f" / "asset", RUNGS[1:])
     assert {track.name for track in made.tracks} == {"low", "audio_und"}
+
+
+def test_surround_sound_stands_beside_the_stereo_in_both_manifests(tmp_path: Path) -> None:
+    tones = "|".join(f"0.2*sin({pitch}*PI*t)" for pitch in (400, 500, 600, 80, 700, 800))
+    sound = f"-f lavfi -i \"aevalsrc='{tones}':c=5.1:s=48000:d=1.2\" {clips.beep()}"
+    languages = "-metadata:s:a:0 language=eng -metadata:s:a:1 language=fra"
+    code = f"-map 0 -map 1 -map 2 {clips.X264} -c:a aac {languages} surround.mp4"
+    clip = clips.ffmpeg(tmp_path / "clip", f"{clips.picture()} {sound} {code}")
+    made = make_asset(clip, tmp_path / "asset", RUNGS[1:], surround=True)
+    assert [(track.name, track.channels) for track in made.sounds] == [
+        ("audio_en", 2),
+        ("audio_fr", 2),
+        ("audio_en_51", 6),
+    ]
+    for track in made.sounds:
+        (facts,) = judges.streams(joined(made, track))
+        assert facts["channels"] == track.channels
+        assert facts["channel_layout"] == {2: "stereo", 6: "5.1"}[track.channels]
+        assert facts["tags"]["language"] == track.language
+        assert float(facts["duration"]) == pytest.approx(1.2, abs=TOLERANCE_SECONDS)
+    test_both_manifests_decode_without_a_word(made)
+    test_both_manifests_name_the_same_files_and_no_other_exists(made)
+    sounds = [s for s in judges.streams(made.folder / hls.MASTER_NAME) if "channels" in s]
+    assert {sound["channels"] for sound in sounds} == {2, 6}
+    dashed = etree.parse(made.folder / dash.MANIFEST_NAME)
+    configured = [entry.get("value") for entry in dashed.iter(f"{MPD}AudioChannelConfiguration")]
+    assert configured == ["2", "2", "6"]

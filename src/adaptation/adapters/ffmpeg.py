@@ -50,6 +50,28 @@ class Inspection(Protocol[T_co]):
     def read_headers(self, document: Mapping[str, Any]) -> None:
         """Take ffprobe's format and streams."""
 
+    @property
+    def needs_first_frame(self) -> bool:
+        """Whether the headers lack what the first frame may tell."""
+
+    def read_first_frame(self, document: Mapping[str, Any]) -> None:
+        """Take ffprobe's answer about the first frame."""
+
+    @property
+    def look_start(self) -> float | None:
+        """Second of the source to look at its pictures from; none when that is not needed."""
+
+    @property
+    def look_filters(self) -> str:
+        """Filters that print what they see, for `read_look`."""
+
+    @property
+    def look_seconds(self) -> float:
+        """How much to look at."""
+
+    def read_look(self, line: str) -> None:
+        """Take one line of what the filters print."""
+
     def read_packet(self, line: str) -> None:
         """Take one packet: `stream_index,pts,dts,duration,size,flags`."""
 
@@ -111,6 +133,10 @@ def inspect(path: Path, tools: Tools, inspection: Inspection[T_co]) -> T_co:
             hint="Check the path and its permissions.",
         ) from error
     inspection.read_headers(_headers(path, tools))
+    if inspection.needs_first_frame:
+        inspection.read_first_frame(_first_frame(path, tools, inspection.video_index))
+    if inspection.look_start is not None:
+        _look(path, tools, inspection, inspection.look_start)
     entries = _show("packet=stream_index,pts,dts,duration,size,flags")
     _probe(path, tools, entries, inspection.read_packet)
     if inspection.times_missing:
@@ -122,6 +148,26 @@ def _headers(path: Path, tools: Tools) -> Mapping[str, Any]:
     printed = _probe(path, tools, ["-of", "json", "-show_format", "-show_streams"], None)
     document: Mapping[str, Any] = json.loads(printed.stdout or "{}")
     return document
+
+
+def _first_frame(path: Path, tools: Tools, index: int) -> Mapping[str, Any]:
+    which = ["-select_streams", str(index), "-read_intervals", "%+#1"]
+    printed = _probe(path, tools, [*which, "-of", "json", "-show_frames"], None)
+    document: Mapping[str, Any] = json.loads(printed.stdout or "{}")
+    return document
+
+
+def _look(path: Path, tools: Tools, inspection: Inspection[T_co], start: float) -> None:
+    """Decode a few seconds through filters that say what they see."""
+    # Damaged pictures are no reason to stop, nor is a look that sees nothing.
+    piece = ["-max_error_rate", "1", "-noaccurate_seek", "-ss", f"{start:.3f}"]
+    piece += ["-t", str(inspection.look_seconds)]
+    argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error"]
+    argv += _guarded([*piece, "-i", _url(path)], SOURCE_FORMATS)
+    argv += ["-map", f"0:{inspection.video_index}", "-vf", inspection.look_filters]
+    run(
+        [*argv, "-f", "null", "-"], on_line=inspection.read_look, limits=Limits(None, STALL_SECONDS)
+    )
 
 
 def _read_frames(path: Path, tools: Tools, inspection: Inspection[T_co]) -> None:

@@ -32,6 +32,10 @@ class Request:
     """The encoder's speed: ultrafast to slow, which gives better pictures; else veryfast."""
     verify: Literal["samples", "full"] = "samples"
     """How much of each track is decoded as proof: samples of it when not given."""
+    max_frame_rate: float | None = None
+    """Leave out every second frame, or more, to come to this rate: 1 to 240; all when not given."""
+    surround: bool = False
+    """Also make 5.1 of sound that has it; stereo is made in any case."""
     overwrite: bool = False
     """Replace another asset in OUTPUT; nothing but an asset is ever replaced."""
     metadata: str | None = None
@@ -48,6 +52,8 @@ class Request:
             "segment_seconds": self.segment_seconds,
             "preset": self.preset,
             "verify": self.verify,
+            "max_frame_rate": self.max_frame_rate,
+            "surround": self.surround,
             "empty_target": self.overwrite,
             "metadata": _metadata(self.metadata),
         }

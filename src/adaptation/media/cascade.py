@@ -10,17 +10,16 @@ from adaptation.media.chunk import Chunk
 from adaptation.media.encode import (
     TIMESCALE,
     decimal,
-    deinterlacing,
     forced_key_frames,
     frame_times,
     input_options,
     no_other_key_frames,
     output_options,
     parameters_option,
-    picture_filters,
     reordering,
     video_encoder,
 )
+from adaptation.media.picture import decoder_options, deinterlacing, picture_filters
 from adaptation.media.probe import Source, VideoTrack
 from adaptation.media.rendition import Rendition
 from adaptation.media.timeline import Timeline
@@ -75,6 +74,7 @@ def chunk_command(
     return [
         # Encoders need the cores; decoding and scaling never hold them up.
         *("-filter_complex_threads", "1", "-threads", "1"),
+        *decoder_options(source.video),
         *_seek(chunk),
         *input_options(input_path),
         *("-filter_complex", cascade_filter(source.video, timeline, chunk, cascade)),
@@ -94,7 +94,8 @@ def cascade_filter(
         rungs: largest first.
     """
     # Fields are put together before the cut: that needs the frames before and after.
-    first = [*deinterlacing(video), _trim(timeline, chunk), "setpts=PTS-STARTPTS"]
+    first = [*deinterlacing(video), _trim(timeline, chunk), *_thinned(timeline)]
+    first += [_from_zero(timeline, chunk)]
     first += picture_filters(video, rungs[0].size)
     stages = [f"[0:{video.index}]{','.join(first)}{_ends(rungs, 0)}"]
     for number, rung in enumerate(rungs[1:], start=1):
@@ -119,6 +120,18 @@ def _trim(timeline: Timeline, chunk: Chunk) -> str:
     if chunk.end_frame < len(timeline):
         words += f":end={_cut(timeline, chunk.end_frame)}"
     return words
+
+
+def _from_zero(timeline: Timeline, chunk: Chunk) -> str:
+    # By the plan, not by the first frame that comes: the filters begin anew, and see another
+    # first frame, when a source changes its size or its colours on the way.
+    first = timeline.start_seconds + timeline.since_start(chunk.first_frame)
+    return f"setpts=PTS-round({decimal(first)}/TB)"
+
+
+def _thinned(timeline: Timeline) -> list[str]:
+    """Each frame of the timeline and none between; a chunk begins with one of them."""
+    return [f"select=not(mod(n\\,{timeline.thinning}))"] if timeline.thinning > 1 else []
 
 
 def _cut(timeline: Timeline, frame: int) -> str:

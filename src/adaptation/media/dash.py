@@ -58,7 +58,10 @@ def manifest(tracks: Sequence[Track], growth: Growth | None = None) -> str:
     etree.SubElement(root, "BaseURL").text = "./"
     period = etree.SubElement(root, "Period", id="0", start="PT0S")
     _pictures(period, pictures)
-    for number, (track, label) in enumerate(zip(sounds, track_labels(sounds), strict=True)):
+    stereo = [track for track in sounds if not track.stereo_name]
+    labels = dict(zip((track.name for track in stereo), track_labels(stereo), strict=True))
+    for number, track in enumerate(sounds):
+        label = labels.get(track.name) or f"{labels[track.stereo_name]} (5.1)"
         _sound(period, track, label, number)
     text = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     return text.decode()
@@ -131,6 +134,9 @@ def _sound(period: etree._Element, track: Track, label: str, number: int) -> Non
         segmentAlignment="true",
         startWithSAP="1",
     )
+    if track.stereo_name:
+        # Below the usual 1: surround sound is for whoever asks for it.
+        adaptation_set.set("selectionPriority", "0")
     _role(adaptation_set, is_main=number == 0)
     etree.SubElement(adaptation_set, "Label").text = label
     representation = _representation(

@@ -34,6 +34,8 @@ class ExpectedTrack:
     """ISO 639 code of sound."""
     title: str = ""
     """Name of sound for people."""
+    stereo_name: str = ""
+    """Of surround sound: the track that is the same in stereo."""
 
 
 def growing_track(expected: ExpectedTrack, init: bytes, spans: Sequence[Span]) -> Track:
@@ -70,5 +72,6 @@ def growing_track(expected: ExpectedTrack, init: bytes, spans: Sequence[Span]) -
         title=expected.title,
         channels=header.channels,
         sample_rate=header.sample_rate,
+        stereo_name=expected.stereo_name,
         bandwidth_limit=int(expected.bitrate * BUFFER_FACTOR),
     )

@@ -16,7 +16,9 @@ MASTER_NAME = "master.m3u8"
 PLAYLIST_NAME = "playlist.m3u8"
 """File of each track's playlist, inside its folder."""
 AUDIO_GROUP = "audio"
-"""Group of all sound tracks."""
+"""Group of all sound tracks in stereo."""
+SURROUND_GROUP = "audio_51"
+"""Group of the same sound in 5.1, where it has that."""
 
 
 def media_playlist(track: Track, growing_target: int | None = None) -> str:
@@ -53,17 +55,41 @@ def master_playlist(tracks: Sequence[Track]) -> str:
 
     Args:
         tracks: at least one picture; the first sound track is the default.
+
+    Each rendition is listed once with the stereo sound and, if there is any, once with the
+    surround sound: so its bandwidth is true for both, and players choose what they can play.
     """
     pictures = sorted(
         (track for track in tracks if track.kind == "video"), key=lambda t: -t.peak_bandwidth
     )
     sounds = [track for track in tracks if track.kind == "audio"]
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    for number, (track, label) in enumerate(zip(sounds, track_labels(sounds), strict=True)):
-        lines.append(_media(track, label, is_default=number == 0))
-    for track in pictures:
-        lines += [_stream(track, sounds), f"{track.folder}/{PLAYLIST_NAME}"]
+    groups = _audio_groups(sounds)
+    for group, members in groups.items():
+        labels = track_labels(groups[AUDIO_GROUP])
+        for number, (track, label) in enumerate(zip(members, labels, strict=True)):
+            lines.append(_media(track, group, label, is_default=number == 0))
+    for group in groups or [""]:
+        members = groups.get(group, [])
+        for track in pictures:
+            lines += [_stream(track, group, members), f"{track.folder}/{PLAYLIST_NAME}"]
     return _text(lines)
+
+
+def _audio_groups(sounds: Sequence[Track]) -> dict[str, list[Track]]:
+    """The members of each group of sound.
+
+    All groups have the same members but for their channels (RFC 8216 §4.3.4.2.1): what has no
+    surround sound is in that group in stereo.
+    """
+    if not sounds:
+        return {}
+    stereo = [track for track in sounds if not track.stereo_name]
+    wide = {track.stereo_name: track for track in sounds if track.stereo_name}
+    groups = {AUDIO_GROUP: stereo}
+    if wide:
+        groups[SURROUND_GROUP] = [wide.get(track.name, track) for track in stereo]
+    return groups
 
 
 def track_labels(tracks: Sequence[Track]) -> list[str]:
@@ -76,9 +102,9 @@ def track_labels(tracks: Sequence[Track]) -> list[str]:
     return labels
 
 
-def _media(track: Track, label: str, *, is_default: bool) -> str:
+def _media(track: Track, group: str, label: str, *, is_default: bool) -> str:
     tag = language_tag(track.language)
-    attributes = ["TYPE=AUDIO", f'GROUP-ID="{AUDIO_GROUP}"']
+    attributes = ["TYPE=AUDIO", f'GROUP-ID="{group}"']
     attributes += [f'LANGUAGE="{tag}"'] if tag != UNKNOWN_LANGUAGE else []
     attributes += [
         f'NAME="{label}"',
@@ -90,7 +116,7 @@ def _media(track: Track, label: str, *, is_default: bool) -> str:
     return f"#EXT-X-MEDIA:{','.join(attributes)}"
 
 
-def _stream(track: Track, sounds: Sequence[Track]) -> str:
+def _stream(track: Track, group: str, sounds: Sequence[Track]) -> str:
     """Rates are of the picture with the most expensive sound, RFC 8216 §4.3.4.2."""
     peak = track.peak_bandwidth + max((s.peak_bandwidth for s in sounds), default=0)
     average = track.average_bandwidth + max((s.average_bandwidth for s in sounds), default=0)
@@ -104,7 +130,7 @@ def _stream(track: Track, sounds: Sequence[Track]) -> str:
         "VIDEO-RANGE=SDR",
         "CLOSED-CAPTIONS=NONE",
     ]
-    attributes += [f'AUDIO="{AUDIO_GROUP}"'] if sounds else []
+    attributes += [f'AUDIO="{group}"'] if group else []
     return f"#EXT-X-STREAM-INF:{','.join(attributes)}"
 
 

@@ -90,6 +90,8 @@ class Track:
     """Hertz; 0 for pictures."""
     bandwidth_limit: int = 0
     """Bits per second that may still be reached while the track grows; 0 once it is whole."""
+    stereo_name: str = ""
+    """Of surround sound: the track that is the same in stereo."""
 
     @property
     def duration_seconds(self) -> Fraction:

@@ -9,7 +9,9 @@ from typing import Any, BinaryIO
 
 from adaptation.errors import SourceError
 from adaptation.media.container import check_complete, truncated
-from adaptation.media.probe import Source, VideoTrack, parse_source
+from adaptation.media.fields import LOOK, LOOK_SECONDS, Look, is_pulled_down, look_start
+from adaptation.media.picture import hdr_kind
+from adaptation.media.probe import Source, VideoTrack, is_cover, parse_source, peak_nits
 from adaptation.media.timeline import SeekPoint, Timeline, timeline
 
 TRUSTED_DURATIONS = frozenset({"mov", "matroska", "avi", "asf", "flv"})
@@ -44,6 +46,7 @@ class Inspection:
         self._frames: dict[int, int] = {}
         self._first_key: int | None = None
         self._seek_points: list[SeekPoint] = []
+        self._look: Look | None = None
         self.times_missing = False
         """Whether frames came without a time: then `read_frame` must see all frames instead."""
 
@@ -74,8 +77,36 @@ class Inspection:
             if stream.get("time_base", "0/1")[:2] != "0/":
                 self._time_bases[index] = Fraction(stream["time_base"])
                 self._extents[index] = _Extent()
-            if stream.get("codec_type") in ("audio", "video") and "duration" in stream:
+            # A cover is announced as long as the film, but is a single picture.
+            is_track = stream.get("codec_type") in ("audio", "video") and not is_cover(stream)
+            if is_track and "duration" in stream:
                 self._announced[index] = float(stream["duration"])
+
+    @property
+    def needs_first_frame(self) -> bool:
+        """Whether the headers lack what a decoded frame may tell: the peak of PQ."""
+        video = self._picture()
+        return hdr_kind(video) == "pq" and not video.peak_nits
+
+    def read_first_frame(self, document: Mapping[str, Any]) -> None:
+        """Take the answer of `ffprobe -of json -show_frames` for the first frame."""
+        frames = document.get("frames", [])
+        side_data = frames[0].get("side_data_list", []) if frames else []
+        self._video = replace(self._picture(), peak_nits=peak_nits(side_data))
+
+    @property
+    def look_start(self) -> float | None:
+        """Second of the source to look at its pictures from; none when that is not needed."""
+        seconds = self._source.duration_seconds if self._source else 0.0
+        return look_start(self._picture(), seconds)
+
+    look_filters = LOOK
+    look_seconds = float(LOOK_SECONDS)
+
+    def read_look(self, line: str) -> None:
+        """Take one line that the filters `fields.LOOK` print."""
+        self._look = self._look or Look()
+        self._look.read(line)
 
     def read_packet(self, line: str) -> None:
         """Take one packet as `ffprobe -of csv=p=0` prints it.
@@ -134,7 +165,7 @@ class Inspection:
         frames = timeline(self._time_bases[video.index], self._frames, self._frames.get(last, 0))
         if frames is None:
             raise _no_picture("its video track has no frame that can be shown")
-        source = self._measured(frames)
+        source = replace(self._measured(frames), video=self._judged(video, frames))
         self._check_announced(source)
         return source, frames
 
@@ -152,6 +183,11 @@ class Inspection:
         if self._video is None:
             raise _no_picture("it has no video track")
         return self._video
+
+    def _judged(self, video: VideoTrack, frames: Timeline) -> VideoTrack:
+        """The picture with what was seen of its fields."""
+        judged = self._look.judged(video) if self._look else video
+        return replace(judged, telecine="soft") if is_pulled_down(frames) else judged
 
     def _seconds(self, index: int) -> tuple[float, float]:
         """Start and end of a stream; (0, 0) when it has no packets."""

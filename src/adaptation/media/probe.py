@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -13,6 +14,10 @@ UNKNOWN_LANGUAGE = "und"
 """ISO 639-2: undetermined."""
 INTERLACED = frozenset({"tt", "bb", "tb", "bt"})
 """ffprobe's words for pictures made of two fields."""
+NOT_STATED = frozenset({"", "unknown", "unspecified", "reserved", "none"})
+"""ffprobe's words for a fact that a stream does not state."""
+ALPHA_FORMAT = re.compile(r"(yuva|gbrap|ya8|ya16|rgba|bgra|argb|abgr|pal8|ayuv|vuya|uyva)")
+"""How FFmpeg's names of pixel formats with an alpha channel begin."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,22 @@ class VideoTrack:
     """FFmpeg's name of the matrix, such as `bt709`; empty when not stated."""
     interlaced: bool
     """Whether the pictures are made of two fields."""
+    primaries: str = ""
+    """FFmpeg's name of the primary colours, such as `bt2020`; empty when not stated."""
+    transfer: str = ""
+    """FFmpeg's name of the curve, such as `smpte2084`; empty when not stated."""
+    color_range: str = ""
+    """`tv` (16 to 235) or `pc` (0 to 255); empty when not stated."""
+    has_alpha: bool = False
+    """Whether parts of the picture may be transparent."""
+    peak_nits: int = 0
+    """The brightest light of an HDR master in cd/m²; 0 when not stated."""
+    field_order: str = ""
+    """ffprobe's word, such as `progressive` or `tt`; empty when not stated."""
+    parity: str = ""
+    """`tff` or `bff` for fields that were only found by looking; frames tell of others."""
+    telecine: str = ""
+    """`soft` or `hard` when film at 24 frames is shown by repeated fields; else empty."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +138,14 @@ def parse_source(document: Mapping[str, Any]) -> Source:
 
 def _main_picture(streams: Sequence[Mapping[str, Any]]) -> VideoTrack | None:
     """The default picture, else the largest; cover art and thumbnails are none."""
-    pictures = [s for s in streams if s.get("codec_type") == "video" and not _is_cover(s)]
+    pictures = [s for s in streams if s.get("codec_type") == "video" and not is_cover(s)]
     if not pictures:
         return None
     return _video(max(pictures, key=_preference))
 
 
-def _is_cover(stream: Mapping[str, Any]) -> bool:
+def is_cover(stream: Mapping[str, Any]) -> bool:
+    """Whether a video stream is cover art or a thumbnail, in ffprobe's words."""
     disposition: Mapping[str, Any] = stream.get("disposition", {})
     return any(
         disposition.get(kind) for kind in ("attached_pic", "timed_thumbnails", "still_image")
@@ -141,6 +163,7 @@ def _is_audio(stream: Mapping[str, Any]) -> bool:
 
 
 def _video(stream: Mapping[str, Any]) -> VideoTrack:
+    _check_dolby_vision(stream)
     rotation = _rotation(stream)
     width, height = _display_size(stream, rotation)
     return VideoTrack(
@@ -150,10 +173,54 @@ def _video(stream: Mapping[str, Any]) -> VideoTrack:
         height=height,
         rotation=rotation,
         frame_rate=_ratio(stream.get("avg_frame_rate"), "/"),
-        pixel_format=str(stream.get("pix_fmt", "")),
-        color_space=str(stream.get("color_space", "")),
+        pixel_format=_stated(stream, "pix_fmt"),
+        color_space=_stated(stream, "color_space"),
         interlaced=stream.get("field_order") in INTERLACED,
+        primaries=_stated(stream, "color_primaries"),
+        transfer=_stated(stream, "color_transfer"),
+        color_range=_stated(stream, "color_range"),
+        has_alpha=_has_alpha(stream),
+        field_order=_stated(stream, "field_order"),
+        peak_nits=peak_nits(stream.get("side_data_list", [])),
     )
+
+
+def peak_nits(side_data: Sequence[Mapping[str, Any]]) -> int:
+    """The brightest light of an HDR master in cd/m², from a stream's or a frame's side data.
+
+    The brightest pixel of the content (CTA-861.3) counts more than what the display that it was
+    graded on can show (SMPTE ST 2086). 0 when neither is stated.
+    """
+    content = max((_number(entry.get("max_content")) for entry in side_data), default=0)
+    display = max(
+        (float(_ratio(entry.get("max_luminance"), "/")) for entry in side_data), default=0
+    )
+    return round(content or display)
+
+
+def _stated(stream: Mapping[str, Any], name: str) -> str:
+    value = str(stream.get(name, ""))
+    return "" if value in NOT_STATED else value
+
+
+def _has_alpha(stream: Mapping[str, Any]) -> bool:
+    # VP8 and VP9 keep transparency in a second picture, which only a tag of WebM tells of.
+    tags = {str(name).lower(): value for name, value in stream.get("tags", {}).items()}
+    is_tagged = str(tags.get("alpha_mode", "0")) == "1"
+    return is_tagged or bool(ALPHA_FORMAT.match(str(stream.get("pix_fmt", ""))))
+
+
+def _check_dolby_vision(stream: Mapping[str, Any]) -> None:
+    """Refuse pictures that are neither SDR, HDR10 nor HLG without Dolby's own processing."""
+    for side_data in stream.get("side_data_list", []):
+        # Compatibility 0: coded in a colour space of its own, green and violet for everybody else.
+        if side_data.get("dv_bl_signal_compatibility_id") == 0:
+            raise SourceError(
+                f"the picture is Dolby Vision profile {side_data.get('dv_profile')}, "
+                "which only Dolby's own decoders show in its colours",
+                code="source_dolby_vision",
+                hint="Export it as HDR10, HLG, SDR, or Dolby Vision profile 8.",
+            )
 
 
 def _display_size(stream: Mapping[str, Any], rotation: int) -> tuple[int, int]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import groupby, pairwise
+from math import ceil
 from typing import Any
+
+RATE_ALLOWANCE = Fraction(1002, 1000)
+"""By which factor a frame rate may be above what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,10 @@ class Timeline:
     """Presentation time of each frame in ticks: rising, at least one."""
     last_duration: int
     """Ticks for which the last frame is shown."""
+    thinning: int = 1
+    """Of how many frames of the source each is the first; 1 when all are here."""
+    least_gap: int = 0
+    """Ticks between the nearest two frames of the source where not all are here; else 0."""
 
     def __post_init__(self) -> None:
         if not self.pts or any(late <= early for early, late in pairwise(self.pts)):
@@ -67,14 +75,25 @@ class Timeline:
 
     @cached_property
     def half_frame(self) -> Fraction:
-        """Half the shortest distance of two frames, in seconds: safe room for rounding."""
+        """Half the shortest distance of two frames, in seconds: safe room for rounding.
+
+        It counts frames that were left out: a cut lies between two frames of the source.
+        """
+        return (self.least_gap or self._shortest_gap) * self.time_base / 2
+
+    @property
+    def _shortest_gap(self) -> int:
         gaps = (late - early for early, late in pairwise(self.pts))
-        return min(gaps, default=max(1, self.last_duration)) * self.time_base / 2
+        return min(gaps, default=max(1, self.last_duration))
 
     @cached_property
     def unevenness_seconds(self) -> Fraction:
-        """The longest minus the shortest time a frame is shown."""
-        gaps = [late - early for early, late in pairwise(self.pts)] + [self.last_duration]
+        """The longest minus the shortest time a frame is shown.
+
+        Where frames were left out, the last one does not count: it is always short.
+        """
+        gaps = [late - early for early, late in pairwise(self.pts)]
+        gaps += [self.last_duration] if self.thinning == 1 or not gaps else []
         return (max(gaps) - min(gaps)) * self.time_base
 
     @property
@@ -98,7 +117,25 @@ class Timeline:
             raise ValueError(f"no frames from {first} to {end} of {len(self.pts)}")
         is_rest = end == len(self.pts)
         last_duration = self.last_duration if is_rest else self.pts[end] - self.pts[end - 1]
-        return Timeline(self.time_base, self.pts[first:end], last_duration)
+        return replace(self, pts=self.pts[first:end], last_duration=last_duration)
+
+    def limited(self, max_frame_rate: float | Fraction) -> Timeline:
+        """Every n-th frame from the first, so that there are at most that many a second.
+
+        The average counts, and two thousandths more are allowed: 30 passes for 29.97. The
+        last frame is shown until the end, so that the duration stays.
+
+        Raises:
+            ValueError: `max_frame_rate` is not positive, or frames were left out before.
+        """
+        if max_frame_rate <= 0 or self.thinning > 1:
+            raise ValueError("only all frames can be thinned, to more than none")
+        factor = ceil(self.frame_rate / (Fraction(max_frame_rate) * RATE_ALLOWANCE))
+        kept = self.pts[::factor]
+        if factor == 1:
+            return self
+        last_duration = self.pts[-1] + self.last_duration - kept[-1]
+        return Timeline(self.time_base, kept, last_duration, factor, self._shortest_gap)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; equal distances are counted, so that a film's hours stay small."""
@@ -108,6 +145,8 @@ class Timeline:
             "first": self.pts[0],
             "steps": [[step, len(list(same))] for step, same in groupby(steps)],
             "last_duration": self.last_duration,
+            "thinning": self.thinning,
+            "least_gap": self.least_gap,
         }
 
     @classmethod
@@ -116,7 +155,13 @@ class Timeline:
         pts = [int(document["first"])]
         for step, count in document["steps"]:
             pts.extend(range(pts[-1] + step, pts[-1] + step * count + 1, step))
-        return cls(Fraction(document["time_base"]), tuple(pts), int(document["last_duration"]))
+        return cls(
+            Fraction(document["time_base"]),
+            tuple(pts),
+            int(document["last_duration"]),
+            int(document["thinning"]),
+            int(document["least_gap"]),
+        )
 
 
 def timeline(time_base: Fraction, pts: Iterable[int], last_duration: int) -> Timeline | None:

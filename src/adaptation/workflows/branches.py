@@ -9,16 +9,15 @@ from celery import chain, chord, group
 from celery.canvas import Signature
 
 from adaptation.media.chunk import Chunk
-from adaptation.media.package import audio_names
-from adaptation.media.probe import AudioTrack
 from adaptation.media.rendition import Rendition
+from adaptation.media.sound import Sound
 
 FIRST, SOON = 9, 6
 """Celery's priorities, 0 to 9, of tasks that are ready at the same time."""
 
 
 def branches(
-    chunks: Iterable[Chunk], ladder: Sequence[Rendition], sounds: Sequence[AudioTrack]
+    chunks: Iterable[Chunk], ladder: Sequence[Rendition], sounds: Iterable[Sound]
 ) -> Signature[Any]:
     """All tracks of an asset, joined by the footer: renditions first, then sound tracks."""
     rungs = [rendition.to_json() for rendition in ladder]
@@ -27,7 +26,7 @@ def branches(
     for first in pictures[:1]:
         first.set(priority=FIRST)
     header: list[Signature[Any]] = [chord(pictures, _named("gather_chunks"))]
-    header += [_sound(track, name) for track, name in zip(sounds, audio_names(sounds), strict=True)]
+    header += [_sound(sound) for sound in sounds]
     return chord(header, _named("add_playlist_footer"))
 
 
@@ -44,10 +43,9 @@ def _rendition(rendition: Rendition) -> Signature[Any]:
     )
 
 
-def _sound(track: AudioTrack, name: str) -> Signature[Any]:
-    facts = {"stream_index": track.index, "language": track.language, "title": track.title}
-    encode = _named("transcode_audio", name=name, **facts).set(priority=SOON)
-    return chain(encode, *_ending(name))
+def _sound(sound: Sound) -> Signature[Any]:
+    encode = _named("transcode_audio", **sound.to_json()).set(priority=SOON)
+    return chain(encode, *_ending(sound.name))
 
 
 def _ending(name: str) -> tuple[Signature[Any], ...]:

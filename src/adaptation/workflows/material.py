@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adaptation.context import Context
@@ -34,6 +34,12 @@ class Material:
         if self.source.video is None:
             raise SourceError("the source has no picture", code="source_no_video")
         return self.source.video
+
+    @property
+    def shown(self) -> VideoTrack:
+        """The video track at the frame rate that is encoded."""
+        rate = self.picture.frame_rate / self.timeline.thinning
+        return replace(self.picture, frame_rate=rate)
 
     def starts(self, context: Context) -> tuple[int, ...]:
         """Numbers of the frames that start a segment."""

@@ -38,11 +38,15 @@ class EncodingParameters(BaseModel):
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = (
         Field("veryfast", description="The encoder's speed: slower gives better pictures.")
     )
+    max_frame_rate: float | None = Field(
+        None, ge=1, le=240, description="Leave out every second frame, or more, above this rate."
+    )
+    surround: bool = Field(False, description="Also make 5.1 of sound that has it.")
     empty_target: bool = Field(False, description="Replace an asset that is in the way.")
 
-    @field_validator("segment_seconds", mode="before")
+    @field_validator("segment_seconds", "max_frame_rate", mode="before")
     @classmethod
-    def _whole_seconds(cls, value: object) -> object:
+    def _whole_numbers(cls, value: object) -> object:
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -18,7 +18,9 @@ from adaptation.media.chunk import is_indexed, plan_chunks
 from adaptation.media.index import Track
 from adaptation.media.inspection import Inspection
 from adaptation.media.ladder import default_ladder
+from adaptation.media.picture import notes
 from adaptation.media.rendition import parse_renditions
+from adaptation.media.sound import plan_sounds
 from adaptation.workflows.branches import branches
 from adaptation.workflows.material import Material, file_state, material_of, source_path
 from adaptation.workflows.parameters import EncodingParameters, is_web, shown_source
@@ -60,9 +62,15 @@ def get_video_size(context: Context, run: Run) -> Context:
     """Read all packets of the source: size, tracks, and when each frame is shown."""
     inspection = Inspection()
     source, timeline = ffmpeg.inspect(source_path(context, run), run.resources.tools, inspection)
+    if context["max_frame_rate"] is not None:
+        timeline = timeline.limited(context["max_frame_rate"])
     material = Material(source, timeline, inspection.seek_points())
     picture = material.picture
     run.log(f"source: {picture.width}x{picture.height}, {source.duration_seconds:.2f} s")
+    if timeline.thinning > 1:
+        run.log(f"one of {timeline.thinning} frames is kept: {float(timeline.frame_rate):.2f} fps")
+    for note in notes(picture):
+        run.log(note)
     return context.extended(
         material_key=material.store(run),
         width=picture.width,
@@ -76,7 +84,7 @@ def add_playlist_header(context: Context, run: Run) -> Expand:
     """Open the playlists: decide on tracks and chunks, and fan out over them."""
     material = material_of(context, run)
     requested = context.get("renditions")
-    ladder = parse_renditions(requested) if requested else default_ladder(material.picture)
+    ladder = parse_renditions(requested) if requested else default_ladder(material.shown)
     chunks = plan_chunks(
         material.timeline,
         material.seek_points,
@@ -84,7 +92,7 @@ def add_playlist_header(context: Context, run: Run) -> Expand:
         slots=run.resources.parallel_chunks,
         is_indexed=is_indexed(material.source.format_name),
     )
-    sounds = material.source.audio
+    sounds = plan_sounds(material.source.audio, surround=context["surround"])
     names = ", ".join(rung.name for rung in ladder)
     run.log(
         f"{len(ladder)} renditions ({names}) in {len(chunks)} chunks, {len(sounds)} sound tracks"

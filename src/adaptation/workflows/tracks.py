@@ -14,10 +14,11 @@ from adaptation.errors import ToolError
 from adaptation.media import hls, verify
 from adaptation.media.cascade import Rung, chunk_command
 from adaptation.media.chunk import Chunk
-from adaptation.media.encode import audio_command, reorder_depth
+from adaptation.media.encode import reorder_depth
 from adaptation.media.index import Track, index_track
 from adaptation.media.rendition import Rendition, target_size
 from adaptation.media.segment import PictureSegmenter, SoundSegmenter, plan_pictures
+from adaptation.media.sound import audio_command
 from adaptation.workflows.branches import renditions
 from adaptation.workflows.cutting import Cut, Encoding, Part, encode_and_cut
 from adaptation.workflows.material import Material, material_of, source_path
@@ -97,7 +98,13 @@ def transcode_audio(context: Context, run: Run) -> Context:
     track = next(track for track in material.source.audio if track.index == wanted)
     output = run.scratch / "audio.mp4"
     source = source_path(context, run)
-    arguments = audio_command(track, material.timeline, input_path=source, output_path=output)
+    arguments = audio_command(
+        track,
+        material.timeline,
+        input_path=source,
+        output_path=output,
+        layout=context["layout"],
+    )
     seconds = track.end_seconds - float(material.timeline.start_seconds)
     starts = [material.timeline.since_start(frame) for frame in material.starts(context)]
     cut = Cut(context.quality, output, SoundSegmenter(starts, context["segment_seconds"]))
@@ -124,7 +131,10 @@ def chunk_hls(context: Context, run: Run) -> Context:
         verify.check_track(track, material.timeline, material.starts(context))
     else:
         verify.check_sound(track, context["expected_seconds"])
-    track = replace(track, language=context.get("language", "und"), title=context.get("title", ""))
+    facts = {
+        name: context[name] for name in ("language", "title", "stereo_name") if name in context
+    }
+    track = replace(track, **facts)
     keys = [f"{parts[0].folder}/{track.init_name}"]
     keys += [f"{part.folder}/{file.name}" for part in parts for file in part.files]
     return context.extended(

@@ -14,11 +14,10 @@ from adaptation.adapters.live import LiveArea
 from adaptation.context import Context
 from adaptation.media import dash, hls
 from adaptation.media.boxes import SPAN_BYTES, read_span
-from adaptation.media.encode import AUDIO_BITRATE
 from adaptation.media.growing import ExpectedTrack, Span, growing_track
 from adaptation.media.index import INIT_NAME, Track, nominal_rate
-from adaptation.media.package import audio_names
 from adaptation.media.rendition import Rendition
+from adaptation.media.sound import BITRATES, plan_sounds
 from adaptation.workflows.material import Material
 from adaptation.workflows.resources import Run
 
@@ -110,7 +109,7 @@ def growing_asset(context: Context, run: Run, material: Material) -> GrowingAsse
     return GrowingAsset(
         area=run.resources.live,
         job_id=run.claim.job_id,
-        expected=[*_pictures(context, material), *_sounds(material)],
+        expected=[*_pictures(context, material), *_sounds(context, material)],
         longest_segment=longest,
         duration=material.timeline.duration_seconds,
     )
@@ -122,9 +121,15 @@ def _pictures(context: Context, material: Material) -> list[ExpectedTrack]:
     return [ExpectedTrack(rung.name, "video", rung.bitrate, rate) for rung in ladder]
 
 
-def _sounds(material: Material) -> list[ExpectedTrack]:
-    sounds = material.source.audio
+def _sounds(context: Context, material: Material) -> list[ExpectedTrack]:
     return [
-        ExpectedTrack(name, "audio", AUDIO_BITRATE, language=track.language, title=track.title)
-        for name, track in zip(audio_names(sounds), sounds, strict=True)
+        ExpectedTrack(
+            sound.name,
+            "audio",
+            BITRATES[sound.layout],
+            language=sound.language,
+            title=sound.title,
+            stereo_name=sound.stereo_name,
+        )
+        for sound in plan_sounds(material.source.audio, surround=context["surround"])
     ]

@@ -78,7 +78,9 @@ def test_rungs_of_one_size_are_scaled_once() -> None:
 
 def test_a_chunk_is_cut_half_a_frame_before_its_first_and_its_next_frame() -> None:
     (graph,) = values(command(), "-filter_complex")
-    assert graph.startswith("[0:3]trim=start=7.980000000:end=11.980000000,setpts=PTS-STARTPTS,")
+    assert graph.startswith(
+        "[0:3]trim=start=7.980000000:end=11.980000000,setpts=PTS-round(8.000000000/TB),"
+    )
 
 
 def test_the_last_chunk_ends_with_the_source() -> None:

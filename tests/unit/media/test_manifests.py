@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import m3u8  # type: ignore[import-untyped]
@@ -78,6 +79,53 @@ def test_the_master_offers_all_pictures_with_all_sounds() -> None:
         ("en", "en", "YES", "2", "audio_en/playlist.m3u8"),
         ("fr", "Commentaire off", "NO", "2", "audio_fr/playlist.m3u8"),
     ]
+
+
+SURROUND = replace(
+    samples.audio("audio_en_51", sizes=(192_000, 192_000, 60_000)),
+    channels=6,
+    stereo_name="audio_en",
+)
+
+
+def test_surround_sound_is_a_group_with_the_same_members() -> None:
+    master = m3u8.loads(hls.master_playlist([*TRACKS, SURROUND]))
+    stereo = [entry for entry in master.media if entry.group_id == "audio"]
+    wide = [entry for entry in master.media if entry.group_id == "audio_51"]
+    assert [entry.channels for entry in stereo] == ["2", "2"]
+    # French has no 5.1: RFC 8216 §4.3.4.2.1 wants it in the group all the same.
+    assert [entry.channels for entry in wide] == ["6", "2"]
+    assert [entry.uri for entry in wide] == ["audio_en_51/playlist.m3u8", "audio_fr/playlist.m3u8"]
+    for other, entry in zip(stereo, wide, strict=True):
+        for name in ("name", "language", "default", "autoselect"):
+            assert getattr(entry, name) == getattr(other, name)
+
+
+def test_each_rendition_is_offered_with_each_group_at_its_own_rate() -> None:
+    master = m3u8.loads(hls.master_playlist([*TRACKS, SURROUND]))
+    offered = [(entry.uri, entry.stream_info.audio) for entry in master.playlists]
+    assert offered == [
+        (f"{name}/playlist.m3u8", group)
+        for group in ("audio", "audio_51")
+        for name in ("720p", "360p")
+    ]
+    stereo, _, wide, _ = (entry.stream_info.bandwidth for entry in master.playlists)
+    assert wide - stereo == SURROUND.peak_bandwidth - TRACKS[2].peak_bandwidth
+
+
+def test_surround_sound_is_a_set_of_its_own_that_is_played_on_request() -> None:
+    sets = list(manifest([*TRACKS, SURROUND]).iter(f"{MPD}AdaptationSet"))
+    english, french, wide = (entry for entry in sets if entry.get("contentType") == "audio")
+    assert [entry.get("selectionPriority") for entry in (english, french, wide)] == [
+        None,
+        None,
+        "0",
+    ]
+    assert (english.get("lang"), wide.get("lang")) == ("en", "en")
+    channels = next(wide.iter(f"{MPD}AudioChannelConfiguration"))
+    assert channels.get("value") == "6"
+    assert next(wide.iter(f"{MPD}Label")).text == "en (5.1)"
+    assert next(wide.iter(f"{MPD}Role")).get("value") == "alternate"
 
 
 def test_a_silent_asset_has_no_sound_group() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from adaptation.errors import SourceError
 from adaptation.media.inspection import Inspection
-from adaptation.media.probe import Source, parse_source
+from adaptation.media.probe import Source, parse_source, peak_nits
 
 
 def video(**changes: object) -> dict[str, Any]:
@@ -103,6 +103,54 @@ def test_a_source_without_any_facts_is_still_read() -> None:
 def test_a_picture_without_a_size_is_refused() -> None:
     with pytest.raises(SourceError, match="no size"):
         parse_source(document(video(width=0)))
+
+
+def test_dolby_vision_is_read_only_where_its_base_is_an_ordinary_picture() -> None:
+    def record(compatibility: int) -> list[dict[str, object]]:
+        kind = {"side_data_type": "DOVI configuration record", "dv_profile": 5}
+        return [{**kind, "dv_bl_signal_compatibility_id": compatibility}]
+
+    with pytest.raises(SourceError) as caught:
+        parse_source(document(video(side_data_list=record(0))))
+    assert caught.value.code == "source_dolby_vision"
+    assert "profile 5" in caught.value.message
+    assert parse_source(document(video(side_data_list=record(1)))).video is not None
+
+
+@pytest.mark.parametrize(
+    ("facts", "has_alpha"),
+    [
+        ({"pix_fmt": "yuva444p12le"}, True),
+        ({"pix_fmt": "argb"}, True),
+        ({"pix_fmt": "yuv420p", "tags": {"ALPHA_MODE": "1"}}, True),
+        ({"pix_fmt": "yuv420p", "tags": {"alpha_mode": "0"}}, False),
+        ({"pix_fmt": "rgb24"}, False),
+        ({}, False),
+    ],
+)
+def test_transparency_is_known_from_the_samples_or_a_tag(
+    facts: dict[str, object], has_alpha: bool
+) -> None:
+    picture = parse_source(document(video(**facts))).video
+    assert picture is not None
+    assert picture.has_alpha == has_alpha
+
+
+def test_what_a_stream_does_not_state_is_empty() -> None:
+    unknown = dict.fromkeys(["pix_fmt", "color_space", "color_transfer", "field_order"], "unknown")
+    picture = parse_source(document(video(**unknown, color_primaries="bt2020"))).video
+    assert picture is not None
+    assert (picture.pixel_format, picture.color_space, picture.transfer) == ("", "", "")
+    assert (picture.field_order, picture.primaries) == ("", "bt2020")
+
+
+def test_the_brightest_pixel_counts_more_than_the_display_it_was_graded_on() -> None:
+    display = {"side_data_type": "Mastering display metadata", "max_luminance": "40000000/10000"}
+    content = {"side_data_type": "Content light level metadata", "max_content": 1200}
+    assert peak_nits([display]) == 4000
+    assert peak_nits([display, content]) == 1200
+    assert peak_nits([display, {**content, "max_content": 0}]) == 4000
+    assert peak_nits([{"side_data_type": "Display Matrix"}]) == 0
 
 
 def test_frames_come_in_the_order_they_are_shown() -> None:

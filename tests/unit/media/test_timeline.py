@@ -26,7 +26,7 @@ def test_a_timeline_survives_json(frames: Timeline) -> None:
 
 def test_an_even_timeline_is_small_in_json() -> None:
     frames = Timeline(Fraction(1, 25), tuple(range(172_800)), 1)
-    assert len(json.dumps(frames.to_json())) < 100
+    assert len(json.dumps(frames.to_json())) < 150
 
 
 def test_times_are_exact() -> None:
@@ -88,3 +88,47 @@ def test_a_part_without_frames_is_refused(first: int, end: int) -> None:
 def test_a_seek_point_survives_json(has_leading: bool) -> None:
     point = SeekPoint(-90, -180, has_leading)
     assert SeekPoint.from_json(json.loads(json.dumps(point.to_json()))) == point
+
+
+@given(TIMELINES, st.integers(1, 240))
+def test_a_limited_timeline_keeps_every_nth_frame_and_its_end(frames: Timeline, rate: int) -> None:
+    limited = frames.limited(rate)
+    assert limited.pts == frames.pts[:: limited.thinning]
+    assert (limited.start_seconds, limited.end_seconds) == (
+        frames.start_seconds,
+        frames.end_seconds,
+    )
+    assert limited.half_frame == frames.half_frame
+    wanted = frames.frame_rate / limited.thinning
+    assert wanted <= Fraction(rate * 1002, 1000)
+    # No more are left out than must be.
+    fewer = limited.thinning - 1
+    assert fewer == 0 or frames.frame_rate / fewer > Fraction(rate * 1002, 1000)
+    assert Timeline.from_json(json.loads(json.dumps(limited.to_json()))) == limited
+
+
+@pytest.mark.parametrize(
+    ("ticks", "rate", "factor"),
+    [
+        (Fraction(1, 60), 30, 2),
+        (Fraction(1001, 60_000), 29.97, 2),
+        (Fraction(1, 30), 29.97, 1),
+        (Fraction(1, 50), 30, 2),
+        (Fraction(1, 60), 25, 3),
+        (Fraction(1, 120), 60, 2),
+        (Fraction(1, 24), 30, 1),
+    ],
+)
+def test_rates_are_divided_by_a_whole_number(ticks: Fraction, rate: float, factor: int) -> None:
+    limited = Timeline(ticks, tuple(range(241)), 1).limited(rate)
+    assert limited.thinning == factor
+    # The last frame may be shown for a shorter time, which is no reason against B-frames.
+    assert limited.unevenness_seconds == 0
+
+
+def test_only_all_frames_can_be_thinned() -> None:
+    frames = Timeline(Fraction(1, 60), tuple(range(60)), 1)
+    with pytest.raises(ValueError, match="thinned"):
+        frames.limited(0)
+    with pytest.raises(ValueError, match="thinned"):
+        frames.limited(30).limited(15)
