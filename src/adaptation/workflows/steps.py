@@ -31,6 +31,7 @@ from adaptation.workflows.resources import (
     put_text,
 )
 from adaptation.workflows.step import step
+from adaptation.workflows.texts import joined_texts, readable_subtitles, text_files, texts_of
 from adaptation.workflows.tracks import file_names
 
 
@@ -85,11 +86,12 @@ def add_playlist_header(context: Context, run: Run) -> Expand:
         slots=run.resources.parallel_chunks,
     )
     sounds = material.source.audio
+    texts = readable_subtitles(material.source, run)
     names = ", ".join(rung.name for rung in ladder)
     run.log(
         f"{len(ladder)} renditions ({names}) in {len(chunks)} chunks, {len(sounds)} sound tracks"
     )
-    return Expand(context, branches(chunks, ladder, sounds))
+    return Expand(context, branches(chunks, ladder, sounds, texts))
 
 
 @step("notify")
@@ -119,17 +121,18 @@ NOTICE_FIELDS = frozenset({"quality_name", "status", "complete"})
 def add_playlist_footer(contexts: list[dict[str, Any]], run: Run) -> dict[str, Any]:
     """Join the branches and close HLS: the master playlist over all tracks."""
     context = Context.joined(
-        contexts, collect=("track_key", "playlist_key", "segments_prefix", "name")
-    )
-    tracks = _tracks(context, run)
-    return context.extended(master_key=put_text(run, "master.m3u8", hls.master_playlist(tracks)))
+        [branch for branch in contexts if "track_key" in branch],
+        collect=("track_key", "playlist_key", "segments_prefix", "name"),
+    ).extended(**joined_texts(contexts))
+    master = hls.master_playlist(_tracks(context, run), texts_of(context, run))
+    return context.extended(master_key=put_text(run, "master.m3u8", master))
 
 
 @step("package")
 def chunk_dash(context: Context, run: Run) -> Context:
     """Write the DASH manifest over the very same segments."""
-    tracks = _tracks(context, run)
-    return context.extended(manifest_key=put_text(run, "manifest.mpd", dash.manifest(tracks)))
+    manifest = dash.manifest(_tracks(context, run), texts_of(context, run))
+    return context.extended(manifest_key=put_text(run, "manifest.mpd", manifest))
 
 
 @step("publish")
@@ -144,7 +147,9 @@ def publish(context: Context, run: Run) -> Context:
         tools=versions(run.resources.tools),
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
-    record_key = put_text(run, ASSET_NAME, asset_text(origin, source, tracks))
+    record_key = put_text(
+        run, ASSET_NAME, asset_text(origin, source, tracks, texts_of(context, run))
+    )
     files = [(get_file(run, record_key), ASSET_NAME)]
     files += [(get_file(run, context["master_key"]), context.master_playlist)]
     files += [(get_file(run, context["manifest_key"]), context.dash_manifest)]
@@ -156,6 +161,7 @@ def publish(context: Context, run: Run) -> Context:
             (get_file(run, f"{prefix}/{name}"), f"{track.folder}/{name}")
             for name in file_names(track)
         ]
+    files += text_files(context, run)
     run.check()
     publish_folder(
         files,
