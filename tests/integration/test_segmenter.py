@@ -136,8 +136,7 @@ def test_picture_and_sound_are_in_sync_to_a_millisecond(
 def test_packager_makes_the_same_of_the_same_encode(
     kind: str, encoded: Encoded, tmp_path: Path
 ) -> None:
-    # Packager keeps the encoder's delay, however long.
-    plan = plan_pictures(TIMELINE, STARTS, DEPTH, max_delay=DEPTH * 3600)
+    plan = plan_pictures(TIMELINE, STARTS, DEPTH)
     ours = tmp_path / "ours"
     source = encoded.picture if kind == "picture" else encoded.sound
     segment_file(source, ours, PictureSegmenter(plan) if kind == "picture" else sound_segmenter())

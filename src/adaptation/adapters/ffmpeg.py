@@ -145,7 +145,8 @@ def inspect(path: Path, tools: Tools, inspection: Inspection[T_co]) -> T_co:
 
 
 def _headers(path: Path, tools: Tools) -> Mapping[str, Any]:
-    printed = _probe(path, tools, ["-of", "json", "-show_format", "-show_streams"], None)
+    shown = ["-show_format", "-show_streams", "-show_chapters"]
+    printed = _probe(path, tools, ["-of", "json", *shown], None)
     document: Mapping[str, Any] = json.loads(printed.stdout or "{}")
     return document
 

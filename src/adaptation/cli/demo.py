@@ -111,15 +111,22 @@ def _show(folder: Path) -> None:
     record = _record(folder)
     table = Table("track", "size", "codec", "kbit/s", "segments", box=None, pad_edge=False)
     for track in record["tracks"]:
-        is_video = track["kind"] == "video"
-        size = f"{track['width']}x{track['height']}" if is_video else f"{track['channels']} ch"
         rate = f"{track['average_bandwidth'] / 1000:.0f}"
-        table.add_row(track["name"], size, track["codec"], rate, str(len(track["segments"])))
+        table.add_row(track["name"], *_facts(track), rate, str(len(track["segments"])))
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(table)
     size_mb = record["size_bytes"] / 1e6
     console.print(f"{record['duration_seconds']:.1f} s in {size_mb:.1f} MB, HLS and DASH.")
     console.print(f"Look at it: {_command()} play {shlex.quote(_near(folder))}", markup=False)
+
+
+def _facts(track: dict[str, Any]) -> tuple[str, str]:
+    """Size and codec of a track."""
+    if track["kind"] == "text":
+        return f"{track['cue_count']} cues", "WebVTT"
+    is_video = track["kind"] == "video"
+    size = f"{track['width']}x{track['height']}" if is_video else f"{track['channels']} ch"
+    return size, str(track["codec"])
 
 
 def _command() -> str:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from itertools import groupby
+from math import ceil
 
 from lxml import etree
 
-from adaptation.media.hls import track_labels
+from adaptation.media.hls import text_labels, track_labels
 from adaptation.media.index import SEGMENT_TEMPLATE, Track
 from adaptation.media.language import language_tag
+from adaptation.media.texttrack import TextTrack
 
 MANIFEST_NAME = "manifest.mpd"
 """File of the manifest, at the root of the asset."""
@@ -26,6 +28,8 @@ UPDATE_SECONDS = Fraction(2)
 """How often a player asks whether an asset has grown."""
 CHANNEL_SCHEME = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 """Says a number of channels, ISO/IEC 23009-1 §5.8.5.4."""
+ROLE_SCHEME = "urn:mpeg:dash:role:2011"
+"""Says what a track is for, ISO/IEC 23009-1 §5.8.5.5."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,9 @@ class Growth:
     """Seconds that no segment will exceed by much."""
 
 
-def manifest(tracks: Sequence[Track], growth: Growth | None = None) -> str:
+def manifest(
+    tracks: Sequence[Track], texts: Sequence[TextTrack] = (), growth: Growth | None = None
+) -> str:
     """The manifest of an asset: static, or dynamic as long as it grows.
 
     Times count from the first frame. The edit list in each init segment maps the media to that
@@ -49,6 +55,7 @@ def manifest(tracks: Sequence[Track], growth: Growth | None = None) -> str:
 
     Args:
         tracks: at least one picture; the first sound track is the main one.
+        texts: subtitles.
         growth: of an asset of which there will be more, ISO/IEC 23009-1 §5.3.1.
     """
     pictures = [track for track in tracks if track.kind == "video"]
@@ -63,6 +70,8 @@ def manifest(tracks: Sequence[Track], growth: Growth | None = None) -> str:
     for number, track in enumerate(sounds):
         label = labels.get(track.name) or f"{labels[track.stereo_name]} (5.1)"
         _sound(period, track, label, number)
+    for number, (subtitles, label) in enumerate(zip(texts, text_labels(texts), strict=True)):
+        _subtitles(period, subtitles, label, number)
     text = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     return text.decode()
 
@@ -149,8 +158,31 @@ def _sound(period: etree._Element, track: Track, label: str, number: int) -> Non
 
 
 def _role(adaptation_set: etree._Element, *, is_main: bool) -> None:
-    scheme, value = "urn:mpeg:dash:role:2011", "main" if is_main else "alternate"
-    etree.SubElement(adaptation_set, "Role", schemeIdUri=scheme, value=value)
+    value = "main" if is_main else "alternate"
+    etree.SubElement(adaptation_set, "Role", schemeIdUri=ROLE_SCHEME, value=value)
+
+
+def _subtitles(period: etree._Element, text: TextTrack, label: str, number: int) -> None:
+    """All of it in one small file: players that want segments of text want them in MP4."""
+    adaptation_set = etree.SubElement(
+        period,
+        "AdaptationSet",
+        id=f"text-{number}",
+        contentType="text",
+        mimeType="text/vtt",
+        lang=language_tag(text.language),
+    )
+    etree.SubElement(adaptation_set, "Label").text = label
+    role = "forced-subtitle" if text.forced else "caption" if text.hearing_impaired else "subtitle"
+    etree.SubElement(adaptation_set, "Role", schemeIdUri=ROLE_SCHEME, value=role)
+    bits = 8 * text.file_size_bytes
+    representation = etree.SubElement(
+        adaptation_set,
+        "Representation",
+        id=text.name,
+        bandwidth=str(ceil(bits / text.duration_seconds)),
+    )
+    etree.SubElement(representation, "BaseURL").text = f"{text.folder}/{text.file_name}"
 
 
 def _representation(

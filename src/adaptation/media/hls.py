@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from adaptation.media.index import Track
 from adaptation.media.language import language_tag
 from adaptation.media.probe import UNKNOWN_LANGUAGE
+from adaptation.media.texttrack import TextTrack
 
 VERSION = 7
 """`EXT-X-MAP` in ordinary playlists needs 6; Apple asks for 7 with fragmented MP4."""
@@ -19,9 +20,15 @@ AUDIO_GROUP = "audio"
 """Group of all sound tracks in stereo."""
 SURROUND_GROUP = "audio_51"
 """Group of the same sound in 5.1, where it has that."""
+TEXT_GROUP = "text"
+"""Group of all subtitle tracks."""
+TELLS_SOUNDS = (
+    "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
+)
+"""What Apple's authoring specification asks of subtitles for people who hear badly."""
 
 
-def media_playlist(track: Track, growing_target: int | None = None) -> str:
+def media_playlist(track: Track | TextTrack, growing_target: int | None = None) -> str:
     """The playlist of one track; its names are relative to the track's folder.
 
     Durations are exact to the microsecond, and rounding never adds up: each is the distance of
@@ -41,8 +48,9 @@ def media_playlist(track: Track, growing_target: int | None = None) -> str:
         f"#EXT-X-PLAYLIST-TYPE:{'EVENT' if growing_target else 'VOD'}",
         *(["#EXT-X-START:TIME-OFFSET=0,PRECISE=YES"] if growing_target else []),
         "#EXT-X-INDEPENDENT-SEGMENTS",
-        f'#EXT-X-MAP:URI="{track.init_name}"',
     ]
+    if isinstance(track, Track):
+        lines.append(f'#EXT-X-MAP:URI="{track.init_name}"')
     for segment in track.segments:
         first = _microseconds(segment.start, track.timescale)
         after = _microseconds(segment.start + segment.duration, track.timescale)
@@ -50,11 +58,12 @@ def media_playlist(track: Track, growing_target: int | None = None) -> str:
     return _text([*lines, *([] if growing_target else ["#EXT-X-ENDLIST"])])
 
 
-def master_playlist(tracks: Sequence[Track]) -> str:
-    """The playlist that offers all renditions, each with all sound tracks.
+def master_playlist(tracks: Sequence[Track], texts: Sequence[TextTrack] = ()) -> str:
+    """The playlist that offers all renditions, each with all sound and subtitle tracks.
 
     Args:
         tracks: at least one picture; the first sound track is the default.
+        texts: subtitles; the first one that the source shows by default is the default.
 
     Each rendition is listed once with the stereo sound and, if there is any, once with the
     surround sound: so its bandwidth is true for both, and players choose what they can play.
@@ -69,10 +78,13 @@ def master_playlist(tracks: Sequence[Track]) -> str:
         labels = track_labels(groups[AUDIO_GROUP])
         for number, (track, label) in enumerate(zip(members, labels, strict=True)):
             lines.append(_media(track, group, label, is_default=number == 0))
+    default = next((text for text in texts if text.default), None)
+    for text, label in zip(texts, text_labels(texts), strict=True):
+        lines.append(_subtitles(text, label, is_default=text is default))
     for group in groups or [""]:
         members = groups.get(group, [])
         for track in pictures:
-            lines += [_stream(track, group, members), f"{track.folder}/{PLAYLIST_NAME}"]
+            lines += [_stream(track, group, members, texts), f"{track.folder}/{PLAYLIST_NAME}"]
     return _text(lines)
 
 
@@ -94,11 +106,35 @@ def _audio_groups(sounds: Sequence[Track]) -> dict[str, list[Track]]:
 
 def track_labels(tracks: Sequence[Track]) -> list[str]:
     """A name for people for each sound track, different from all others (RFC 8216 §4.3.4.1.1)."""
+    named = enumerate(tracks, start=1)
+    return _distinct(_label(track, f"Audio {number}") for number, track in named)
+
+
+def text_labels(texts: Sequence[TextTrack]) -> list[str]:
+    """The same for subtitles; those without a title are told apart by what they are for."""
+    return _distinct(_text_label(text, number) for number, text in enumerate(texts, start=1))
+
+
+def _text_label(text: TextTrack, number: int) -> str:
+    label = _label(text, f"Subtitles {number}")
+    purpose = " (forced)" if text.forced else " (SDH)" if text.hearing_impaired else ""
+    return label if text.title else f"{label}{purpose}"
+
+
+def _label(track: Track | TextTrack, otherwise: str) -> str:
+    tag = language_tag(track.language)
+    return _printable(track.title) or (tag if tag != UNKNOWN_LANGUAGE else otherwise)
+
+
+def _distinct(wanted: Iterable[str]) -> list[str]:
+    """The labels, with a number behind those that were there before."""
     labels = list[str]()
-    for number, track in enumerate(tracks, start=1):
-        tag = language_tag(track.language)
-        label = _printable(track.title) or (tag if tag != UNKNOWN_LANGUAGE else f"Audio {number}")
-        labels.append(label if label not in labels else f"{label} ({number})")
+    for wish in wanted:
+        label, number = wish, 1
+        while label in labels:
+            number += 1
+            label = f"{wish} ({number})"
+        labels.append(label)
     return labels
 
 
@@ -116,10 +152,26 @@ def _media(track: Track, group: str, label: str, *, is_default: bool) -> str:
     return f"#EXT-X-MEDIA:{','.join(attributes)}"
 
 
-def _stream(track: Track, group: str, sounds: Sequence[Track]) -> str:
-    """Rates are of the picture with the most expensive sound, RFC 8216 §4.3.4.2."""
-    peak = track.peak_bandwidth + max((s.peak_bandwidth for s in sounds), default=0)
-    average = track.average_bandwidth + max((s.average_bandwidth for s in sounds), default=0)
+def _subtitles(text: TextTrack, label: str, *, is_default: bool) -> str:
+    tag = language_tag(text.language)
+    attributes = ["TYPE=SUBTITLES", f'GROUP-ID="{TEXT_GROUP}"']
+    attributes += [f'LANGUAGE="{tag}"'] if tag != UNKNOWN_LANGUAGE else []
+    attributes += [
+        f'NAME="{label}"',
+        f"DEFAULT={'YES' if is_default else 'NO'}",
+        "AUTOSELECT=YES",
+        f"FORCED={'YES' if text.forced else 'NO'}",
+    ]
+    attributes += [f'CHARACTERISTICS="{TELLS_SOUNDS}"'] if text.hearing_impaired else []
+    return f'#EXT-X-MEDIA:{",".join(attributes)},URI="{text.folder}/{PLAYLIST_NAME}"'
+
+
+def _stream(track: Track, group: str, sounds: Sequence[Track], texts: Sequence[TextTrack]) -> str:
+    """Rates are of the picture with the most expensive of the others, RFC 8216 §4.3.4.2."""
+    peak, average = track.peak_bandwidth, track.average_bandwidth
+    for others in (sounds, texts):
+        peak += max((other.peak_bandwidth for other in others), default=0)
+        average += max((other.average_bandwidth for other in others), default=0)
     codecs = ",".join(dict.fromkeys([track.codec, *(sound.codec for sound in sounds)]))
     attributes = [
         f"BANDWIDTH={peak}",
@@ -131,6 +183,7 @@ def _stream(track: Track, group: str, sounds: Sequence[Track]) -> str:
         "CLOSED-CAPTIONS=NONE",
     ]
     attributes += [f'AUDIO="{group}"'] if group else []
+    attributes += [f'SUBTITLES="{TEXT_GROUP}"'] if texts else []
     return f"#EXT-X-STREAM-INF:{','.join(attributes)}"
 
 

@@ -47,11 +47,58 @@ class Segment:
     independent: bool
     """Whether decoding can start with it."""
     sample_count: int
-    """Frames or packets in it."""
+    """Frames, packets or cues in it."""
+
+
+class Segmented:
+    """What follows from the segments of a track."""
+
+    timescale: int
+    segments: tuple[Segment, ...]
+    bandwidth_limit: int = 0
+
+    @property
+    def duration_seconds(self) -> Fraction:
+        """Presented time of all segments."""
+        last = self.segments[-1]
+        return Fraction(last.start + last.duration - self.segments[0].start, self.timescale)
+
+    @property
+    def target_duration(self) -> int:
+        """Seconds: the longest segment, rounded to the nearest whole, RFC 8216 §4.3.3.1."""
+        longest = max(segment.duration for segment in self.segments)
+        return max(1, (2 * longest + self.timescale) // (2 * self.timescale))
+
+    @property
+    def average_bandwidth(self) -> int:
+        """Bits per second over the whole track, rounded up."""
+        bits = 8 * sum(segment.size_bytes for segment in self.segments)
+        return _ceiling(bits / self.duration_seconds)
+
+    @cached_property
+    def peak_bandwidth(self) -> int:
+        """The peak segment bit rate, RFC 8216 §4.1, in bits per second, rounded up.
+
+        The largest rate of neighbouring segments that together last 0.5 to 1.5 target
+        durations: so a tiny last segment does not count alone, as Apple's rules want it.
+        """
+        ends = list(accumulate((s.duration for s in self.segments), initial=0))
+        sizes = list(accumulate((s.size_bytes for s in self.segments), initial=0))
+        unit = self.target_duration * self.timescale
+        peak = Fraction(max(self.average_bandwidth, self.bandwidth_limit))
+        for first in range(len(self.segments)):
+            for after in range(first + 1, len(ends)):
+                ticks = ends[after] - ends[first]
+                if 2 * ticks > 3 * unit:
+                    break
+                if 2 * ticks >= unit:
+                    bits = 8 * (sizes[after] - sizes[first])
+                    peak = max(peak, Fraction(bits * self.timescale, ticks))
+        return _ceiling(peak)
 
 
 @dataclass(frozen=True)
-class Track:
+class Track(Segmented):
     """One rendition or sound track with its segments."""
 
     kind: Kind
@@ -94,48 +141,9 @@ class Track:
     """Of surround sound: the track that is the same in stereo."""
 
     @property
-    def duration_seconds(self) -> Fraction:
-        """Presented time of all segments."""
-        last = self.segments[-1]
-        return Fraction(last.start + last.duration - self.segments[0].start, self.timescale)
-
-    @property
     def sample_count(self) -> int:
         """Frames or packets in all segments."""
         return sum(segment.sample_count for segment in self.segments)
-
-    @property
-    def target_duration(self) -> int:
-        """Seconds: the longest segment, rounded to the nearest whole, RFC 8216 §4.3.3.1."""
-        longest = max(segment.duration for segment in self.segments)
-        return max(1, (2 * longest + self.timescale) // (2 * self.timescale))
-
-    @property
-    def average_bandwidth(self) -> int:
-        """Bits per second over the whole track, rounded up."""
-        bits = 8 * sum(segment.size_bytes for segment in self.segments)
-        return _ceiling(bits / self.duration_seconds)
-
-    @cached_property
-    def peak_bandwidth(self) -> int:
-        """The peak segment bit rate, RFC 8216 §4.1, in bits per second, rounded up.
-
-        The largest rate of neighbouring segments that together last 0.5 to 1.5 target
-        durations: so a tiny last segment does not count alone, as Apple's rules want it.
-        """
-        ends = list(accumulate((s.duration for s in self.segments), initial=0))
-        sizes = list(accumulate((s.size_bytes for s in self.segments), initial=0))
-        unit = self.target_duration * self.timescale
-        peak = Fraction(max(self.average_bandwidth, self.bandwidth_limit))
-        for first in range(len(self.segments)):
-            for after in range(first + 1, len(ends)):
-                ticks = ends[after] - ends[first]
-                if 2 * ticks > 3 * unit:
-                    break
-                if 2 * ticks >= unit:
-                    bits = 8 * (sizes[after] - sizes[first])
-                    peak = max(peak, Fraction(bits * self.timescale, ticks))
-        return _ceiling(peak)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back."""

@@ -11,7 +11,14 @@ from adaptation.errors import SourceError
 from adaptation.media.container import check_complete, truncated
 from adaptation.media.fields import LOOK, LOOK_SECONDS, Look, is_pulled_down, look_start
 from adaptation.media.picture import hdr_kind
-from adaptation.media.probe import Source, VideoTrack, is_cover, parse_source, peak_nits
+from adaptation.media.probe import (
+    Chapter,
+    Source,
+    VideoTrack,
+    is_cover,
+    parse_source,
+    peak_nits,
+)
 from adaptation.media.timeline import SeekPoint, Timeline, timeline
 
 TRUSTED_DURATIONS = frozenset({"mov", "matroska", "avi", "asf", "flv"})
@@ -64,7 +71,7 @@ class Inspection:
         check_complete(stream)
 
     def read_headers(self, document: Mapping[str, Any]) -> None:
-        """Take the answer of `ffprobe -of json -show_format -show_streams`.
+        """Take the answer of `ffprobe -of json -show_format -show_streams -show_chapters`.
 
         Raises:
             SourceError: `source_no_video`.
@@ -209,7 +216,13 @@ class Inspection:
                 audio.append(replace(track, start_seconds=start, end_seconds=end))
         end = max([float(frames.end_seconds), *(track.end_seconds for track in audio)])
         duration = end - float(frames.start_seconds)
-        return replace(self._source, duration_seconds=duration, audio=tuple(audio))
+        chapters = (_since_start(chapter, frames) for chapter in self._source.chapters)
+        return replace(
+            self._source,
+            duration_seconds=duration,
+            audio=tuple(audio),
+            chapters=tuple(c for c in chapters if c.end_seconds > c.start_seconds),
+        )
 
     def _check_announced(self, source: Source) -> None:
         """Compare what the headers promise with what came."""
@@ -225,6 +238,20 @@ class Inspection:
             for index, announced in self._announced.items():
                 start, end = self._seconds(index)
                 _check_length(f"track {index}", announced, end - start)
+
+
+def _since_start(chapter: Chapter, frames: Timeline) -> Chapter:
+    """The chapter on the clock of the picture, cut to its length; to the microsecond."""
+
+    def seconds(time: float) -> float:
+        since = min(time, float(frames.end_seconds)) - float(frames.start_seconds)
+        return max(0.0, round(since, 6))
+
+    return replace(
+        chapter,
+        start_seconds=seconds(chapter.start_seconds),
+        end_seconds=seconds(chapter.end_seconds),
+    )
 
 
 def _check_length(name: str, announced: float, found: float) -> None:

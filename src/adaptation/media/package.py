@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from adaptation.media.index import INIT_NAME, SEGMENT_TEMPLATE, Kind
 from adaptation.media.language import has_short_code, language_tag
-from adaptation.media.probe import AudioTrack
+from adaptation.media.probe import AudioTrack, SubtitleTrack
 from adaptation.media.rendition import SAFE_NAME
 
 
@@ -45,10 +45,19 @@ def package_command(
 
 def audio_names(tracks: Sequence[AudioTrack]) -> tuple[str, ...]:
     """A folder for each sound track: `audio_en`, `audio_fr`…; a second one gets `audio_en_2`."""
+    return _folders("audio", [track.language for track in tracks])
+
+
+def text_names(tracks: Sequence[SubtitleTrack]) -> tuple[str, ...]:
+    """A folder for each subtitle track: `text_en`, `text_fr`…; a second one gets `text_en_2`."""
+    return _folders("text", [track.language for track in tracks])
+
+
+def _folders(kind: str, languages: Sequence[str]) -> tuple[str, ...]:
     names = list[str]()
-    for track in tracks:
-        tag = language_tag(track.language).lower()
-        stem = f"audio_{tag}" if SAFE_NAME.fullmatch(tag) else "audio_und"
+    for language in languages:
+        tag = language_tag(language).lower()
+        stem = f"{kind}_{tag}" if SAFE_NAME.fullmatch(tag) else f"{kind}_und"
         name, number = stem, 1
         while name in names:
             number += 1

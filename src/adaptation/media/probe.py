@@ -1,4 +1,4 @@
-"""What a source holds: its picture, its sound tracks and the facts of its container."""
+"""What a source holds: its tracks, its chapters and the facts of its container."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ NOT_STATED = frozenset({"", "unknown", "unspecified", "reserved", "none"})
 """ffprobe's words for a fact that a stream does not state."""
 ALPHA_FORMAT = re.compile(r"(yuva|gbrap|ya8|ya16|rgba|bgra|argb|abgr|pal8|ayuv|vuya|uyva)")
 """How FFmpeg's names of pixel formats with an alpha channel begin."""
+TEXT_CODECS = frozenset({"mov_text", "subrip", "ass", "ssa", "webvtt", "text"})
+"""ffprobe's names of the subtitles that FFmpeg turns into WebVTT."""
+IMAGE_CODECS = frozenset({"dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "xsub"})
+"""ffprobe's names of the subtitles that are pictures."""
+CAPTION_CODECS = frozenset({"eia_608", "c608", "c708"})
+"""Names of closed captions."""
+UNNAMED_SUBTITLES = frozenset({"wvtt", "c608", "c708"})
+"""Tags of subtitles in MP4 that ffprobe takes for data."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,47 @@ class AudioTrack:
 
 
 @dataclass(frozen=True)
+class SubtitleTrack:
+    """One subtitle track."""
+
+    index: int
+    """Stream index in the source."""
+    codec: str
+    """ffprobe's name, such as `mov_text`; the container's tag where it has none."""
+    language: str = UNKNOWN_LANGUAGE
+    """ISO 639 code as found."""
+    title: str = ""
+    """Name as found."""
+    default: bool = False
+    """Whether it is meant to be shown unless the viewer chooses otherwise."""
+    forced: bool = False
+    """Whether it only says what everybody needs, such as signs and foreign speech."""
+    hearing_impaired: bool = False
+    """Whether it tells sounds as well."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it can become WebVTT."""
+        return self.codec in TEXT_CODECS
+
+    def __str__(self) -> str:
+        """What people call it."""
+        return f"subtitle track {self.index} ({self.codec}, {self.language})"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A named part of a source."""
+
+    start_seconds: float
+    """On the source's clock; once the packets were read, from the first frame."""
+    end_seconds: float
+    """On the same clock."""
+    title: str
+    """As found; empty when it has none."""
+
+
+@dataclass(frozen=True)
 class Source:
     """A probed source."""
 
@@ -99,13 +148,18 @@ class Source:
     """The picture, none for pure sound."""
     audio: tuple[AudioTrack, ...]
     """All sound tracks in the source's order."""
+    subtitles: tuple[SubtitleTrack, ...] = ()
+    """All subtitle tracks in the source's order, also those that cannot become text."""
+    chapters: tuple[Chapter, ...] = ()
+    """In the source's order."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back."""
         document = asdict(self)
         if self.video is not None:
             document["video"]["frame_rate"] = str(self.video.frame_rate)
-        document["audio"] = [asdict(track) for track in self.audio]
+        for name in ("audio", "subtitles", "chapters"):
+            document[name] = [asdict(item) for item in getattr(self, name)]
         return document
 
     @classmethod
@@ -115,11 +169,14 @@ class Source:
         if video is not None:
             video = VideoTrack(**{**video, "frame_rate": Fraction(video["frame_rate"])})
         audio = tuple(AudioTrack(**track) for track in document["audio"])
-        return cls(**{**document, "video": video, "audio": audio})
+        subtitles = tuple(SubtitleTrack(**track) for track in document["subtitles"])
+        chapters = tuple(Chapter(**chapter) for chapter in document["chapters"])
+        read = {"video": video, "audio": audio, "subtitles": subtitles, "chapters": chapters}
+        return cls(**{**document, **read})
 
 
 def parse_source(document: Mapping[str, Any]) -> Source:
-    """Read the answer of `ffprobe -of json -show_format -show_streams`.
+    """Read the answer of `ffprobe -of json -show_format -show_streams -show_chapters`.
 
     Raises:
         SourceError: `source_unreadable`, a picture without a size.
@@ -133,6 +190,8 @@ def parse_source(document: Mapping[str, Any]) -> Source:
         bitrate=int(_number(facts.get("bit_rate"))),
         video=_main_picture(streams),
         audio=tuple(_audio(s) for s in streams if _is_audio(s)),
+        subtitles=tuple(_subtitles(s) for s in streams if _is_subtitles(s)),
+        chapters=tuple(_chapter(chapter) for chapter in document.get("chapters", [])),
     )
 
 
@@ -254,6 +313,35 @@ def _audio(stream: Mapping[str, Any]) -> AudioTrack:
         sample_rate=int(_number(stream.get("sample_rate"))),
         language=str(tags.get("language") or UNKNOWN_LANGUAGE).lower(),
         title=str(tags.get("title", "")),
+    )
+
+
+def _is_subtitles(stream: Mapping[str, Any]) -> bool:
+    is_unnamed = stream.get("codec_tag_string") in UNNAMED_SUBTITLES
+    return stream.get("codec_type") == "subtitle" or is_unnamed
+
+
+def _subtitles(stream: Mapping[str, Any]) -> SubtitleTrack:
+    tags: Mapping[str, Any] = stream.get("tags", {})
+    disposition: Mapping[str, Any] = stream.get("disposition", {})
+    named = stream.get("codec_name", "unknown")
+    return SubtitleTrack(
+        index=int(stream["index"]),
+        codec=str(stream["codec_tag_string"] if named == "unknown" else named),
+        language=str(tags.get("language") or UNKNOWN_LANGUAGE).lower(),
+        # `name` is where MP4 has what Matroska calls a title.
+        title=str(tags.get("title") or tags.get("name") or ""),
+        default=bool(disposition.get("default")),
+        forced=bool(disposition.get("forced")),
+        hearing_impaired=bool(disposition.get("hearing_impaired")),
+    )
+
+
+def _chapter(chapter: Mapping[str, Any]) -> Chapter:
+    return Chapter(
+        start_seconds=_number(chapter.get("start_time")),
+        end_seconds=_number(chapter.get("end_time")),
+        title=str(chapter.get("tags", {}).get("title", "")),
     )
 
 

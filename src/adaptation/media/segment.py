@@ -18,12 +18,6 @@ TIMESCALE = 90_000
 """Ticks per second of all pictures."""
 TOLERANCE_TICKS = TIMESCALE // 1000
 """By how much a frame may be off: a millisecond of rounding, nothing more."""
-GROWING_DELAY_TICKS = TIMESCALE * 45 // 1000
-"""The longest delay of pictures for playlists that grow, unless a frame lasts longer. hls.js does
-not read edit lists: it takes a segment that is appended once more, at another rendition, for one
-that buffered nothing when its own idea of the segment's end lies 50 ms or more behind the true
-one. Finished playlists have no such moment, and keep even decode times: with uneven ones probes
-guess a wrong frame rate."""
 SHORTEST_TAIL = Fraction(1, 4)
 """Seconds of sound behind the picture's end that are worth a segment of their own. Less than
 half a second, so that no segment's length is rounded up to another second."""
@@ -71,7 +65,6 @@ def plan_pictures(
     reorder_depth: int,
     *,
     more_keys: bool = False,
-    max_delay: int | None = None,
 ) -> PicturePlan:
     """The plan of a whole track; `part` gives that of a chunk.
 
@@ -80,15 +73,10 @@ def plan_pictures(
         starts: frames that start a segment, see `encode.keyframes`.
         reorder_depth: see `reorder_depth`.
         more_keys: whether key frames inside a segment are expected.
-        max_delay: ticks, such as `GROWING_DELAY_TICKS`; frames that need more are decoded ahead
-            of their turn. None: as long as they need.
     """
     seconds = [*map(timeline.since_start, range(len(timeline))), timeline.duration_seconds]
     clock = tuple(round(TIMESCALE * moment) for moment in seconds)
     delay = reorder_delay(clock, reorder_depth)
-    if max_delay is not None:
-        longest_frame = max(late - early for early, late in pairwise(clock))
-        delay = min(delay, max(max_delay, longest_frame))
     return PicturePlan(clock, tuple(starts), delay, more_keys=more_keys)
 
 

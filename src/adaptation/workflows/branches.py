@@ -9,6 +9,8 @@ from celery import chain, chord, group
 from celery.canvas import Signature
 
 from adaptation.media.chunk import Chunk
+from adaptation.media.package import text_names
+from adaptation.media.probe import SubtitleTrack
 from adaptation.media.rendition import Rendition
 from adaptation.media.sound import Sound
 
@@ -17,9 +19,12 @@ FIRST, SOON = 9, 6
 
 
 def branches(
-    chunks: Iterable[Chunk], ladder: Sequence[Rendition], sounds: Iterable[Sound]
+    chunks: Iterable[Chunk],
+    ladder: Sequence[Rendition],
+    sounds: Iterable[Sound],
+    texts: Sequence[SubtitleTrack],
 ) -> Signature[Any]:
-    """All tracks of an asset, joined by the footer: renditions first, then sound tracks."""
+    """All tracks of an asset, joined by the footer: renditions first, then sound, then text."""
     rungs = [rendition.to_json() for rendition in ladder]
     pictures = [_named("encode_chunk", chunk=chunk.to_json(), ladder=rungs) for chunk in chunks]
     # What can be watched first is made first: the beginning of the picture, and its sound.
@@ -27,12 +32,18 @@ def branches(
         first.set(priority=FIRST)
     header: list[Signature[Any]] = [chord(pictures, _named("gather_chunks"))]
     header += [_sound(sound) for sound in sounds]
+    header += [_text(track, name) for track, name in zip(texts, text_names(texts), strict=True)]
     return chord(header, _named("add_playlist_footer"))
 
 
 def renditions(ladder: Iterable[Rendition]) -> Signature[Any]:
     """A branch a rendition, in parallel, from its encoded chunks to its playlist."""
     return group([_rendition(rendition) for rendition in ladder])
+
+
+def packaged(name: str) -> Signature[Any]:
+    """Tell that a track has all its files."""
+    return _named("notify", quality_name=name, status="packaged", complete=False)
 
 
 def _rendition(rendition: Rendition) -> Signature[Any]:
@@ -48,11 +59,15 @@ def _sound(sound: Sound) -> Signature[Any]:
     return chain(encode, *_ending(sound.name))
 
 
+def _text(track: SubtitleTrack, name: str) -> Signature[Any]:
+    return _named("extract_subtitles", name=name, stream_index=track.index)
+
+
 def _ending(name: str) -> tuple[Signature[Any], ...]:
     return (
         _named("chunk_hls"),
         _named("add_playlist_info"),
-        _named("notify", quality_name=name, status="packaged", complete=False),
+        packaged(name),
     )
 
 

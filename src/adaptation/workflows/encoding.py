@@ -10,7 +10,7 @@ from celery import chain
 from celery.canvas import Signature
 
 from adaptation.engine.tasks import Registry, WorkflowDefinition
-from adaptation.workflows import steps, tracks
+from adaptation.workflows import steps, texts, tracks
 from adaptation.workflows.parameters import check_encoding
 
 NAME = "encoding_workflow"
@@ -39,7 +39,7 @@ def register(registry: Registry, assets_root: Path) -> None:
     def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
         return check_encoding(parameters, assets_root)
 
-    registry.add_tasks(*steps.TASKS, *tracks.TASKS)
+    registry.add_tasks(*steps.TASKS, *tracks.TASKS, *texts.TASKS)
     registry.add_workflow(
         WorkflowDefinition(
             name=NAME,

@@ -33,6 +33,7 @@ from adaptation.workflows.resources import (
     put_text,
 )
 from adaptation.workflows.step import step
+from adaptation.workflows.texts import joined_texts, readable_subtitles, text_files, texts_of
 
 
 @step("download")
@@ -93,12 +94,13 @@ def add_playlist_header(context: Context, run: Run) -> Expand:
         is_indexed=is_indexed(material.source.format_name),
     )
     sounds = plan_sounds(material.source.audio, surround=context["surround"])
+    texts = readable_subtitles(material.source, run)
     names = ", ".join(rung.name for rung in ladder)
     run.log(
         f"{len(ladder)} renditions ({names}) in {len(chunks)} chunks, {len(sounds)} sound tracks"
     )
     context = context.extended(ladder=[rendition.to_json() for rendition in ladder])
-    return Expand(context, branches(chunks, ladder, sounds))
+    return Expand(context, branches(chunks, ladder, sounds, texts))
 
 
 @step("notify")
@@ -127,16 +129,19 @@ NOTICE_FIELDS = frozenset({"quality_name", "status", "complete"})
 @engine_task("playlist")
 def add_playlist_footer(contexts: list[dict[str, Any]], run: Run) -> dict[str, Any]:
     """Join the branches and close HLS: the master playlist over all tracks."""
-    context = Context.joined(contexts, collect=("track_key", "playlist_key", "media_key", "name"))
-    tracks = _tracks(context, run)
-    return context.extended(master_key=put_text(run, "master.m3u8", hls.master_playlist(tracks)))
+    context = Context.joined(
+        [branch for branch in contexts if "track_key" in branch],
+        collect=("track_key", "playlist_key", "media_key", "name"),
+    ).extended(**joined_texts(contexts))
+    master = hls.master_playlist(_tracks(context, run), texts_of(context, run))
+    return context.extended(master_key=put_text(run, "master.m3u8", master))
 
 
 @step("package")
 def chunk_dash(context: Context, run: Run) -> Context:
     """Write the DASH manifest over the very same segments."""
-    tracks = _tracks(context, run)
-    return context.extended(manifest_key=put_text(run, "manifest.mpd", dash.manifest(tracks)))
+    manifest = dash.manifest(_tracks(context, run), texts_of(context, run))
+    return context.extended(manifest_key=put_text(run, "manifest.mpd", manifest))
 
 
 @step("publish")
@@ -151,8 +156,8 @@ def publish(context: Context, run: Run) -> Context:
         tools=versions(run.resources.tools),
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
-    record_key = put_text(run, ASSET_NAME, asset_text(origin, source, tracks))
-    files = [(record_key, ASSET_NAME)]
+    record = asset_text(origin, source, tracks, texts_of(context, run))
+    files = [(put_text(run, ASSET_NAME, record), ASSET_NAME)]
     files += [(context["master_key"], context.master_playlist)]
     files += [(context["manifest_key"], context.dash_manifest)]
     for track, media, playlist in zip(
@@ -160,6 +165,7 @@ def publish(context: Context, run: Run) -> Context:
     ):
         files.append((playlist, f"{track.folder}/{hls.PLAYLIST_NAME}"))
         files += [(key, f"{track.folder}/{key.rpartition('/')[2]}") for key in get_json(run, media)]
+    files += text_files(context, run)
     run.check()
     publish_folder(
         [(get_file(run, key), name) for key, name in files],

@@ -98,7 +98,8 @@ class GrowingAsset:
         now = datetime.now(UTC)
         # Everything listed is available: the clock of a broadcast has nothing to say here.
         since = now - timedelta(seconds=ceil(self.duration))
-        return dash.manifest(tracks, dash.Growth(since, now, self.longest_segment))
+        growth = dash.Growth(since, now, self.longest_segment)
+        return dash.manifest(tracks, growth=growth)
 
 
 def growing_asset(context: Context, run: Run, material: Material) -> GrowingAsset:
