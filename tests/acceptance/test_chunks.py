@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,14 @@ import pytest
 
 import clips
 import judges
+from adaptation.engine.states import TaskState
+from adaptation.wiring import deploy
 from command_line import adaptation, read_until, show, started
 
 SECONDS = 40
 FRAMES = 25 * SECONDS
 RUNGS = ("--rendition", "180:300", "--rendition", "90:100", "--preset", "ultrafast")
+KILLS = 3
 IN_CHUNKS = {"ADAPTATION_PARALLEL_CHUNKS": "2"}
 
 
@@ -23,6 +28,19 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs = f"{clips.picture(seconds=SECONDS)} {clips.beep(seconds=SECONDS)}"
     encoder = f"{clips.X264} -g 25 -bf 2 -c:a aac film.ts"
     return clips.ffmpeg(tmp_path_factory.mktemp("film"), f"{inputs} {encoder}")
+
+
+def in_the_middle_of_chunk(number: int) -> Callable[[dict[str, Any]], bool]:
+    """Whether an event tells that so many chunks are done and another one is under way."""
+    done = set[int]()
+
+    def holds(event: dict[str, Any]) -> bool:
+        is_chunk = event.get("name") == "encode_chunk"
+        if is_chunk and event["state"] == "done":
+            done.add(event["task_id"])
+        return is_chunk and event["state"] == "running" and len(done) >= number
+
+    return holds
 
 
 def chunks_of(job: dict[str, Any]) -> list[dict[str, Any]]:
@@ -42,25 +60,50 @@ def test_a_film_in_chunks_is_exact_and_its_bytes_depend_on_the_plan_alone(
 
     assert adaptation("encode", film, alone, *RUNGS, "--slots", 1, **IN_CHUNKS).status == 0
     assert adaptation("encode", film, together, *RUNGS, "--slots", 3, **IN_CHUNKS).status == 0
-    with started("encode", film, killed, *RUNGS, "--slots", 1, "--json", **IN_CHUNKS) as run:
-        read_until(
-            run.stdout,
-            lambda event: event.get("name") == "encode_chunk" and event.get("state") == "done",
-        )
-        run.kill()
-    before = [task["attempts"] for task in chunks_of(show(3)) if task["attempts"] == ["done"]]
+    for number in range(KILLS):
+        with started("encode", film, killed, *RUNGS, "--slots", 1, "--json", **IN_CHUNKS) as run:
+            read_until(run.stdout, in_the_middle_of_chunk(number))
+            run.kill()
     assert adaptation("encode", film, killed, *RUNGS, "--slots", 2, **IN_CHUNKS).status == 0
 
-    assert len(chunks_of(show(1))) >= 3
+    assert len(chunks_of(show(1))) > KILLS
     assert digests(alone) == digests(together) == digests(killed)
-    tried = [task["attempts"] for task in chunks_of(show(3))]
-    assert before
-    assert tried.count(["done"]) >= len(tried) - 1, "a kill costs one chunk at most"
+    tried = [attempt for task in chunks_of(show(3)) for attempt in task["attempts"]]
+    assert tried.count("done") == len(chunks_of(show(3)))
+    assert 1 <= len(tried) - tried.count("done") <= KILLS, "a kill costs one chunk at most"
     for manifest in ("master.m3u8", "manifest.mpd"):
         tracks, complaints = judges.decode(alone / manifest)
         assert complaints == ""
         pictures = [track for track in tracks if track.kind == "video"]
         assert [len(track.starts) for track in pictures] == [FRAMES, FRAMES]
+
+
+def test_the_order_of_the_tasks_changes_no_byte(film: Path, tmp_path: Path) -> None:
+    in_order = tmp_path / "in_order"
+    assert adaptation("encode", film, in_order, *RUNGS, **IN_CHUNKS).status == 0
+    wanted = {
+        "url": str(film),
+        "output_folder": str(tmp_path / "shuffled"),
+        "renditions": [{"height": 180, "bitrate": 300}, {"height": 90, "bitrate": 100}],
+        "preset": "ultrafast",
+    }
+    deployment = deploy()
+    job, _ = deployment.submit_encoding(wanted)
+    node = deployment.engine.node(1)
+    node.start()
+    chance, order = random.Random(7), list[str]()
+    while not deployment.store.job(job.id).ended:
+        ready = [t for t in deployment.store.tasks(job.id) if t.state is TaskState.READY]
+        task = chance.choice(ready)
+        order.append(task.key)
+        node.worker.execute(task.id, task.generation)
+    node.close()
+    node.stop()
+    deployment.store.close()
+
+    chunks = [key for key in order if key.endswith(":encode_chunk")]
+    assert chunks != sorted(chunks)
+    assert digests(in_order) == digests(tmp_path / "shuffled")
 
 
 def test_one_chunk_is_enough_for_a_short_film_that_nobody_shares(

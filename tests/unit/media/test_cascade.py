@@ -125,7 +125,9 @@ def test_fields_are_joined_before_the_cut() -> None:
 
 def test_files_of_all_chunks_get_the_same_headers_and_bytes() -> None:
     words = command(MIDDLE, FRAMES, rung((640, 360)), rung((320, 180), "hevc"))
-    assert values(words, "-x264-params") == ["scenecut=0:open-gop=0:b-pyramid=none:keyint=infinite:stitchable=1"]
+    assert values(words, "-x264-params") == [
+        "scenecut=0:open-gop=0:b-pyramid=none:keyint=infinite:stitchable=1"
+    ]
     (hevc,) = values(words, "-x265-params")
     assert hevc.endswith(":info=0:pools=1:frame-threads=1")
     assert values(words, "-threads") == ["1", "1", "1"]
