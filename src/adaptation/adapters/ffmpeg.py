@@ -228,10 +228,16 @@ def encode(
         ToolError, OutputError, Cancelled: as `process.run`.
     """
     follow = _ProgressReader(expected_seconds, on_progress or (lambda _: None))
-    argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", "-y"]
-    argv += ["-progress", "pipe:1", "-stats_period", "0.5", *_guarded(arguments, SOURCE_FORMATS)]
+    argv = encode_argv(arguments, tools)
     limits = replace(limits or Limits(), stall_seconds=STALL_SECONDS)
     return run(argv, on_line=follow.read, limits=limits)
+
+
+def encode_argv(arguments: Sequence[str], tools: Tools) -> list[str]:
+    """The whole command of an encode."""
+    argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", "-y"]
+    argv += ["-progress", "pipe:1", "-stats_period", "0.5"]
+    return [*argv, *_guarded(arguments, SOURCE_FORMATS)]
 
 
 class _ProgressReader:

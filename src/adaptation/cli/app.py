@@ -15,6 +15,7 @@ from adaptation.errors import AdaptationError
 
 COMMANDS = (
     ("encode", "encode:encode", "Make one HLS + DASH asset of a video, here and now."),
+    ("plan", "plan:plan", "Tell what `encode` would do and cost; nothing is made."),
     ("demo", "demo:demo", "Encode a real clip to see the engine work."),
     ("play", "play:play", "Play an asset in the browser."),
     ("submit", "submit:submit", "Store a job for a running service."),

@@ -21,7 +21,7 @@ from adaptation.media.encode import (
 )
 from adaptation.media.picture import decoder_options, deinterlacing, picture_filters
 from adaptation.media.probe import Source, VideoTrack
-from adaptation.media.rendition import Rendition
+from adaptation.media.rendition import Rendition, target_size
 from adaptation.media.timeline import Timeline
 
 
@@ -39,6 +39,28 @@ class Rung:
     """Speed of x264 or x265."""
     threads: int = 1
     """The encoder's threads: 1 gives the same bytes each time, 0 lets the encoder choose."""
+
+
+def rungs_of(
+    video: VideoTrack, ladder: Sequence[Rendition], preset: str, folder: Path
+) -> list[Rung]:
+    """The renditions of a ladder in their sizes for a source.
+
+    Args:
+        video: the source's picture.
+        ladder: what to make.
+        preset: speed of the encoders.
+        folder: absolute path of where the encoded files go.
+    """
+    return [
+        Rung(
+            rendition,
+            target_size(video.width, video.height, rendition.height),
+            folder / f"{rendition.name}.mp4",
+            preset,
+        )
+        for rendition in ladder
+    ]
 
 
 def chunk_command(

@@ -8,8 +8,8 @@ from typing import Any
 from celery import chain, chord, group
 from celery.canvas import Signature
 
-from adaptation.media.chunk import Chunk
 from adaptation.media.package import text_names
+from adaptation.media.plan import EncodingPlan
 from adaptation.media.probe import SubtitleTrack
 from adaptation.media.rendition import Rendition
 from adaptation.media.sound import Sound
@@ -18,20 +18,17 @@ FIRST, SOON = 9, 6
 """Celery's priorities, 0 to 9, of tasks that are ready at the same time."""
 
 
-def branches(
-    chunks: Iterable[Chunk],
-    ladder: Sequence[Rendition],
-    sounds: Iterable[Sound],
-    texts: Sequence[SubtitleTrack],
-) -> Signature[Any]:
+def branches(plan: EncodingPlan, texts: Sequence[SubtitleTrack]) -> Signature[Any]:
     """All tracks of an asset, joined by the footer: renditions first, then sound, then text."""
-    rungs = [rendition.to_json() for rendition in ladder]
-    pictures = [_named("encode_chunk", chunk=chunk.to_json(), ladder=rungs) for chunk in chunks]
+    rungs = [rendition.to_json() for rendition in plan.ladder]
+    pictures = [
+        _named("encode_chunk", chunk=chunk.to_json(), ladder=rungs) for chunk in plan.chunks
+    ]
     # What can be watched first is made first: the beginning of the picture, and its sound.
     for first in pictures[:1]:
         first.set(priority=FIRST)
     header: list[Signature[Any]] = [chord(pictures, _named("gather_chunks"))]
-    header += [_sound(sound) for sound in sounds]
+    header += [_sound(sound) for sound in plan.sounds]
     header += [_text(track, name) for track, name in zip(texts, text_names(texts), strict=True)]
     return chord(header, _named("add_playlist_footer"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -136,4 +138,5 @@ def _encode(encoding: Encoding, run: Run, misfit: threading.Event) -> None:
         on_progress=report,
         limits=Limits(_Either(run.cancelled, misfit), niceness=encoding.niceness),
     )
+    run.log(shlex.join(command.argv), logging.DEBUG)
     run.log(f"encoded in {command.wall_seconds:.1f} s, {command.cpu_seconds:.1f} CPU s")

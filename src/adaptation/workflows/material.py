@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from adaptation.adapters import ffmpeg
+from adaptation.adapters.tools import Tools
 from adaptation.context import Context
 from adaptation.errors import SourceError
 from adaptation.media.encode import keyframes
+from adaptation.media.inspection import Inspection
+from adaptation.media.plan import EncodingPlan, encoding_plan
 from adaptation.media.probe import Source, VideoTrack
+from adaptation.media.rendition import parse_renditions
 from adaptation.media.timeline import SeekPoint, Timeline
 from adaptation.workflows.resources import Run, get_file, get_json, put_json
 
@@ -35,15 +40,27 @@ class Material:
             raise SourceError("the source has no picture", code="source_no_video")
         return self.source.video
 
-    @property
-    def shown(self) -> VideoTrack:
-        """The video track at the frame rate that is encoded."""
-        rate = self.picture.frame_rate / self.timeline.thinning
-        return replace(self.picture, frame_rate=rate)
-
     def starts(self, context: Context) -> tuple[int, ...]:
         """Numbers of the frames that start a segment."""
         return keyframes(self.timeline, context["segment_seconds"])
+
+    def plan(self, context: Context, parallel_chunks: int) -> EncodingPlan:
+        """What is made of it for a job's parameters.
+
+        Raises:
+            SourceError: `source_no_video`.
+            ParameterError: `rendition_invalid`.
+        """
+        requested = context.get("renditions")
+        return encoding_plan(
+            replace(self.source, video=self.picture),
+            self.timeline,
+            self.seek_points,
+            self.starts(context),
+            renditions=parse_renditions(requested) if requested else None,
+            surround=context["surround"],
+            parallel_chunks=parallel_chunks,
+        )
 
     def store(self, run: Run) -> str:
         """Put it into the work area; returns its key."""
@@ -53,6 +70,24 @@ class Material:
             "seek_points": [point.to_json() for point in self.seek_points],
         }
         return put_json(run, "material.json", document)
+
+
+def read_material(path: Path, tools: Tools, max_frame_rate: float | None = None) -> Material:
+    """Read all packets of a source.
+
+    Args:
+        path: a local file.
+        tools: where ffprobe and FFmpeg are.
+        max_frame_rate: see `Timeline.limited`; none: all frames are kept.
+
+    Raises:
+        SourceError: it cannot be read, is cut short, or has no picture.
+    """
+    inspection = Inspection()
+    source, timeline = ffmpeg.inspect(path, tools, inspection)
+    if max_frame_rate is not None:
+        timeline = timeline.limited(max_frame_rate)
+    return Material(source, timeline, inspection.seek_points())
 
 
 def material_of(context: Context, run: Run) -> Material:

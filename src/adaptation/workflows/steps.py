@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from adaptation.adapters import ffmpeg
 from adaptation.adapters.publish import publish as publish_folder
 from adaptation.adapters.tools import versions
 from adaptation.context import Context
@@ -14,15 +13,10 @@ from adaptation.engine.tasks import Expand
 from adaptation.engine.tasks import task as engine_task
 from adaptation.media import dash, hls
 from adaptation.media.asset import ASSET_NAME, Origin, asset_text
-from adaptation.media.chunk import is_indexed, plan_chunks
 from adaptation.media.index import Track
-from adaptation.media.inspection import Inspection
-from adaptation.media.ladder import default_ladder
 from adaptation.media.picture import notes
-from adaptation.media.rendition import parse_renditions
-from adaptation.media.sound import plan_sounds
 from adaptation.workflows.branches import branches
-from adaptation.workflows.material import Material, file_state, material_of, source_path
+from adaptation.workflows.material import file_state, material_of, read_material, source_path
 from adaptation.workflows.parameters import EncodingParameters, is_web, shown_source
 from adaptation.workflows.resources import (
     Run,
@@ -61,12 +55,9 @@ def download_file(context: Context, run: Run) -> Context:
 @step("probe")
 def get_video_size(context: Context, run: Run) -> Context:
     """Read all packets of the source: size, tracks, and when each frame is shown."""
-    inspection = Inspection()
-    source, timeline = ffmpeg.inspect(source_path(context, run), run.resources.tools, inspection)
-    if context["max_frame_rate"] is not None:
-        timeline = timeline.limited(context["max_frame_rate"])
-    material = Material(source, timeline, inspection.seek_points())
-    picture = material.picture
+    path = source_path(context, run)
+    material = read_material(path, run.resources.tools, context["max_frame_rate"])
+    picture, source, timeline = material.picture, material.source, material.timeline
     run.log(f"source: {picture.width}x{picture.height}, {source.duration_seconds:.2f} s")
     if timeline.thinning > 1:
         run.log(f"one of {timeline.thinning} frames is kept: {float(timeline.frame_rate):.2f} fps")
@@ -84,23 +75,15 @@ def get_video_size(context: Context, run: Run) -> Context:
 def add_playlist_header(context: Context, run: Run) -> Expand:
     """Open the playlists: decide on tracks and chunks, and fan out over them."""
     material = material_of(context, run)
-    requested = context.get("renditions")
-    ladder = parse_renditions(requested) if requested else default_ladder(material.shown)
-    chunks = plan_chunks(
-        material.timeline,
-        material.seek_points,
-        material.starts(context),
-        slots=run.resources.parallel_chunks,
-        is_indexed=is_indexed(material.source.format_name),
-    )
-    sounds = plan_sounds(material.source.audio, surround=context["surround"])
+    plan = material.plan(context, run.resources.parallel_chunks)
     texts = readable_subtitles(material.source, run)
-    names = ", ".join(rung.name for rung in ladder)
+    names = ", ".join(rung.name for rung in plan.ladder)
     run.log(
-        f"{len(ladder)} renditions ({names}) in {len(chunks)} chunks, {len(sounds)} sound tracks"
+        f"{len(plan.ladder)} renditions ({names}) in {len(plan.chunks)} chunks,"
+        f" {len(plan.sounds)} sound tracks"
     )
-    context = context.extended(ladder=[rendition.to_json() for rendition in ladder])
-    return Expand(context, branches(chunks, ladder, sounds, texts))
+    context = context.extended(ladder=[rendition.to_json() for rendition in plan.ladder])
+    return Expand(context, branches(plan, texts))
 
 
 @step("notify")

@@ -12,7 +12,7 @@ from adaptation.engine.tasks import Expand
 from adaptation.engine.tasks import task as engine_task
 from adaptation.errors import ToolError
 from adaptation.media import hls, verify
-from adaptation.media.cascade import Rung, chunk_command
+from adaptation.media.cascade import Rung, chunk_command, rungs_of
 from adaptation.media.chunk import Chunk
 from adaptation.media.encode import reorder_depth
 from adaptation.media.index import Track, index_track
@@ -35,15 +35,8 @@ def encode_chunk(context: Context, run: Run) -> Context:
     """Make all renditions of one chunk in one FFmpeg, cut them, and prove each against the plan."""
     material = material_of(context, run)
     chunk = Chunk.from_json(context["chunk"])
-    rungs = [
-        Rung(
-            rendition,
-            target_size(material.picture.width, material.picture.height, rendition.height),
-            run.scratch / f"{rendition.name}.mp4",
-            context["preset"],
-        )
-        for rendition in map(Rendition.from_json, context["ladder"])
-    ]
+    ladder = [Rendition.from_json(rendition) for rendition in context["ladder"]]
+    rungs = rungs_of(material.picture, ladder, context["preset"], run.scratch)
     try:
         parts = _make_chunk(context, run, material, chunk, rungs)
     except ToolError as error:

@@ -1,0 +1,187 @@
+"""The encoding plan of a source: what is made of it, in which pieces, and what that will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from adaptation.media.cascade import Rung, chunk_command, rungs_of
+from adaptation.media.chunk import Chunk, is_indexed, plan_chunks
+from adaptation.media.ladder import default_ladder
+from adaptation.media.probe import Source, VideoTrack
+from adaptation.media.rendition import Rendition
+from adaptation.media.sound import BITRATES, Sound, audio_command, plan_sounds
+from adaptation.media.timeline import SeekPoint, Timeline
+
+ENCODE_SECONDS: Mapping[str, float] = {"h264": 0.027, "hevc": 0.11}
+"""CPU seconds for a million pixels at preset veryfast: soft film on a server of 2020 or so."""
+PRESET_FACTORS: Mapping[str, float] = {
+    "ultrafast": 0.35,
+    "superfast": 0.6,
+    "veryfast": 1.0,
+    "faster": 1.4,
+    "fast": 1.8,
+    "medium": 2.25,
+    "slow": 3.8,
+}
+"""What other presets take."""
+DECODE_SECONDS = 0.007
+"""CPU seconds for a million pixels of the source."""
+SCALE_SECONDS = 0.0015
+"""CPU seconds for a million pixels of a rendition."""
+SOUND_SECONDS = 0.05
+"""CPU seconds for a second of sound."""
+START_SECONDS, CHUNK_START_SECONDS = 2.5, 0.7
+"""CPU seconds of starting: the engine once, and each chunk with its proof."""
+CPU_RANGE = (0.5, 1.8)
+"""Machines and pictures differ by such factors."""
+RATE_EXPECTED, RATE_LOW = 0.55, 0.1
+"""Parts of the bit rates that pictures of constant quality come to."""
+BUFFER_SECONDS = 2
+"""What an encoder may spend beside the bit rate, once a chunk."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure that is not known yet."""
+
+    low: float
+    """Less would be a surprise."""
+    expected: float
+    """The best guess."""
+    high: float
+    """More would be a surprise."""
+
+
+@dataclass(frozen=True)
+class EncodingPlan:
+    """What is made of a source."""
+
+    source: Source
+    """It has a picture."""
+    timeline: Timeline
+    """When each frame is shown."""
+    starts: tuple[int, ...]
+    """Frames that start a segment."""
+    ladder: tuple[Rendition, ...]
+    """The renditions."""
+    chunks: tuple[Chunk, ...]
+    """Pieces that are encoded apart; each makes all renditions."""
+    sounds: tuple[Sound, ...]
+    """The sound tracks."""
+
+    @property
+    def picture(self) -> VideoTrack:
+        """The video track.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self.source.video is None:
+            raise ValueError("an encoding plan needs a picture")
+        return self.source.video
+
+    def rungs(self, preset: str, folder: Path) -> list[Rung]:
+        """The renditions as one chunk writes them into `folder`."""
+        return rungs_of(self.picture, self.ladder, preset, folder)
+
+    def chunk_arguments(self, chunk: Chunk, preset: str, source: Path, folder: Path) -> list[str]:
+        """FFmpeg's arguments for all renditions of a chunk."""
+        rungs = self.rungs(preset, folder)
+        return chunk_command(self.source, self.timeline, chunk, rungs, source)
+
+    def sound_arguments(self, sound: Sound, source: Path, output: Path) -> list[str]:
+        """FFmpeg's arguments for a sound track."""
+        track = next(track for track in self.source.audio if track.index == sound.stream_index)
+        return audio_command(
+            track, self.timeline, input_path=source, output_path=output, layout=sound.layout
+        )
+
+    def cpu_seconds(self, preset: str) -> Estimate:
+        """CPU time of the whole job, over all machines."""
+        rungs = self.rungs(preset, Path())
+        per_frame = sum(
+            _megapixels(rung)
+            * (PRESET_FACTORS[preset] * ENCODE_SECONDS[rung.rendition.codec] + SCALE_SECONDS)
+            for rung in rungs
+        )
+        read = self.picture.width * self.picture.height / 1e6 * DECODE_SECONDS
+        frames = len(self.timeline)
+        expected = frames * (per_frame + read * self.timeline.thinning)
+        expected += SOUND_SECONDS * float(self.timeline.duration_seconds) * len(self.sounds)
+        expected += START_SECONDS + CHUNK_START_SECONDS * len(self.chunks)
+        return Estimate(CPU_RANGE[0] * expected, expected, CPU_RANGE[1] * expected)
+
+    @property
+    def output_bytes(self) -> Estimate:
+        """Size of the asset."""
+        seconds = float(self.timeline.duration_seconds)
+        rate = sum(rendition.bitrate for rendition in self.ladder) / 8
+        pictures, most = rate * seconds, rate * (seconds + BUFFER_SECONDS * len(self.chunks))
+        sounds = sum(BITRATES[sound.layout] for sound in self.sounds) * seconds / 8
+        return Estimate(
+            RATE_LOW * pictures + 0.3 * sounds,
+            RATE_EXPECTED * pictures + sounds,
+            1.05 * most + 1.1 * sounds,
+        )
+
+    def scratch_bytes(self, parallel_chunks: int) -> Estimate:
+        """The most that lies in work area and scratch: all segments, and chunks under way."""
+        longest = max(len(chunk) for chunk in self.chunks)
+        share = 1 + min(parallel_chunks, len(self.chunks)) * longest / len(self.timeline)
+        size = self.output_bytes
+        return Estimate(size.low, size.expected * share, size.high * share)
+
+
+def encoding_plan(  # noqa: PLR0913 - a source, and what is wanted of it
+    source: Source,
+    timeline: Timeline,
+    seek_points: Sequence[SeekPoint],
+    starts: Sequence[int],
+    *,
+    renditions: Sequence[Rendition] | None = None,
+    surround: bool = False,
+    parallel_chunks: int = 1,
+) -> EncodingPlan:
+    """Decide on renditions, chunks and sound tracks; the same arguments give the same plan.
+
+    Args:
+        source: with a picture.
+        timeline: of that picture.
+        seek_points: its key frames.
+        starts: frames that start a segment.
+        renditions: what to make; none: what fits the source.
+        surround: whether to make 5.1, too.
+        parallel_chunks: see `plan_chunks`.
+
+    Raises:
+        ValueError: the source has no picture.
+    """
+    if source.video is None:
+        raise ValueError("an encoding plan needs a picture")
+    chunks = plan_chunks(
+        timeline,
+        seek_points,
+        starts,
+        slots=parallel_chunks,
+        is_indexed=is_indexed(source.format_name),
+    )
+    return EncodingPlan(
+        source=source,
+        timeline=timeline,
+        starts=tuple(starts),
+        ladder=tuple(renditions or default_ladder(_shown(source.video, timeline))),
+        chunks=chunks,
+        sounds=plan_sounds(source.audio, surround=surround),
+    )
+
+
+def _megapixels(rung: Rung) -> float:
+    return rung.size[0] * rung.size[1] / 1e6
+
+
+def _shown(picture: VideoTrack, timeline: Timeline) -> VideoTrack:
+    """The picture at the frame rate that is encoded."""
+    return replace(picture, frame_rate=picture.frame_rate / Fraction(timeline.thinning))
