@@ -4,6 +4,8 @@
 //   renditions   [{id, width, height}], what a viewer could choose from
 //   select(id)   play this rendition from now on, dropping what is buffered of another
 //   active()     the id of the rendition in force
+//   texts()      [{id, language, label, forced}], the subtitles a viewer could choose from
+//   read(id)     show these subtitles from now on
 // and calls report({fatal, detail}) for every error the player names.
 
 /* global Hls, shaka, dashjs */
@@ -23,6 +25,17 @@ async function openHls(video, url, report) {
       player.currentLevel = id;
     },
     active: () => player.currentLevel,
+    texts: () =>
+      player.subtitleTracks.map(({ id, lang, name, forced }) => ({
+        id,
+        language: lang ?? "und",
+        label: name,
+        forced,
+      })),
+    read: (id) => {
+      player.subtitleTrack = id;
+      player.subtitleDisplay = true;
+    },
   };
 }
 
@@ -49,6 +62,11 @@ async function openShaka(video, url, report) {
       player.selectVariantTrack(player.getVariantTracks().find(wanted), true);
     },
     active: () => active().videoId,
+    texts: () =>
+      player
+        .getTextTracks()
+        .map(({ id, language, label, forced }) => ({ id, language, label, forced })),
+    read: (id) => player.selectTextTrack(player.getTextTracks().find((track) => track.id === id)),
   };
 }
 
@@ -71,6 +89,14 @@ async function openDash(video, url, report) {
       .map(({ id, width, height }) => ({ id, width, height })),
     select: (id) => player.setRepresentationForTypeById("video", id, true),
     active: () => player.getCurrentRepresentationForType("video")?.id,
+    texts: () =>
+      player.getTracksFor("text").map(({ lang, labels, roles }, id) => ({
+        id,
+        language: lang,
+        label: labels[0]?.text,
+        forced: roles.some(({ value }) => value === "forced-subtitle"),
+      })),
+    read: (id) => player.setTextTrack(id),
   };
 }
 
