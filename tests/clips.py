@@ -7,6 +7,7 @@ given and returns its path; a test's fixture decides how long the folder lives.
 from __future__ import annotations
 
 import shlex
+import struct
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -165,6 +166,105 @@ def make_fragmented(folder: Path) -> Path:
     """Fragmented MP4 without an index at its end: `-movflags +frag_keyframe+empty_moov`."""
     code = f"{X264} -g 5 -c:a aac -movflags +frag_keyframe+empty_moov"
     return ffmpeg(folder, f"{picture()} {beep()} {code} fragmented.mp4")
+
+
+def write_srt(folder: Path, name: str, *cues: tuple[float, float, str]) -> str:
+    """A SubRip file of cues: start and end in seconds, text; returns its name."""
+
+    def clock(seconds: float) -> str:
+        return f"00:00:{seconds:06.3f}".replace(".", ",")
+
+    rows = enumerate(cues, start=1)
+    blocks = [f"{n}\n{clock(start)} --> {clock(end)}\n{text}\n" for n, (start, end, text) in rows]
+    _write(folder, name, "\n".join(blocks).encode())
+    return name
+
+
+def make_subtitled_mp4(folder: Path) -> Path:
+    """2 s with English and French subtitles as `mov_text`, told apart by tags, and two chapters."""
+    english = write_srt(folder, "en.srt", (0.2, 0.9, "Hello\n<i>world</i>"), (1.2, 9.0, "I <3 R&B"))
+    french = write_srt(folder, "fr.srt", (0.4, 1.6, "Ça va, 日本 ?"))
+    chapters = _chapters(folder, (0.0, 0.8, "One"), (0.8, 2.0, 'Zwölf "12"'))
+    tags = "-metadata:s:s:0 language=eng -metadata:s:s:1 language=fra -metadata:s:s:1 title=Paris"
+    inputs = f"{picture(seconds=2)} {beep(seconds=2)} -i {english} -i {french} -i {chapters}"
+    maps = "-map 0 -map 1 -map 2 -map 3 -map_chapters 4"
+    code = f"{X264} -c:a aac -c:s mov_text"
+    return ffmpeg(folder, f"{inputs} {maps} {code} {tags} subtitled.mp4")
+
+
+ASS = r"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, Bold, Italic, Underline, Alignment
+Style: Default,Arial,16,0,0,0,2
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:00.50,0:00:01.50,Default,,0,0,0,,Sign\N\N{\b1}EXIT{\b0}
+Dialogue: 0,0:00:00.50,0:00:01.50,Default,,0,0,0,,{\p1}m 0 0 l 100 0 100 100{\p0}
+"""
+CLOCK_SECONDS = 1.4
+"""When the picture of `make_subtitled_mkv` begins on its own clock."""
+
+
+def make_subtitled_mkv(folder: Path, seconds: float = 2) -> Path:
+    """Subtitles of many kinds on a clock that starts at 1.4 s: `-output_ts_offset 1.4`.
+
+    SubRip (cues over each other, past the end and behind it), forced ASS with a drawing and an
+    empty line, WebVTT with settings for people who hear badly, a track without any cue, Blu-ray
+    pictures. Its chapters begin before the picture and end behind it.
+    """
+    middle = seconds / 2
+    srt = write_srt(
+        folder,
+        "en.srt",
+        (0.4, seconds - 0.2, "all along"),
+        (middle - 0.2, middle + 0.8, "in the middle"),
+        (seconds - 0.1, seconds + 5, "past the end"),
+        (seconds + 6, seconds + 7, "never seen"),
+    )
+    late = write_srt(folder, "late.srt", (50, 51, "cut away"))
+    _write(folder, "signs.ass", ASS.encode())
+    _write(folder, "sounds.vtt", VTT.encode())
+    _write(folder, "pictures.sup", _blu_ray(0.5) + _blu_ray(1.5))
+    chapters = _chapters(folder, (0.0, 1.0, "before"), (1.0, 2.4, "first"), (2.4, 99.0, "rest"))
+    inputs = f"{picture(seconds=seconds)} {beep(seconds=seconds)} -i {srt} -i signs.ass"
+    inputs += f" -i sounds.vtt -t 1 -i {late} -f sup -i pictures.sup -i {chapters}"
+    maps = "-map 0 -map 1 -map 2 -map 3 -map 4 -map 5 -map 6 -map_chapters 7"
+    kinds = "-disposition:s:0 default -disposition:s:1 forced -disposition:s:2 hearing_impaired"
+    tags = "-metadata:s:s:0 language=eng -metadata:s:s:1 language=eng -metadata:s:s:2 language=deu"
+    code = "-c:v libx264 -preset fast -bf 2 -g 12 -pix_fmt yuv420p -c:a aac -c:s copy"
+    offset = f"-output_ts_offset {CLOCK_SECONDS}"
+    return ffmpeg(folder, f"{inputs} {maps} {code} {kinds} {tags} {offset} subtitled.mkv")
+
+
+VTT = """WEBVTT
+
+id
+00:00.100 --> 00:01.900 line:0 align:left
+<v Bob>[door] Hi &amp; bye</v>
+"""
+
+
+def _blu_ray(seconds: float) -> bytes:
+    """A Blu-ray subtitle that clears the screen: a composition of no objects, and its end."""
+    composition = struct.pack(">HHBHBBBB", 320, 180, 0x10, 0, 0x80, 0, 0, 0)
+    clock = round(seconds * 90_000)
+    segments = ((0x16, composition), (0x80, b""))
+    return b"".join(
+        b"PG" + struct.pack(">IIBH", clock, 0, kind, len(body)) + body for kind, body in segments
+    )
+
+
+def _chapters(folder: Path, *chapters: tuple[float, float, str]) -> str:
+    """A metadata file of FFmpeg with chapters: start and end in seconds, title."""
+    text = ";FFMETADATA1\n"
+    for start, end, title in chapters:
+        times = f"START={round(start * 1000)}\nEND={round(end * 1000)}"
+        text += f"[CHAPTER]\nTIMEBASE=1/1000\n{times}\ntitle={title}\n"
+    _write(folder, "chapters.txt", text.encode())
+    return "chapters.txt"
 
 
 FLASH_SECONDS = 0.8

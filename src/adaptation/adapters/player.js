@@ -91,12 +91,24 @@ class Feed {
   }
 }
 
+// Let the browser's own menu offer the asset's subtitles, each from its one whole file.
+function offerTexts(video, tracks) {
+  for (const text of tracks.filter(({ kind }) => kind === "text")) {
+    const element = document.createElement("track");
+    const label = `${text.title || text.language}${text.forced ? " (forced)" : ""}`;
+    const kind = text.hearing_impaired ? "captions" : "subtitles";
+    const src = `/${text.folder}/${text.file_name}`;
+    video.append(Object.assign(element, { kind, label, src, srclang: text.language }));
+  }
+}
+
 // Start `asset` on the element `video`. `choices(kind, tracks, chosen, choose)` offers tracks.
 export async function playSegments(video, asset, choices, complain) {
   const source = new MediaSource();
   video.src = URL.createObjectURL(source);
   await occurs(source, "sourceopen");
   source.duration = asset.duration_seconds;
+  offerTexts(video, asset.tracks);
   const feeds = [];
   const fill = () =>
     Promise.all(feeds.map((feed) => feed.fill())).then(() => {

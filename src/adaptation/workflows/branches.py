@@ -38,11 +38,6 @@ def renditions(ladder: Iterable[Rendition]) -> Signature[Any]:
     return group([_rendition(rendition) for rendition in ladder])
 
 
-def packaged(name: str) -> Signature[Any]:
-    """Tell that a track has all its files."""
-    return _named("notify", quality_name=name, status="packaged", complete=False)
-
-
 def _rendition(rendition: Rendition) -> Signature[Any]:
     return chain(
         _named("compute_target_size", **rendition.to_json()),
@@ -57,14 +52,18 @@ def _sound(sound: Sound) -> Signature[Any]:
 
 
 def _text(track: SubtitleTrack, name: str) -> Signature[Any]:
-    return _named("extract_subtitles", name=name, stream_index=track.index)
+    return chain(
+        _named("extract_subtitles", name=name, stream_index=track.index),
+        # Its status is what became of the track.
+        _named("notify", quality_name=name, complete=False),
+    )
 
 
 def _ending(name: str) -> tuple[Signature[Any], ...]:
     return (
         _named("chunk_hls"),
         _named("add_playlist_info"),
-        packaged(name),
+        _named("notify", quality_name=name, status="packaged", complete=False),
     )
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from adaptation.adapters import ffmpeg
 from adaptation.adapters.process import Limits
 from adaptation.context import Context
-from adaptation.engine.tasks import Expand
 from adaptation.errors import SourceError, ToolError
 from adaptation.media import hls
 from adaptation.media.probe import CAPTION_CODECS, IMAGE_CODECS, Source, SubtitleTrack
@@ -21,7 +20,6 @@ from adaptation.media.subtitles import (
     subtitle_command,
 )
 from adaptation.media.texttrack import TextTrack, text_track
-from adaptation.workflows.branches import packaged
 from adaptation.workflows.material import material_of, source_path
 from adaptation.workflows.resources import Run, get_json, put_json, put_text
 from adaptation.workflows.step import step
@@ -33,7 +31,7 @@ COLLECTED = ("text_key", "text_prefix")
 
 
 @step("transcode")
-def extract_subtitles(context: Context, run: Run) -> Context | Expand:
+def extract_subtitles(context: Context, run: Run) -> Context:
     """Make WebVTT of one subtitle track; one that cannot be read is left out, and said so."""
     material = material_of(context, run)
     wanted = context["stream_index"]
@@ -100,21 +98,20 @@ def _extract(source: Path, track: SubtitleTrack, run: Run) -> list[Cue]:
     return read_cues(output.read_text(encoding="utf-8", errors="replace"), track)
 
 
-def _stored(context: Context, run: Run, text: TextTrack, files: Mapping[str, bytes]) -> Expand:
+def _stored(context: Context, run: Run, text: TextTrack, files: Mapping[str, bytes]) -> Context:
     prefix = f"{run.area}/text"
     for name, content in files.items():
         run.resources.work.put_bytes(content, f"{prefix}/{name}")
     put_text(run, f"text/{hls.PLAYLIST_NAME}", hls.media_playlist(text))
     run.log(f"{text.cue_count} cues in {len(text.segments)} segments")
-    stored = context.extended(
-        text_key=put_json(run, "text.json", text.to_json()), text_prefix=prefix
+    return context.extended(
+        text_key=put_json(run, "text.json", text.to_json()), text_prefix=prefix, status="packaged"
     )
-    return Expand(stored, packaged(text.name))
 
 
 def _left_out(context: Context, run: Run, track: SubtitleTrack, why: str) -> Context:
     run.log(f"{track} is left out: {why}", WARNING)
-    return context
+    return context.extended(status="left_out")
 
 
 def _why(track: SubtitleTrack) -> str:

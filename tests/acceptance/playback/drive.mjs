@@ -23,6 +23,7 @@ const TYPES = {
   ".mpd": "application/dash+xml",
   ".m4s": "video/iso.segment",
   ".mp4": "video/mp4",
+  ".vtt": "text/vtt",
 };
 const ARGUMENTS = [
   "--no-sandbox",

@@ -5,6 +5,8 @@
 //   select(id)   play this rendition from now on, dropping what is buffered of another
 //   active()     the id of the rendition in force
 //   prefer(id)   hls.js only: go over to this rendition with the next segment
+//   texts()      [{id, language, label, forced}], the subtitles a viewer could choose from
+//   read(id)     show these subtitles from now on
 // and calls report({fatal, detail}) for every error the player names.
 
 /* global Hls, shaka, dashjs */
@@ -26,6 +28,17 @@ async function openHls(video, url, report) {
     active: () => player.currentLevel,
     prefer: (id) => {
       player.loadLevel = id;
+    },
+    texts: () =>
+      player.subtitleTracks.map(({ id, lang, name, forced }) => ({
+        id,
+        language: lang ?? "und",
+        label: name,
+        forced,
+      })),
+    read: (id) => {
+      player.subtitleTrack = id;
+      player.subtitleDisplay = true;
     },
   };
 }
@@ -53,6 +66,14 @@ async function openShaka(video, url, report, { fromStart } = {}) {
       player.selectVariantTrack(player.getVariantTracks().find(wanted), true);
     },
     active: () => active().videoId,
+    texts: () =>
+      player
+        .getTextTracks()
+        .map(({ id, language, label, forced }) => ({ id, language, label, forced })),
+    read: (id) => {
+      player.selectTextTrack(null); // the one in force is not shown by being chosen again
+      player.selectTextTrack(player.getTextTracks().find((track) => track.id === id));
+    },
   };
 }
 
@@ -75,6 +96,14 @@ async function openDash(video, url, report, { fromStart } = {}) {
       .map(({ id, width, height }) => ({ id, width, height })),
     select: (id) => player.setRepresentationForTypeById("video", id, true),
     active: () => player.getCurrentRepresentationForType("video")?.id,
+    texts: () =>
+      player.getTracksFor("text").map(({ lang, labels, roles }, id) => ({
+        id,
+        language: lang,
+        label: labels[0]?.text,
+        forced: roles.some(({ value }) => value === "forced-subtitle"),
+      })),
+    read: (id) => player.setTextTrack(id),
   };
 }
 

@@ -12,7 +12,7 @@ export async function prove(name, url) {
   const seen = [];
   const report = ({ fatal, detail }) => (fatal ? errors : warnings).push(detail);
   video.addEventListener("error", () => errors.push(`media: ${video.error?.message}`));
-  const outcome = { errors, warnings, selected: seen };
+  const outcome = { errors, warnings, selected: seen, texts: [] };
   try {
     const player = await players[name](video, url, report);
     outcome.renditions = player.renditions;
@@ -21,6 +21,9 @@ export async function prove(name, url) {
     outcome.duration_seconds = video.duration;
     for (const rendition of player.renditions) {
       seen.push(await show(video, player, rendition));
+    }
+    for (const text of player.texts()) {
+      outcome.texts.push(await read(video, player, text));
     }
     outcome.middle_seconds = await goTo(video, video.duration / 2);
     outcome.ended_seconds = await watch(video);
@@ -71,6 +74,20 @@ async function show(video, player, { id, width, height }) {
   await until(shown, `rendition ${id} (${width}x${height})`, () => describe(video));
   const advanced = await advance(video, `rendition ${id}`);
   return { id, width: video.videoWidth, height: video.videoHeight, advanced_seconds: advanced };
+}
+
+// Choose subtitles, and see what stands on the screen in the middle.
+async function read(video, player, { id, ...facts }) {
+  player.read(id);
+  // Time stands still meanwhile: texts may come later than the picture they belong to.
+  video.pause();
+  video.currentTime = video.duration / 2;
+  const shown = () => [...video.textTracks].filter(({ mode }) => mode === "showing");
+  const cues = () => shown().flatMap(({ activeCues }) => [...(activeCues ?? [])]);
+  await until(() => cues().length, `a cue of ${facts.label}`, () => describe(video));
+  await new Promise((resolve) => setTimeout(resolve, 500)); // all that belong here
+  const seen = cues().map(({ startTime, endTime, text }) => ({ startTime, endTime, text }));
+  return { ...facts, seen };
 }
 
 async function goTo(video, seconds) {
