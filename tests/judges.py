@@ -105,15 +105,17 @@ def promised_digests(folder: Path) -> dict[str, tuple[int, str]]:
 
 
 def _digests(track: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
-    init = {track["init_name"]: (track["init_size_bytes"], track["init_sha256"])}
-    return init | {s["name"]: (s["size_bytes"], s["sha256"]) for s in track["segments"]}
+    # Of text there is one file that holds all, where others have an init segment.
+    first = "file" if track["kind"] == "text" else "init"
+    whole = {track[f"{first}_name"]: (track[f"{first}_size_bytes"], track[f"{first}_sha256"])}
+    return whole | {s["name"]: (s["size_bytes"], s["sha256"]) for s in track["segments"]}
 
 
 def media_digests(folder: Path) -> dict[str, tuple[int, str]]:
     """Size in bytes and SHA-256 of each media file under a folder, as they are."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix in {".mp4", ".m4s"}:
+        if path.suffix in {".mp4", ".m4s", ".vtt"}:
             content = path.read_bytes()
             digest = hashlib.sha256(content).hexdigest()
             found[path.relative_to(folder).as_posix()] = (len(content), digest)
