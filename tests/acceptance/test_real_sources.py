@@ -118,6 +118,8 @@ def check_same_segments(asset: Asset) -> None:
     from_dash = {t.name: (t.init, t.segments) for t in judges.dash_tracks(asset.folder)}
     assert {t.name: (t.init, t.segments) for t in asset.tracks} == from_dash
     named = frozenset[str]().union(*(track.files for track in asset.tracks))
+    named |= frozenset().union(*(text.files for text in judges.hls_texts(asset.folder)))
+    named |= set(judges.dash_texts(asset.folder))
     assert named == set(judges.media_digests(asset.folder))
 
 
@@ -270,6 +272,19 @@ def test_two_languages_are_told_apart_everywhere(tmp_path: Path) -> None:
     recorded = [t for t in judges.record(asset.folder)["tracks"] if t["kind"] == "audio"]
     assert [track["language"] for track in recorded] == ["eng", "fra"]
     assert [track["folder"] for track in recorded] == [track.name for track in asset.sounds]
+    check_same_segments(asset)
+    check_decodes(asset)
+
+
+def test_subtitles_of_a_source_are_tracks_of_their_own(tmp_path: Path) -> None:
+    source = clips.make_subtitled_mkv(tmp_path / "clip")
+    asset = encode(source, tmp_path / "asset", "--segment-seconds", "1", *FAST)
+    texts = judges.hls_texts(asset.folder)
+    assert [text.name for text in texts] == ["text_en", "text_en_2", "text_de"]
+    for text in texts:
+        assert text.durations == asset.pictures[0].durations
+        assert text.target_duration == asset.pictures[0].target_duration
+    check_files(asset)
     check_same_segments(asset)
     check_decodes(asset)
 
