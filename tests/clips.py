@@ -201,8 +201,8 @@ Style: Default,Arial,16,0,0,0,2
 
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
-Dialogue: 0,0:00:00.50,0:00:01.50,Default,,0,0,0,,Sign\N\N{\b1}EXIT{\b0}
-Dialogue: 0,0:00:00.50,0:00:01.50,Default,,0,0,0,,{\p1}m 0 0 l 100 0 100 100{\p0}
+Dialogue: 0,0:00:00.50,{end},Default,,0,0,0,,Sign\N\N{{\b1}}EXIT{{\b0}}
+Dialogue: 0,0:00:00.50,{end},Default,,0,0,0,,{{\p1}}m 0 0 l 100 0 100 100{{\p0}}
 """
 CLOCK_SECONDS = 1.4
 """When the picture of `make_subtitled_mkv` begins on its own clock."""
@@ -225,8 +225,8 @@ def make_subtitled_mkv(folder: Path, seconds: float = 2) -> Path:
         (seconds + 6, seconds + 7, "never seen"),
     )
     late = write_srt(folder, "late.srt", (50, 51, "cut away"))
-    _write(folder, "signs.ass", ASS.encode())
-    _write(folder, "sounds.vtt", VTT.encode())
+    _write(folder, "signs.ass", ASS.format(end=f"0:00:{seconds - 0.5:05.2f}").encode())
+    _write(folder, "sounds.vtt", VTT.format(end=f"00:{seconds - 0.1:06.3f}").encode())
     _write(folder, "pictures.sup", _blu_ray(0.5) + _blu_ray(1.5))
     chapters = _chapters(folder, (0.0, 1.0, "before"), (1.0, 2.4, "first"), (2.4, 99.0, "rest"))
     inputs = f"{picture(seconds=seconds)} {beep(seconds=seconds)} -i {srt} -i signs.ass"
@@ -242,7 +242,7 @@ def make_subtitled_mkv(folder: Path, seconds: float = 2) -> Path:
 VTT = """WEBVTT
 
 id
-00:00.100 --> 00:01.900 line:0 align:left
+00:00.100 --> {end} line:0 align:left
 <v Bob>[door] Hi &amp; bye</v>
 """
 

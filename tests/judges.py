@@ -35,7 +35,7 @@ class Listed:
     name: str
     """The track's folder."""
     init: str
-    """Init segment, relative to the asset."""
+    """Init segment, relative to the asset; empty for text, which has none."""
     segments: tuple[str, ...]
     """Media segments in order, relative to the asset."""
     durations: tuple[Fraction, ...]
@@ -58,7 +58,7 @@ class Listed:
     @property
     def files(self) -> frozenset[str]:
         """Everything that a player of this track fetches beside playlists."""
-        return frozenset({self.init, *self.segments})
+        return frozenset({self.init, *self.segments} - {""})
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,14 @@ def promised_digests(folder: Path) -> dict[str, tuple[int, str]]:
 
 
 def _digests(track: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
-    # Of text there is one file that holds all, where others have an init segment.
-    first = "file" if track["kind"] == "text" else "init"
-    whole = {track[f"{first}_name"]: (track[f"{first}_size_bytes"], track[f"{first}_sha256"])}
-    return whole | {s["name"]: (s["size_bytes"], s["sha256"]) for s in track["segments"]}
+    whole = "file" if track["kind"] == "text" else "init"
+    facts = (track[f"{whole}_size_bytes"], track[f"{whole}_sha256"])
+    segments = {s["name"]: (s["size_bytes"], s["sha256"]) for s in track["segments"]}
+    return {track[f"{whole}_name"]: facts, **segments}
 
 
 def media_digests(folder: Path) -> dict[str, tuple[int, str]]:
-    """Size in bytes and SHA-256 of each media file under a folder, as they are."""
+    """Size in bytes and SHA-256 of each file of media or text under a folder, as they are."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix in {".mp4", ".m4s", ".vtt"}:
@@ -143,17 +143,34 @@ def hls_pictures(folder: Path) -> list[Listed]:
 
 def hls_sounds(folder: Path) -> list[Listed]:
     """The sound tracks of the master playlist."""
-    media = m3u8.load(str(folder / MASTER)).media
-    return [_playlist(folder, entry.uri, language=entry.language or "") for entry in media]
+    return [
+        _playlist(folder, entry.uri, language=entry.language or "")
+        for entry in media_of(folder, "AUDIO")
+    ]
+
+
+def hls_texts(folder: Path) -> list[Listed]:
+    """The subtitle tracks of the master playlist."""
+    return [
+        _playlist(folder, entry.uri, language=entry.language or "")
+        for entry in media_of(folder, "SUBTITLES")
+    ]
+
+
+def media_of(folder: Path, kind: str) -> list[Any]:
+    """The entries of `EXT-X-MEDIA` of one type, as PyPI's `m3u8` reads them."""
+    return [entry for entry in m3u8.load(str(folder / MASTER)).media if entry.type == kind]
 
 
 def _playlist(folder: Path, uri: str, **facts: Any) -> Listed:
     read = m3u8.load(str(folder / uri))
     inside = uri.rpartition("/")[0]
-    assert len({part.init_section.uri for part in read.segments}) == 1
+    inits = {part.init_section and part.init_section.uri for part in read.segments}
+    assert len(inits) == 1
+    init = inits.pop()
     return Listed(
         name=inside,
-        init=f"{inside}/{read.segments[0].init_section.uri}",
+        init=f"{inside}/{init}" if init else "",
         segments=tuple(f"{inside}/{name}" for name in read.files if name != "init.mp4"),
         durations=tuple(Fraction(str(part.duration)) for part in read.segments),
         target_duration=read.target_duration,
@@ -168,6 +185,8 @@ def dash_tracks(folder: Path) -> list[Listed]:
 
 def _representations(root: etree._Element) -> Iterator[Listed]:
     for group in root.iter(f"{MPD}AdaptationSet"):
+        if group.get("contentType") == "text":
+            continue  # one file each: see `dash_texts`
         for entry in group.iter(f"{MPD}Representation"):
             template = next(entry.iter(f"{MPD}SegmentTemplate"))
             durations = tuple(_durations(template))
@@ -184,6 +203,30 @@ def _representations(root: etree._Element) -> Iterator[Listed]:
                 frame_rate=Fraction(entry.get("frameRate", "0")),
                 language=group.get("lang", ""),
             )
+
+
+def dash_texts(folder: Path) -> dict[str, etree._Element]:
+    """The adaptation sets of subtitles in the manifest, by the file each names."""
+    root = etree.parse(folder / MANIFEST).getroot()
+    sets = [s for s in root.iter(f"{MPD}AdaptationSet") if s.get("contentType") == "text"]
+    return {s.findtext(f"{MPD}Representation/{MPD}BaseURL") or "": s for s in sets}
+
+
+def cues(path: Path) -> list[tuple[Fraction, Fraction, str]]:
+    """What FFmpeg's decoder finds in a WebVTT file: start, end and text of each cue."""
+    command = [str(clips.tools().ffmpeg), "-nostdin", "-v", "error", "-copyts", "-i", str(path)]
+    done = subprocess.run(
+        [*command, "-f", "srt", "-"], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == ""
+    blocks = [block.split("\n", 2) for block in done.stdout.strip().split("\n\n") if block]
+    spans = [(times.split(" --> "), text) for _, times, text in blocks]
+    return [(_srt_time(start), _srt_time(end), text) for (start, end), text in spans]
+
+
+def _srt_time(text: str) -> Fraction:
+    hours, minutes, seconds = text.replace(",", ".").split(":")
+    return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
 
 
 def _durations(template: etree._Element) -> Iterator[Fraction]:
@@ -247,6 +290,15 @@ def packets(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+def packets_of(path: Path, stream: str) -> list[tuple[Fraction, Fraction]]:
+    """Start and end of each packet of one stream that holds something, by the source's clock."""
+    entries = "packet=pts_time,duration_time,size"
+    rows = _ffprobe("-select_streams", stream, "-show_entries", entries, str(path))["packets"]
+    spans = [(Fraction(r["pts_time"]), Fraction(r["duration_time"]), int(r["size"])) for r in rows]
+    # Two bytes are a text of length zero: how MP4 fills the time between two cues.
+    return [(start, start + lasts) for start, lasts, size in spans if size > 2]
+
+
 def key_times(playlist: Path) -> list[Fraction]:
     """When the key frames of a playlist are shown, in seconds from its first frame."""
     rows = packets(playlist)
@@ -255,10 +307,21 @@ def key_times(playlist: Path) -> list[Fraction]:
 
 
 def decode(path: Path) -> tuple[list[Decoded], str]:
-    """Decode every track of a manifest; its streams, and whatever FFmpeg had to say."""
-    command = [str(clips.tools().ffmpeg), "-nostdin", "-v", "error", "-i", str(path)]
+    """Decode pictures and sound of a manifest; the streams, and whatever FFmpeg had to say."""
+    # Local files that a manifest names must have one of a few suffixes, and `.vtt` is none of them.
+    any_name = ["-allowed_extensions", "ALL"] if path.name == MANIFEST else []
+    command = [str(clips.tools().ffmpeg), "-nostdin", "-v", "error", *any_name, "-i", str(path)]
     # All streams: FFmpeg stops reading unused renditions in mid-packet, and complains about it.
-    command += ["-map", "0", "-fps_mode", "passthrough", "-enc_time_base:v", "1/90000"]
+    command += [
+        "-map",
+        "0:v",
+        "-map",
+        "0:a?",
+        "-fps_mode",
+        "passthrough",
+        "-enc_time_base:v",
+        "1/90000",
+    ]
     command += ["-f", "framecrc", "-"]
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, timeout=TOOL_SECONDS

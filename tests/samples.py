@@ -9,6 +9,7 @@ from itertools import accumulate
 from hypothesis import strategies as st
 
 from adaptation.media.index import Segment, Track
+from adaptation.media.texttrack import TextTrack
 
 
 def video(
@@ -62,6 +63,32 @@ def audio(
         title=title,
         channels=2,
         sample_rate=48_000,
+    )
+
+
+def text(
+    name: str = "text_en",
+    language: str = "eng",
+    title: str = "",
+    *,
+    durations: Sequence[int] = (360_000, 360_000, 115_200),
+    sizes: Sequence[int] = (400, 60, 100),
+    purpose: str = "",
+) -> TextTrack:
+    """Subtitles as WebVTT; the purpose is `default`, `forced` or `hearing_impaired`."""
+    return TextTrack(
+        name=name,
+        folder=name,
+        file_name="subtitles.vtt",
+        file_size_bytes=500,
+        file_sha256="33" * 32,
+        cue_count=3,
+        segments=_segments(durations, sizes, ()),
+        language=language,
+        title=title,
+        default=purpose == "default",
+        forced=purpose == "forced",
+        hearing_impaired=purpose == "hearing_impaired",
     )
 
 

@@ -119,6 +119,8 @@ def check_same_segments(asset: Asset) -> None:
     from_dash = {t.name: (t.init, t.segments) for t in judges.dash_tracks(asset.folder)}
     assert {t.name: (t.init, t.segments) for t in asset.tracks} == from_dash
     named = frozenset[str]().union(*(track.files for track in asset.tracks))
+    named |= frozenset().union(*(text.files for text in judges.hls_texts(asset.folder)))
+    named |= set(judges.dash_texts(asset.folder))
     assert named == set(judges.media_digests(asset.folder))
 
 
@@ -307,6 +309,19 @@ def test_surround_sound_is_made_on_request(real_clips: dict[str, Path], tmp_path
     check_files(asset)
     for _, complaints in asset.decoded.values():
         assert complaints == ""
+
+
+def test_subtitles_of_a_source_are_tracks_of_their_own(tmp_path: Path) -> None:
+    source = clips.make_subtitled_mkv(tmp_path / "clip")
+    asset = encode(source, tmp_path / "asset", "--segment-seconds", "1", *FAST)
+    texts = judges.hls_texts(asset.folder)
+    assert [text.name for text in texts] == ["text_en", "text_en_2", "text_de"]
+    for text in texts:
+        assert text.durations == asset.pictures[0].durations
+        assert text.target_duration == asset.pictures[0].target_duration
+    check_files(asset)
+    check_same_segments(asset)
+    check_decodes(asset)
 
 
 def test_a_manifest_decodes_from_wherever_it_is_named(

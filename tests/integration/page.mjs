@@ -27,8 +27,11 @@ async function watch() {
   await until("video.currentTime > 0.2");
   const duration = await value("video.duration");
   const pictures = await everyPicture();
+  // As the browser's own menu does it.
+  await page.evaluate(() => (document.querySelector("video").textTracks[0].mode = "showing"));
   await page.evaluate((middle) => (document.querySelector("video").currentTime = middle), duration / 2);
   await until(`video.currentTime > ${duration / 2 + 0.2}`);
+  await until("video.textTracks[0].cues?.length");
   // At the end of time: under load dash.js sometimes does not close the stream behind it.
   await until("video.ended || video.currentTime >= video.duration");
   await page.evaluate(() => (document.querySelector("video").currentTime = 0));
@@ -39,6 +42,8 @@ async function watch() {
     pictures,
     players: await page.locator("#player option").allTextContents(),
     addresses: await page.locator("#addresses code").allTextContents(),
+    texts: await value("[...video.textTracks].map(({ label }) => label)"),
+    cues: await value("[...video.textTracks[0].cues].map(({ text }) => text)"),
     alert: await page.locator("#alert").textContent(),
     soundBytes: await value("video.webkitAudioDecodedByteCount"),
   };

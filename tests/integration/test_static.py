@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import httpx2
@@ -19,6 +20,10 @@ from adaptation.adapters.static import asset_site, serve_asset
 from adaptation.errors import ParameterError, SettingsError
 from adaptation.media import dash, hls
 from adaptation.media.index import INIT_NAME, Track
+from adaptation.media.probe import SubtitleTrack
+from adaptation.media.subtitles import Cue
+from adaptation.media.texttrack import TextTrack, text_track
+from adaptation.media.timeline import Timeline
 from segments import index_folder
 
 HERE = Path(__file__).resolve().parent
@@ -46,15 +51,16 @@ def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "audio_en": clips.ffmpeg(made, f"{beep} -c:a aac audio.mp4"),
     }
     tracks = [_cut(folder, name, path) for name, path in inputs.items()]
+    text = _subtitles(folder)
     for track in tracks:
         (folder / track.folder / "playlist.m3u8").write_text(hls.media_playlist(track))
-    (folder / "master.m3u8").write_text(hls.master_playlist(tracks))
-    (folder / "manifest.mpd").write_text(dash.manifest(tracks))
+    (folder / "master.m3u8").write_text(hls.master_playlist(tracks, [text]))
+    (folder / "manifest.mpd").write_text(dash.manifest(tracks, [text]))
     record = {
         "asset_id": "one",
         "duration_seconds": float(max(track.duration_seconds for track in tracks)),
         "manifests": {"hls": "master.m3u8", "dash": "manifest.mpd"},
-        "tracks": [track.to_json() for track in tracks],
+        "tracks": [*(track.to_json() for track in tracks), {"kind": "text", **text.to_json()}],
     }
     (folder / "asset.json").write_text(json.dumps(record))
     return folder
@@ -68,6 +74,19 @@ def _cut(folder: Path, name: str, path: Path) -> Track:
     lengths = ["--segment_duration", "1", "--fragment_duration", "1", "--quiet"]
     subprocess.run([clips.tools().packager, descriptor, *lengths], cwd=folder, check=True)
     return index_folder(folder / name)
+
+
+def _subtitles(folder: Path) -> TextTrack:
+    """One cue from the first second to the third, in French."""
+    cues = [Cue(Fraction(1, 2), Fraction(5, 2), "Bonjour")]
+    timeline = Timeline(Fraction(1, 25), tuple(range(75)), 1)
+    source = SubtitleTrack(2, "subrip", "fre", "Paris")
+    record, files = text_track("text_fr", source, cues, timeline, (0, 25, 50))
+    (folder / "text_fr").mkdir()
+    for name, content in files.items():
+        (folder / "text_fr" / name).write_bytes(content)
+    (folder / "text_fr" / "playlist.m3u8").write_text(hls.media_playlist(record))
+    return record
 
 
 @contextmanager
@@ -99,6 +118,7 @@ def site(asset: Path) -> Iterator[httpx2.Client]:
         ("/manifest.mpd", "application/dash+xml"),
         ("/v360/00001.m4s", "video/iso.segment"),
         ("/v360/init.mp4", "video/mp4"),
+        ("/text_fr/subtitles.vtt", "text/vtt"),
         ("/asset.json", "application/json"),
     ],
 )
@@ -174,5 +194,7 @@ def test_the_page_plays_the_asset_in_a_browser(asset: Path, player: str) -> None
     assert set(PLAYERS) <= set(seen["players"])
     assert seen["addresses"] == [f"{url}master.m3u8", f"{url}manifest.mpd"]
     assert seen["soundBytes"] > 0
+    assert seen["cues"] == ["Bonjour"]
     if player == PLAYERS[0]:
+        assert seen["texts"] == ["Paris"]
         assert seen["pictures"] == ["640x360", "320x180"]

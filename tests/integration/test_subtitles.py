@@ -1,91 +1,167 @@
-"""Subtitles and chapters of a source arrive in the asset, in their time, in both formats."""
+"""Subtitles and chapters of real sources, from the command to files that FFmpeg reads back."""
 
 from __future__ import annotations
 
 import re
-import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
-import m3u8  # type: ignore[import-untyped]
 import pytest
-from lxml import etree
 
 import clips
 import judges
-from command_line import adaptation, here
+from adaptation.adapters import ffmpeg
+from adaptation.media.inspection import Inspection
+from command_line import Ended, adaptation, here
 
-ONE_RUNG = ("--rendition", "180:300", "--preset", "ultrafast", "--segment-seconds", "1")
-
-
-def cues_of(path: Path, stream: str = "0:s:0") -> list[tuple[str, str]]:
-    """Start and text of each cue, as FFmpeg reads it."""
-    command = [str(clips.tools().ffmpeg), "-v", "error", "-i", str(path), "-map", stream]
-    command += ["-f", "srt", "-"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
-    assert printed.stderr == ""
-    return re.findall(r"(\d\d:\d\d:\d\d,\d{3}) --> .*\n(.+)", printed.stdout)
+OPTIONS = ("--segment-seconds", "1", "--preset", "ultrafast", "--quiet")
+MAP = "X-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000"
 
 
-@pytest.fixture
-def asset(tmp_path: Path) -> Path:
-    """`make_subtitled_mkv`, encoded."""
-    clip = clips.make_subtitled_mkv(tmp_path / "clip")
-    ended = adaptation("encode", clip, tmp_path / "asset", *ONE_RUNG)
-    assert (ended.status, ended.last_line) == (0, str(tmp_path / "asset"))
-    return tmp_path / "asset"
+@dataclass(frozen=True)
+class Made:
+    """An asset, and what was said on the way."""
+
+    folder: Path
+    log: list[str]
+    """Warnings in the job's log."""
+    told: dict[str, str]
+    """What each branch's notification says became of it."""
+
+    @property
+    def chapters(self) -> list[tuple[float, float, str]]:
+        found = judges.record(self.folder)["chapters"]
+        return [(c["start_seconds"], c["end_seconds"], c["title"]) for c in found]
+
+    def cues(self, name: str) -> list[tuple[float, float, str]]:
+        """Start, end and text of each cue that FFmpeg finds in a file."""
+        found = judges.cues(self.folder / name)
+        return [(float(start), float(end), text) for start, end, text in found]
 
 
-def test_text_tracks_are_in_both_formats_and_what_cannot_be_text_is_named(asset: Path) -> None:
-    assert cues_of(asset / "text_en" / "subtitles.vtt") == [
-        ("00:00:00,400", "all along"),
-        ("00:00:00,800", "in the middle"),
-        ("00:00:01,900", "past the end"),
-    ]
-    master = m3u8.load(str(asset / judges.MASTER))
-    texts = [media for media in master.media if media.type == "SUBTITLES"]
-    found = {
-        (t.language, t.name, t.default, t.forced, t.characteristics is not None) for t in texts
-    }
-    assert found == {
-        ("en", "en", "YES", "NO", False),
-        ("en", "en (forced)", "NO", "YES", False),
-        ("de", "de (SDH)", "NO", "NO", True),
-    }
-    assert all(variant.stream_info.subtitles == "text" for variant in master.playlists)
-    manifest = etree.parse(asset / judges.MANIFEST)
-    sets = [
-        s for s in manifest.iter(f"{judges.MPD}AdaptationSet") if s.get("contentType") == "text"
-    ]
-    names = [s.findtext(f".//{judges.MPD}BaseURL") for s in sets]
-    assert sorted(str(name) for name in names) == sorted(
-        f"{text.uri.partition('/')[0]}/subtitles.vtt" for text in texts
+def encode(source: Path, folder: Path, **environment: str) -> Made:
+    ended = adaptation("encode", source, folder, *OPTIONS, **environment)
+    assert ended.status == 0, ended.err
+    lines = here("logs", 1, "--json").documents
+    told = here("watch", 1, "--json").documents
+    return Made(
+        folder,
+        [line["message"] for line in lines if line["severity"] == 30],
+        {message["quality"]: message["status"] for message in told},
     )
-    log = here("logs", 1).out
-    assert re.search(r"warning .*left out: it is made of pictures", log)
-    assert re.search(r"warning .*left out: it says nothing", log)
 
 
-def test_each_segment_is_webvtt_on_the_grid_of_the_picture(asset: Path) -> None:
-    playlist = m3u8.load(str(asset / "text_en" / "playlist.m3u8"))
-    picture = m3u8.load(str(asset / "180p" / "playlist.m3u8"))
-    assert [s.duration for s in playlist.segments] == [s.duration for s in picture.segments]
-    first, second = (asset / "text_en" / s.uri for s in playlist.segments)
-    assert [text for _, text in cues_of(first)] == ["all along", "in the middle"]
-    assert [text for _, text in cues_of(second)] == ["all along", "in the middle", "past the end"]
-    assert first.read_text().splitlines()[1].startswith("X-TIMESTAMP-MAP=")
+def test_two_languages_of_an_mp4_are_put_into_segments(tmp_path: Path) -> None:
+    made = encode(clips.make_subtitled_mp4(tmp_path), tmp_path / "asset")
+    english = [(0.2, 0.9, "Hello\n<i>world</i>"), (1.2, 2.0, "I <3 R&B")]
+    french = (0.4, 1.6, "Ça va, 日本 ?")
+    assert made.cues("text_en/subtitles.vtt") == english
+    assert made.cues("text_en/00001.vtt") == english[:1]
+    assert made.cues("text_en/00002.vtt") == english[1:]
+    for name in ("subtitles", "00001", "00002"):
+        assert made.cues(f"text_fr/{name}.vtt") == [french]
+    # The list of all segments is read as well as each of them.
+    assert made.cues("text_en/playlist.m3u8") == english
+    assert judges.media_of(made.folder, "SUBTITLES")[1].name == "Paris"
+    assert made.chapters == [(0.0, 0.8, "One"), (0.8, 2.0, 'Zwölf "12"')]
+    assert made.log == []
 
 
-def test_files_of_text_are_in_the_record_with_their_digests(asset: Path) -> None:
-    assert judges.tree(asset) == judges.promised(asset)
-    assert judges.media_digests(asset) == judges.promised_digests(asset)
-    chapters = judges.record(asset)["chapters"]
-    assert [(c["title"], c["start_seconds"], c["end_seconds"]) for c in chapters] == [
-        ("first", 0.0, 1.0),
-        ("rest", 1.0, 2.0),
+def test_subtitles_begin_with_the_picture_whatever_its_clock_says(tmp_path: Path) -> None:
+    made = encode(clips.make_subtitled_mkv(tmp_path), tmp_path / "asset")
+    shown = [(0.4, 1.8, "all along"), (0.8, 1.8, "in the middle"), (1.9, 2.0, "past the end")]
+    assert made.cues("text_en/subtitles.vtt") == shown
+    assert made.cues("text_en/00001.vtt") == shown[:2]
+    assert made.cues("text_en/00002.vtt") == shown
+    assert made.cues("text_en_2/subtitles.vtt") == [(0.5, 1.5, "Sign\n<b>EXIT</b>")]
+    whole = (made.folder / "text_de/subtitles.vtt").read_text()
+    assert "00:00:00.100 --> 00:00:01.900 line:0 align:left\n<v Bob>[door] Hi &amp; bye" in whole
+    for segment in made.folder.glob("text_*/0*.vtt"):
+        assert segment.read_text().startswith(f"WEBVTT\n{MAP}\n")
+    forced = [entry.forced for entry in judges.media_of(made.folder, "SUBTITLES")]
+    assert forced == ["NO", "YES", "NO"]
+    assert made.chapters == [(0.0, 1.0, "first"), (1.0, 2.0, "rest")]
+
+
+def test_what_cannot_be_text_or_says_nothing_is_left_out_and_named(tmp_path: Path) -> None:
+    made = encode(clips.make_subtitled_mkv(tmp_path), tmp_path / "asset")
+    assert sorted(made.log) == [
+        "subtitle track 5 (subrip, und) is left out: it says nothing while there is a picture",
+        "subtitle track 6 (hdmv_pgs_subtitle, und) is left out: it is made of pictures, "
+        "not of text",
+    ]
+    assert (made.told["text_en"], made.told["text_und"]) == ("packaged", "left_out")
+    assert not (made.folder / "text_und").exists()
+    assert judges.tree(made.folder) == judges.promised(made.folder)
+    assert judges.media_digests(made.folder) == judges.promised_digests(made.folder)
+
+
+def test_dash_names_the_same_subtitles_as_hls(tmp_path: Path) -> None:
+    made = encode(clips.make_subtitled_mkv(tmp_path), tmp_path / "asset")
+    listed = judges.media_of(made.folder, "SUBTITLES")
+    in_dash = judges.dash_texts(made.folder)
+    folders = [entry.uri.partition("/")[0] for entry in listed]
+    assert list(in_dash) == [f"{folder}/subtitles.vtt" for folder in folders]
+    labels = [found.findtext(f"{judges.MPD}Label") for found in in_dash.values()]
+    assert labels == [entry.name for entry in listed]
+    for manifest in (judges.MASTER, judges.MANIFEST):
+        streams, complaints = judges.decode(made.folder / manifest)
+        assert (len(streams), complaints) == (2, "")
+
+
+def test_cues_before_the_first_frame_are_cut(tmp_path: Path) -> None:
+    """`-ss 0.5 -c copy`: an edit list hides the first frames, and cues stand before zero."""
+    whole = clips.make_subtitled_mp4(tmp_path)
+    clips.ffmpeg(tmp_path, f"-ss 0.5 -i {whole.name} -map 0:v -map 0:s -c copy cut.mp4")
+    made = encode(tmp_path / "cut.mp4", tmp_path / "asset")
+    _, timeline = ffmpeg.inspect(tmp_path / "cut.mp4", clips.tools(), Inspection())
+    # FFmpeg itself moves the clock of a stream copy: what it says of the packets is the truth.
+    stream = judges.packets_of(tmp_path / "cut.mp4", "s:0")
+    spans = [(start - timeline.start_seconds, end) for start, end in stream]
+    wanted = [max(0.0, float(start)) for start, end in spans if end > timeline.start_seconds]
+    assert [start for start, _, _ in made.cues("text_en/subtitles.vtt")] == [
+        pytest.approx(start, abs=0.001) for start in wanted
     ]
 
 
-def test_a_source_without_subtitles_has_no_such_group(tmp_path: Path) -> None:
-    clip = clips.make_plain(tmp_path / "clip")
-    assert adaptation("encode", clip, tmp_path / "asset", *ONE_RUNG).status == 0
-    assert "SUBTITLES" not in (tmp_path / "asset" / judges.MASTER).read_text()
+def make_latin_1(folder: Path) -> Path:
+    """A text that is no UTF-8 beside one that is: `-c:s copy` of a file in Latin-1."""
+    clips.write_srt(folder, "old.srt", (0.1, 0.5, "Grusz"), (0.6, 1.0, "fine"))
+    old = folder / "old.srt"
+    old.write_bytes(old.read_bytes().replace(b"sz", b"\xdf"))
+    command = f"{clips.picture()} -i {old.name} -map 0 -map 1 {clips.X264} -c:s copy latin.mkv"
+    return clips.ffmpeg(folder, command)
+
+
+def test_what_is_not_readable_of_a_track_is_said_and_the_rest_is_kept(tmp_path: Path) -> None:
+    made = encode(make_latin_1(tmp_path), tmp_path / "asset")
+    assert made.cues("text_und/subtitles.vtt") == [(0.6, 1.0, "fine")]
+    (said,) = made.log
+    assert re.match(r"subtitle track 1 \(subrip, und\) was read in part: Invalid UTF-8", said)
+
+
+@pytest.mark.parametrize("end", ["echo no such text >&2; exit 1", "kill -SEGV $$"])
+def test_a_track_that_cannot_be_read_does_not_fail_the_film(tmp_path: Path, end: str) -> None:
+    wrapped = tmp_path / "ffmpeg"
+    real = clips.tools().ffmpeg
+    wrapped.write_text(f'#!/bin/sh\ncase "$*" in *"-f webvtt"*) {end};; esac\nexec {real} "$@"\n')
+    wrapped.chmod(0o755)
+    source = clips.make_subtitled_mp4(tmp_path)
+    made = encode(source, tmp_path / "asset", ADAPTATION_FFMPEG=str(wrapped))
+    assert {made.told["text_en"], made.told["text_fr"]} == {"left_out"}
+    lines = [line for line in made.log if "is left out" in line]
+    assert [line[:27] for line in sorted(lines)] == [
+        "subtitle track 2 (mov_text,",
+        "subtitle track 3 (mov_text,",
+    ]
+    assert "SUBTITLES" not in (made.folder / judges.MASTER).read_text()
+    assert judges.tree(made.folder) == judges.promised(made.folder)
+
+
+def test_the_demo_shows_subtitles_among_the_tracks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended: Ended = adaptation("demo", "--source", clips.make_subtitled_mp4(tmp_path))
+    assert ended.status == 0
+    assert re.search(r"^text_en +2 cues +WebVTT +\d+ +1", ended.err, re.MULTILINE)

@@ -34,10 +34,11 @@ _PLAYERS = {
 }
 """Players that npm may have installed: the name they get here, and where they lie."""
 _HERE = Path(__file__).parent
-# Nothing but this site; blob: is how Media Source and the workers of players are addressed.
+# Nothing but this site; blob: is how Media Source and the workers of players are addressed, data:
+# an empty file of text that hls.js makes the tracks of its subtitles from.
 _POLICY = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; "
-    "media-src 'self' blob:; worker-src blob:"
+    "media-src 'self' blob: data:; worker-src blob:"
 )
 
 

@@ -150,7 +150,8 @@ def webvtt(cues: Iterable[Cue], header: str = "") -> str:
         header: a line of metadata, such as HLS wants.
     """
     blocks = [f"WEBVTT\n{header}\n" if header else "WEBVTT\n", *map(_block, cues)]
-    return "\n".join(blocks)
+    # An empty line also behind the last: FFmpeg reads the segments of a playlist as one file.
+    return "".join(f"{block}\n" for block in blocks)
 
 
 def _blocks(text: str) -> Iterator[list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from logging import WARNING
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,6 @@ from adaptation.workflows.material import material_of, source_path
 from adaptation.workflows.resources import Run, get_json, put_json, put_text
 from adaptation.workflows.step import step
 
-WARNING = 30
-"""Severity of a line about what is missing from the asset."""
 COLLECTED = ("text_key", "text_prefix")
 """What the join keeps of each subtitle track."""
 

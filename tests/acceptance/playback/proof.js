@@ -12,7 +12,7 @@ export async function prove(name, url) {
   const seen = [];
   const report = ({ fatal, detail }) => (fatal ? errors : warnings).push(detail);
   video.addEventListener("error", () => errors.push(`media: ${video.error?.message}`));
-  const outcome = { errors, warnings, selected: seen, texts: [] };
+  const outcome = { errors, warnings, selected: seen };
   try {
     const player = await players[name](video, url, report);
     outcome.renditions = player.renditions;
@@ -22,8 +22,9 @@ export async function prove(name, url) {
     for (const rendition of player.renditions) {
       seen.push(await show(video, player, rendition));
     }
-    for (const text of player.texts()) {
-      outcome.texts.push(await read(video, player, text));
+    outcome.texts = player.texts();
+    if (outcome.texts.length) {
+      outcome.cues = await read(video, player, outcome.texts[0]);
     }
     outcome.middle_seconds = await goTo(video, video.duration / 2);
     outcome.ended_seconds = await watch(video);
@@ -76,18 +77,15 @@ async function show(video, player, { id, width, height }) {
   return { id, width: video.videoWidth, height: video.videoHeight, advanced_seconds: advanced };
 }
 
-// Choose subtitles, and see what stands on the screen in the middle.
-async function read(video, player, { id, ...facts }) {
+// Choose subtitles, watch with them to the end, and see what stands on the screen in the middle.
+async function read(video, player, { id, label }) {
   player.read(id);
-  // Time stands still meanwhile: texts may come later than the picture they belong to.
-  video.pause();
+  await watch(video);
   video.currentTime = video.duration / 2;
   const shown = () => [...video.textTracks].filter(({ mode }) => mode === "showing");
   const cues = () => shown().flatMap(({ activeCues }) => [...(activeCues ?? [])]);
-  await until(() => cues().length, `a cue of ${facts.label}`, () => describe(video));
-  await new Promise((resolve) => setTimeout(resolve, 500)); // all that belong here
-  const seen = cues().map(({ startTime, endTime, text }) => ({ startTime, endTime, text }));
-  return { ...facts, seen };
+  await until(() => !video.seeking && cues().length, `a cue of ${label}`, () => describe(video));
+  return cues().map(({ startTime, endTime, text }) => ({ startTime, endTime, text }));
 }
 
 async function goTo(video, seconds) {

@@ -16,8 +16,8 @@ from adaptation.media import dash, hls
 from adaptation.media.asset import Origin, asset_document, asset_text
 from adaptation.media.index import Track
 from adaptation.media.language import has_short_code, language_tag
-from adaptation.media.package import audio_names, package_command
-from adaptation.media.probe import AudioTrack, Source
+from adaptation.media.package import audio_names, package_command, text_names
+from adaptation.media.probe import AudioTrack, Chapter, Source, SubtitleTrack
 
 MPD = f"{{{dash.NAMESPACE}}}"
 TRACKS = [
@@ -25,6 +25,13 @@ TRACKS = [
     samples.video("720p", sizes=(150_000, 160_000, 30_000)),
     samples.audio(),
     samples.audio("audio_fr", "fre", 'Commentaire "off"\n'),
+]
+TEXTS = [
+    samples.text(),
+    samples.text("text_en_2", purpose="forced"),
+    samples.text("text_fr", "fra", 'Pour "sourds"', purpose="hearing_impaired"),
+    samples.text("text_de", "ger", purpose="default", sizes=(900, 60, 100)),
+    samples.text("text_und", "und"),
 ]
 
 
@@ -143,6 +150,70 @@ def test_names_of_sounds_differ() -> None:
     assert "LANGUAGE" not in hls.master_playlist([TRACKS[0], *same])
 
 
+def test_a_playlist_of_text_has_no_init_segment() -> None:
+    playlist = hls.media_playlist(samples.text())
+    read = m3u8.loads(playlist)
+    assert "EXT-X-MAP" not in playlist
+    assert [part.duration for part in read.segments] == [4.0, 4.0, 1.28]
+    assert (read.target_duration, read.is_endlist) == (4, True)
+
+
+def test_the_master_offers_all_subtitles_with_all_pictures() -> None:
+    read = m3u8.loads(hls.master_playlist(TRACKS, TEXTS))
+    offered = [entry for entry in read.media if entry.type == "SUBTITLES"]
+    assert [(m.language, m.name, m.default, m.autoselect, m.forced, m.uri) for m in offered] == [
+        ("en", "en", "NO", "YES", "NO", "text_en/playlist.m3u8"),
+        ("en", "en (forced)", "NO", "YES", "YES", "text_en_2/playlist.m3u8"),
+        ("fr", "Pour sourds", "NO", "YES", "NO", "text_fr/playlist.m3u8"),
+        ("de", "de", "YES", "YES", "NO", "text_de/playlist.m3u8"),
+        (None, "Subtitles 5", "NO", "YES", "NO", "text_und/playlist.m3u8"),
+    ]
+    assert [m.characteristics for m in offered] == [
+        None,
+        None,
+        "public.accessibility.transcribes-spoken-dialog,"
+        "public.accessibility.describes-music-and-sound",
+        None,
+        None,
+    ]
+    assert {m.group_id for m in offered} == {"text"}
+    assert {p.stream_info.subtitles for p in read.playlists} == {"text"}
+    best = read.playlists[0].stream_info
+    assert best.bandwidth == sum(t.peak_bandwidth for t in (TRACKS[1], TRACKS[2], TEXTS[3]))
+
+
+def test_one_track_of_text_at_most_is_the_default() -> None:
+    both = [samples.text(f"text_{n}", purpose="default") for n in range(2)]
+    read = m3u8.loads(hls.master_playlist(TRACKS[:1], both))
+    assert [entry.default for entry in read.media] == ["YES", "NO"]
+
+
+def test_without_subtitles_nothing_speaks_of_them() -> None:
+    assert "SUBTITLES" not in hls.master_playlist(TRACKS)
+    assert "text/vtt" not in dash.manifest(TRACKS)
+
+
+def test_names_differ_even_from_those_that_end_in_a_number() -> None:
+    titles = ("en (2)", "en", "en", "en")
+    named = [samples.text(f"text_{title}", title=title) for title in titles]
+    assert hls.text_labels(named) == ["en (2)", "en", "en (3)", "en (4)"]
+
+
+def test_each_track_of_text_is_one_file_in_a_set_of_its_own() -> None:
+    root = etree.fromstring(dash.manifest(TRACKS, TEXTS).encode())
+    sets = root.findall(f"{MPD}Period/{MPD}AdaptationSet[@contentType='text']")
+    assert {s.get("mimeType") for s in sets} == {"text/vtt"}
+    assert [s.get("lang") for s in sets] == ["en", "en", "fr", "de", "und"]
+    role = f"{MPD}Role[@schemeIdUri='urn:mpeg:dash:role:2011']"
+    found = [entry.get("value") for s in sets for entry in s.findall(role)]
+    assert found == ["subtitle", "forced-subtitle", "caption", "subtitle", "subtitle"]
+    files = [s.findtext(f"{MPD}Representation/{MPD}BaseURL") for s in sets]
+    assert files == [f"{text.folder}/subtitles.vtt" for text in TEXTS]
+    assert [s.findtext(f"{MPD}Label") for s in sets] == hls.text_labels(TEXTS)
+    # 500 bytes in 9.28 s, rounded up.
+    assert {r.get("bandwidth") for s in sets for r in s.iter(f"{MPD}Representation")} == {"432"}
+
+
 def test_the_manifest_is_static_and_as_long_as_its_longest_track() -> None:
     root = manifest(TRACKS)
     assert root.tag == f"{MPD}MPD"
@@ -214,6 +285,11 @@ def test_sounds_get_folders_of_their_own() -> None:
     assert audio_names(sounds) == ("audio_en", "audio_en_2", "audio_und", "audio_und_2", "audio_fr")
 
 
+def test_subtitles_get_folders_of_their_own() -> None:
+    texts = [SubtitleTrack(n, "subrip", code) for n, code in enumerate(LANGUAGES)]
+    assert text_names(texts) == ("text_en", "text_en_2", "text_und", "text_und_2", "text_fr")
+
+
 LANGUAGES = ("eng", "en", "und", "?!", "fra")
 
 
@@ -243,3 +319,20 @@ def test_the_record_holds_everything_but_nothing_of_its_own() -> None:
     assert document["tracks"][0]["segments"][2]["duration"] == 115_200
     assert document["duration_seconds"] == pytest.approx(9.28)
     assert document["size_bytes"] == 120_900 + 340_900 + 2 * 148_800
+
+
+def test_the_record_tells_of_subtitles_and_of_chapters_once() -> None:
+    chapters = (Chapter(0.0, 4.5, "Zwölf"), Chapter(4.5, 9.28, ""))
+    source = Source("mov", 9.28, 1000, 800, None, (), (SubtitleTrack(3, "ass"),), chapters)
+    origin = Origin("abc", {}, {}, "2026-01-01T00:00:00Z")
+    document = json.loads(asset_text(origin, source, TRACKS[:1], TEXTS[:1]))
+    assert document["chapters"] == [
+        {"start_seconds": 0.0, "end_seconds": 4.5, "title": "Zwölf"},
+        {"start_seconds": 4.5, "end_seconds": 9.28, "title": ""},
+    ]
+    assert "chapters" not in document["source"]
+    assert [track["codec"] for track in document["source"]["subtitles"]] == ["ass"]
+    text = document["tracks"][1]
+    assert (text["kind"], text["playlist"]) == ("text", "text_en/playlist.m3u8")
+    assert text["size_bytes"] == 500 + 560
+    assert document["size_bytes"] == 120_900 + text["size_bytes"]

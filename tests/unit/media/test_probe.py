@@ -11,7 +11,7 @@ import pytest
 
 from adaptation.errors import SourceError
 from adaptation.media.inspection import Inspection
-from adaptation.media.probe import Source, parse_source, peak_nits
+from adaptation.media.probe import Chapter, Source, parse_source, peak_nits
 
 
 def video(**changes: object) -> dict[str, Any]:
@@ -22,6 +22,15 @@ def video(**changes: object) -> dict[str, Any]:
 def audio(**changes: object) -> dict[str, Any]:
     stream = {"index": 1, "codec_type": "audio", "codec_name": "aac", "channels": 2}
     return {**stream, "sample_rate": "48000", "time_base": "1/1000", **changes}
+
+
+def subtitles(**changes: object) -> dict[str, Any]:
+    stream = {"index": 2, "codec_type": "subtitle", "codec_name": "subrip"}
+    return {**stream, "time_base": "1/1000", **changes}
+
+
+def chapter(start: str, end: str, **tags: str) -> dict[str, Any]:
+    return {"start_time": start, "end_time": end, "tags": tags}
 
 
 def document(*streams: dict[str, Any], duration: str = "4.0") -> dict[str, Any]:
@@ -88,8 +97,64 @@ def test_languages_and_titles_are_kept() -> None:
     assert [(t.language, t.title) for t in tracks] == [("eng", "Director"), ("und", "")]
 
 
+def test_what_subtitles_are_for_is_kept() -> None:
+    first = subtitles(tags={"language": "ENG", "title": "Full"}, disposition={"default": 1})
+    forced = subtitles(disposition={"forced": 1}, tags={"name": "Signs"})
+    deaf = subtitles(disposition={"hearing_impaired": 1})
+    tracks = parse_source(document(video(), first, forced, deaf)).subtitles
+    assert [(t.language, t.title) for t in tracks] == [
+        ("eng", "Full"),
+        ("und", "Signs"),
+        ("und", ""),
+    ]
+    assert [(t.default, t.forced, t.hearing_impaired) for t in tracks] == [
+        (True, False, False),
+        (False, True, False),
+        (False, False, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stream", "is_text"),
+    [
+        (subtitles(codec_name="mov_text"), True),
+        (subtitles(codec_name="ass"), True),
+        (subtitles(codec_name="webvtt"), True),
+        (subtitles(codec_name="hdmv_pgs_subtitle"), False),
+        (subtitles(codec_name="dvd_subtitle"), False),
+        (subtitles(codec_name="eia_608"), False),
+        (subtitles(codec_type="data", codec_name="unknown", codec_tag_string="wvtt"), False),
+    ],
+)
+def test_only_some_subtitles_are_text(stream: dict[str, Any], is_text: bool) -> None:
+    (track,) = parse_source(document(video(), stream)).subtitles
+    assert track.is_text is is_text
+    assert track.codec != "unknown"
+
+
+def test_the_names_of_chapters_in_mp4_are_no_subtitles() -> None:
+    names = subtitles(codec_type="data", codec_name="bin_data", codec_tag_string="text")
+    assert parse_source(document(video(), names)).subtitles == ()
+
+
+def test_chapters_are_on_the_clock_of_the_picture() -> None:
+    rows = [f"0,{n},{n},1,9,K__" for n in range(35, 85)]  # 1.4 s to 3.4 s
+    chapters = [
+        chapter("0.0", "1.0", title="before"),
+        chapter("1.0", "2.4", title="Zwölf"),
+        chapter("2.4", "99.0"),
+        chapter("99.0", "100.0", title="behind"),
+    ]
+    inspection = Inspection()
+    inspection.read_headers({**document(video(), duration="2.0"), "chapters": chapters})
+    for row in rows:
+        inspection.read_packet(row)
+    assert inspection.result()[0].chapters == (Chapter(0.0, 1.0, "Zwölf"), Chapter(1.0, 2.0, ""))
+
+
 def test_a_source_survives_json() -> None:
-    source = parse_source(document(video(avg_frame_rate="30000/1001"), audio()))
+    facts = document(video(avg_frame_rate="30000/1001"), audio(), subtitles())
+    source = parse_source({**facts, "chapters": [chapter("0.5", "1.0", title="One")]})
     assert Source.from_json(json.loads(json.dumps(source.to_json()))) == source
     silent = parse_source(document(audio()))
     assert Source.from_json(json.loads(json.dumps(silent.to_json()))) == silent

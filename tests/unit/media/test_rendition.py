@@ -77,6 +77,7 @@ WRONG: list[tuple[object, str, str]] = [
     ({"height": 720, "bitrate": 800, "name": "../up"}, "renditions[0].name", "../up"),
     ({"height": 720, "bitrate": 800, "name": "a,b=c"}, "renditions[0].name", "a,b=c"),
     ({"height": 720, "bitrate": 800, "name": "audio_en"}, "renditions[0].name", "sound"),
+    ({"height": 720, "bitrate": 800, "name": "text_en"}, "renditions[0].name", "subtitle"),
     ({"height": 720, "bitrate": 800, "name": 5}, "renditions[0].name", "5"),
     ({"height": 720, "bitrate": 800, "width": 3}, "renditions[0]", "width"),
     ("720p", "renditions[0]", "720p"),
