@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """Celery broker that carries task messages; `memory://`: a worker inside this process."""
     output_root: Path | None = None
     """Folder under which a job's relative `output_folder` lies; empty: `home/assets`."""
+    profiles: Path | None = None
+    """Folder of encoding profiles, TOML or JSON, beside the package's own."""
     slots: int = Field(default_factory=lambda: max(2, os.cpu_count() or 2), ge=1, le=256)
     """Tasks one worker runs at the same time."""
     parallel_chunks: int = Field(default=2, ge=1, le=256)

@@ -71,7 +71,7 @@ class Deployment:
     def registry(self) -> Registry:
         """The workflows there are."""
         registry = Registry()
-        encoding.register(registry, self.settings.assets_root)
+        encoding.register(registry, self.settings.assets_root, self.settings.profiles)
         return registry
 
     @cached_property

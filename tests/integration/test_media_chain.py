@@ -24,6 +24,7 @@ from adaptation.media import dash, hls, verify
 from adaptation.media.asset import Origin, asset_text
 from adaptation.media.cascade import Rung, chunk_command
 from adaptation.media.chunk import cut_chunks
+from adaptation.media.coding import usual_coding
 from adaptation.media.encode import keyframes
 from adaptation.media.index import Track
 from adaptation.media.inspection import Inspection
@@ -89,7 +90,7 @@ def make_picture(made: Made, rung: Rendition) -> Track:
     starts = keyframes(made.timeline, SEGMENT_SECONDS)
     (chunk,) = cut_chunks(made.timeline, (), starts, [0])
     size = target_size(made.source.video.width, made.source.video.height, rung.height)
-    rungs = [Rung(rung, size, encoded)]
+    rungs = [Rung(rung, size, encoded, usual_coding(rung.codec))]
     command = chunk_command(made.source, made.timeline, chunk, rungs, made.clip)
     seen: list[ffmpeg.Progress] = []
     ffmpeg.encode(command, clips.tools(), expected_seconds=1.0, on_progress=seen.append)

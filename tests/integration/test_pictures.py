@@ -18,6 +18,7 @@ import judges
 from adaptation.adapters import ffmpeg
 from adaptation.media.cascade import Rung, chunk_command
 from adaptation.media.chunk import cut_chunks
+from adaptation.media.coding import usual_coding
 from adaptation.media.encode import keyframes
 from adaptation.media.inspection import Inspection
 from adaptation.media.probe import Source
@@ -50,7 +51,7 @@ def encode(clip: Path, *, height: int = 180, codec: str = "h264") -> tuple[Path,
     assert source.video is not None
     size = target_size(source.video.width, source.video.height, height)
     output = clip.with_name("made.mp4")
-    rungs = [Rung(Rendition("rung", size[1], 4_000_000, codec), size, output)]
+    rungs = [Rung(Rendition("rung", size[1], 4_000_000, codec), size, output, usual_coding(codec))]
     (chunk,) = cut_chunks(timeline, (), keyframes(timeline, 4), [0])
     command = chunk_command(source, timeline, chunk, rungs, clip)
     ffmpeg.encode(command, clips.tools(), expected_seconds=1)

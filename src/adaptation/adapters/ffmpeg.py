@@ -23,6 +23,8 @@ MAX_PIXELS = 35_389_440
 """The largest picture that is decoded (8192 x 4320); a bomb of 31 kB can hold more."""
 PROBE_TIMEOUT_SECONDS = 120.0
 """Reading headers takes a moment; more means that the source is hostile."""
+TRIAL_TIMEOUT_SECONDS = 60.0
+"""A handful of small pictures takes a second; drivers may hang."""
 STALL_SECONDS = 120.0
 """FFmpeg reports progress twice a second; silence this long means that it hangs."""
 PROOF_SECONDS = "0.25"
@@ -238,6 +240,22 @@ def encode_argv(arguments: Sequence[str], tools: Tools) -> list[str]:
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", "-y"]
     argv += ["-progress", "pipe:1", "-stats_period", "0.5"]
     return [*argv, *_guarded(arguments, SOURCE_FORMATS)]
+
+
+def trial(arguments: Sequence[str], tools: Tools, cancelled: Flag | None = None) -> None:
+    """Run FFmpeg on pictures it draws itself, to see whether it can.
+
+    Args:
+        arguments: everything behind the program, with an input of `lavfi`.
+        tools: where FFmpeg is.
+        cancelled: set by anybody to stop.
+
+    Raises:
+        ToolError: it cannot; the message ends with its last words.
+        Cancelled: `cancelled` was set.
+    """
+    argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", *arguments]
+    run(argv, limits=Limits(cancelled, timeout_seconds=TRIAL_TIMEOUT_SECONDS))
 
 
 class _ProgressReader:

@@ -29,6 +29,7 @@ COMMANDS = (
     ("retry", "control:retry", "Run again what failed of a job; finished tasks are kept."),
     ("serve", "service:serve", "Run jobs in this process until it is stopped."),
     ("worker", "service:worker", "Take tasks from a broker until it is stopped."),
+    ("profiles", "profiles:profiles", "List the encoding profiles, or show one."),
     ("doctor", "doctor:doctor", "Tell what this machine can do, and what is missing."),
 )
 """Name, place in this package, one line of help; in the order of the help."""

@@ -21,21 +21,21 @@ from adaptation.adapters.process import Limits, run
 from adaptation.adapters.tools import Tools, find_tools, versions
 from adaptation.cli import exits, output
 from adaptation.engine.transport import is_local
-from adaptation.errors import AdaptationError, SettingsError
+from adaptation.errors import AdaptationError, SettingsError, ToolError
+from adaptation.media.coding import ENCODERS
 from adaptation.settings import Settings, load_settings
 from adaptation.wiring import deploy
+from adaptation.workflows.encoders import NEEDED, trouble
 
 TOOL_SECONDS = 60.0
 BROKER_SECONDS = 3
 LITTLE_BYTES = 2_000_000_000
 """Less free space than this is a warning: a film needs it for one rendition."""
-CODECS = {
-    "libx264": ("H.264 renditions", True),
-    "aac": ("sound tracks", True),
-    "libx265": ("HEVC renditions", False),
-    "libsvtav1": ("AV1 renditions", False),
-}
-"""Encoders: what for, and whether nothing works without it."""
+PICTURES = {"h264": "H.264", "hevc": "HEVC", "av1": "AV1"}
+"""Codecs of pictures as people call them."""
+BRING_DRIVER = "Give this machine the device and its driver, or use software encoders."
+REASON_LETTERS = 90
+"""How much of the reason is shown: drivers talk a lot."""
 BRING_FFMPEG = "Set ADAPTATION_FFMPEG to a build that has it."
 
 
@@ -187,15 +187,46 @@ def _tools(settings: Settings) -> Iterator[Finding]:
 
 
 def _abilities(tools: Tools) -> Iterator[Finding]:
-    encoders = _listed(tools, "-encoders")
-    for name, (why, needed) in CODECS.items():
-        has = name in encoders
-        found = f"encoder, for {why}" if has else "FFmpeg has no such encoder"
-        yield Finding(name, ok=has, found=found, why=why, remedy=BRING_FFMPEG, needed=needed)
+    has = "aac" in _listed(tools, "-encoders")
+    found = "encoder, for sound tracks" if has else "FFmpeg has no such encoder"
+    yield Finding("aac", ok=has, found=found, why="sound tracks", remedy=BRING_FFMPEG)
+    for name, encoder in ENCODERS.items():
+        if not encoder.is_hardware:
+            yield _software(name, tools)
+    for family in dict.fromkeys(e.family for e in ENCODERS.values() if e.is_hardware):
+        yield _hardware(family, tools)
     has = "libvmaf" in _listed(tools, "-filters")
     found = "filter, for measures of quality" if has else "FFmpeg has no such filter"
     why = "measures of quality"
     yield Finding("libvmaf", ok=has, found=found, why=why, remedy=BRING_FFMPEG, needed=False)
+
+
+def _software(name: str, tools: Tools) -> Finding:
+    """Whether a tiny encode comes to an end: the list of encoders is that of the build."""
+    why = f"{PICTURES[ENCODERS[name].codec]} renditions"
+    reason = _reason(name, tools)
+    found = f"does not work: {reason}" if reason else f"encoder, tried, for {why}"
+    needed = name == NEEDED
+    return Finding(name, ok=not reason, found=found, why=why, remedy=BRING_FFMPEG, needed=needed)
+
+
+def _reason(name: str, tools: Tools) -> str:
+    try:
+        return trouble(name, tools)
+    except ToolError as error:
+        return error.message
+
+
+def _hardware(family: str, tools: Tools) -> Finding:
+    """Which encoders of one kind of device bring a tiny encode to an end."""
+    reasons = {name: _reason(name, tools) for name, e in ENCODERS.items() if e.family == family}
+    able = [name for name, reason in reasons.items() if not reason]
+    found = [f"tried: {', '.join(able)}"] if able else []
+    found += list(dict.fromkeys(reason[:REASON_LETTERS] for reason in reasons.values() if reason))
+    why = "profiles that name its encoders"
+    return Finding(
+        family, ok=bool(able), found="; ".join(found), why=why, remedy=BRING_DRIVER, needed=False
+    )
 
 
 def _listed(tools: Tools, option: str) -> set[str]:

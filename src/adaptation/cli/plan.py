@@ -53,7 +53,6 @@ class _Forecast:
     """A plan with what the command line says of it."""
 
     plan: EncodingPlan
-    preset: str
     parallel_chunks: int
     commands: list[tuple[str, str]]
     """What each command makes, and the command quoted for a shell."""
@@ -68,12 +67,14 @@ class _Forecast:
             "frames": len(self.plan.timeline),
             "duration_seconds": float(self.plan.timeline.duration_seconds),
             "segments": len(self.plan.starts),
+            "profile": self.plan.profile.to_json(),
             "ladder": self._ladder(),
+            "notes": self.plan.notes,
             "chunks": [self._chunk(number) for number in range(len(self.plan.chunks))],
             "sounds": [sound.to_json() for sound in self.plan.sounds],
             "tasks": self.tasks,
             "commands": [{"makes": makes, "command": line} for makes, line in self.commands],
-            "cpu_seconds": asdict(self.plan.cpu_seconds(self.preset)),
+            "cpu_seconds": asdict(self.plan.cpu_seconds),
             "output_bytes": asdict(self.plan.output_bytes),
             "scratch_bytes": asdict(size),
         }
@@ -89,6 +90,8 @@ class _Forecast:
             rate = f"{rung['bitrate'] / 1000:.0f}"
             table.add_row(rung["name"], f"{rung['width']}x{rung['height']}", rung["codec"], rate)
         console.print(table)
+        for note in self.plan.notes:
+            console.print(note, markup=False)
         for sound in self.plan.sounds:
             console.print(f"{sound.name}: AAC, {sound.layout}", markup=False)
         console.print(f"\n{len(self.plan.starts)} segments in {len(self.plan.chunks)} chunks:")
@@ -97,7 +100,7 @@ class _Forecast:
             console.print(f"  chunk {chunk['number'] + 1}: {start:.2f} s, {length:.2f} s long")
         runs = ", ".join(f"{name} x{count}" for name, count in self.tasks.items())
         console.print(f"\nTasks: {runs}", markup=False)
-        cpu, size = self.plan.cpu_seconds(self.preset), self.plan.output_bytes
+        cpu, size = self.plan.cpu_seconds, self.plan.output_bytes
         scratch = self.plan.scratch_bytes(self.parallel_chunks)
         console.print(f"\nCPU      {_span(cpu, 1, 's')}")
         console.print(f"asset    {_span(size, 1e-6, 'MB')}")
@@ -106,7 +109,7 @@ class _Forecast:
             console.print(f"# {makes}\n{line}", markup=False)
 
     def _ladder(self) -> list[dict[str, Any]]:
-        rungs = self.plan.rungs(self.preset, Path())
+        rungs = self.plan.rungs(Path())
         return [
             {**rung.rendition.to_json(), "width": rung.size[0], "height": rung.size[1]}
             for rung in rungs
@@ -141,11 +144,11 @@ def _forecast(deployment: Deployment, asked: dict[str, Any]) -> _Forecast:
     resources, path = deployment.resources, Path(context["url"])
     material = read_material(path, resources.tools, context["max_frame_rate"])
     planned = material.plan(context, resources.parallel_chunks)
-    preset, scratch, tools = context["preset"], Path("/", SCRATCH), resources.tools
+    scratch, tools = Path("/", SCRATCH), resources.tools
     commands = [
         (
             f"chunk {chunk.number + 1}, all renditions",
-            planned.chunk_arguments(chunk, preset, path, scratch),
+            planned.chunk_arguments(chunk, path, scratch),
         )
         for chunk in planned.chunks
     ]
@@ -158,7 +161,7 @@ def _forecast(deployment: Deployment, asked: dict[str, Any]) -> _Forecast:
         for makes, words in commands
     ]
     tasks = _tasks(deployment, context, planned)
-    return _Forecast(planned, preset, resources.parallel_chunks, lines, tasks)
+    return _Forecast(planned, resources.parallel_chunks, lines, tasks)
 
 
 def _tasks(

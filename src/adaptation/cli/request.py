@@ -28,8 +28,12 @@ class Request:
     """[NAME:]HEIGHT:KBITS[:CODEC], such as 720:3000, for each rung; none: chosen by the source."""
     segment_seconds: float = 4
     """Length of a segment: 1 to 30; 4 when not given."""
-    preset: str = "veryfast"
-    """The encoder's speed: ultrafast to slow, which gives better pictures; else veryfast."""
+    profile: str = "h264-fast"
+    """Codecs, ladder and quality; `adaptation profiles` lists them; else h264-fast."""
+    preset: str | None = None
+    """The encoder's speed, such as ultrafast to slower for H.264; the profile's when not given."""
+    rate_control: Literal["capped_crf", "abr"] | None = None
+    """What bit rates are: a cap, or the average; as the profile says when not given."""
     verify: Literal["samples", "full"] = "samples"
     """How much of each track is decoded as proof: samples of it when not given."""
     max_frame_rate: float | None = None
@@ -50,7 +54,9 @@ class Request:
         asked: dict[str, Any] = {
             "url": source,
             "segment_seconds": self.segment_seconds,
+            "profile": self.profile,
             "preset": self.preset,
+            "rate_control": self.rate_control,
             "verify": self.verify,
             "max_frame_rate": self.max_frame_rate,
             "surround": self.surround,

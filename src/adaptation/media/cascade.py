@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from adaptation.media.chunk import Chunk
+from adaptation.media.coding import Stream, VideoCoding
 from adaptation.media.encode import (
     TIMESCALE,
     decimal,
     forced_key_frames,
     frame_times,
     input_options,
-    no_other_key_frames,
+    may_reorder,
     output_options,
-    parameters_option,
-    reordering,
-    video_encoder,
 )
+from adaptation.media.encoder import encoder_options
+from adaptation.media.hardware import UPLOAD, device_options, needs_upload
+from adaptation.media.index import nominal_rate
 from adaptation.media.picture import decoder_options, deinterlacing, picture_filters
 from adaptation.media.probe import Source, VideoTrack
+from adaptation.media.profile import Profile
 from adaptation.media.rendition import Rendition, target_size
 from adaptation.media.timeline import Timeline
 
@@ -30,26 +33,26 @@ class Rung:
     """One of the renditions that a command makes of a chunk."""
 
     rendition: Rendition
-    """Bit rate and codec."""
+    """Its bit rate."""
     size: tuple[int, int]
     """Even width and height, see `target_size`."""
     output_path: Path
     """Absolute path of an `.mp4`."""
-    preset: str = "veryfast"
-    """Speed of x264 or x265."""
+    coding: VideoCoding
+    """How its codec is encoded."""
     threads: int = 1
     """The encoder's threads: 1 gives the same bytes each time, 0 lets the encoder choose."""
 
 
 def rungs_of(
-    video: VideoTrack, ladder: Sequence[Rendition], preset: str, folder: Path
+    video: VideoTrack, ladder: Sequence[Rendition], profile: Profile, folder: Path
 ) -> list[Rung]:
     """The renditions of a ladder in their sizes for a source.
 
     Args:
         video: the source's picture.
         ladder: what to make.
-        preset: speed of the encoders.
+        profile: how each codec is encoded.
         folder: absolute path of where the encoded files go.
     """
     return [
@@ -57,7 +60,7 @@ def rungs_of(
             rendition,
             target_size(video.width, video.height, rendition.height),
             folder / f"{rendition.name}.mp4",
-            preset,
+            profile.coding(rendition.codec),
         )
         for rendition in ladder
     ]
@@ -96,6 +99,7 @@ def chunk_command(
     return [
         # Encoders need the cores; decoding and scaling never hold them up.
         *("-filter_complex_threads", "1", "-threads", "1"),
+        *device_options([rung.coding for rung in rungs]),
         *decoder_options(source.video),
         *_seek(chunk),
         *input_options(input_path),
@@ -108,6 +112,8 @@ def cascade_filter(
     video: VideoTrack, timeline: Timeline, chunk: Chunk, rungs: Sequence[Rung]
 ) -> str:
     """The graph from the decoded picture to one output `v0`, `v1`… for each rung.
+
+    Where an encoder takes its pictures from a device they are called `d0`, `d1`….
 
     Args:
         video: the source's picture.
@@ -123,6 +129,8 @@ def cascade_filter(
     for number, rung in enumerate(rungs[1:], start=1):
         scale = _scale(rungs[number - 1].size, rung.size)
         stages.append(f"[n{number - 1}]{scale}{_ends(rungs, number)}")
+    for number, rung in enumerate(rungs):
+        stages += [f"[v{number}]{UPLOAD}[d{number}]"] if needs_upload(rung.coding) else []
     return ";".join(stages)
 
 
@@ -174,27 +182,22 @@ def _ends(rungs: Sequence[Rung], number: int) -> str:
 def _output(timeline: Timeline, chunk: Chunk, rung: Rung, number: int) -> list[str]:
     frames = timeline.part(chunk.first_frame, chunk.end_frame)
     starts = [start - chunk.first_frame for start in chunk.starts]
-    codec = rung.rendition.codec
-    return [
-        *("-map", f"[v{number}]"),
-        *frame_times(),
-        *video_encoder(rung.rendition, rung.preset),
-        *("-threads", str(rung.threads)),
+    stream = Stream(
+        bitrate=rung.rendition.bitrate,
+        frame_rate=nominal_rate(timeline.frame_rate),
+        longest_gop=max(end - start for start, end in pairwise([*starts, len(frames)])),
         # Of the whole source: all chunks must agree on it.
-        *reordering(timeline),
+        may_reorder=may_reorder(timeline),
+        threads=rung.threads,
+    )
+    label = "d" if needs_upload(rung.coding) else "v"
+    return [
+        *("-map", f"[{label}{number}]"),
+        *frame_times(),
+        *encoder_options(rung.coding, stream),
         *forced_key_frames(frames, starts),
-        *(parameters_option(codec), f"{no_other_key_frames(codec)}:{_repeatable(rung)}"),
         *("-video_track_timescale", str(TIMESCALE)),
         # Each fragment can be read as soon as it is whole.
         *("-flush_packets", "1"),
         *output_options(rung.output_path),
     ]  # fmt: skip
-
-
-def _repeatable(rung: Rung) -> str:
-    """What makes the headers of all chunks alike, and the bytes the same on any machine."""
-    if rung.rendition.codec == "hevc":
-        # x265 would write the processor's features into the stream, and takes no `-threads`.
-        pools = f":pools={rung.threads}:frame-threads={rung.threads}" if rung.threads else ""
-        return f"info=0{pools}"
-    return "stitchable=1"

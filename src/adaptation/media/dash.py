@@ -12,7 +12,7 @@ from math import ceil
 from lxml import etree
 
 from adaptation.media.hls import text_labels, track_labels
-from adaptation.media.index import SEGMENT_TEMPLATE, Track
+from adaptation.media.index import SEGMENT_TEMPLATE, Track, codec_sets
 from adaptation.media.language import language_tag
 from adaptation.media.texttrack import TextTrack
 
@@ -106,9 +106,7 @@ def _growing_root(growth: Growth) -> etree._Element:
 
 def _pictures(period: etree._Element, tracks: Sequence[Track]) -> None:
     """All renditions of a codec in one set, so that players switch between them."""
-    by_codec = sorted(tracks, key=_codec_family)
-    for number, (_, same) in enumerate(groupby(by_codec, key=_codec_family)):
-        group = sorted(same, key=lambda track: -track.peak_bandwidth)
+    for number, group in enumerate(codec_sets(tracks)):
         adaptation_set = etree.SubElement(
             period,
             "AdaptationSet",
@@ -221,10 +219,6 @@ def _timeline(template: etree._Element, track: Track) -> None:
             entry.set("t", str(time))
         if repeats := len(list(same)) - 1:
             entry.set("r", str(repeats))
-
-
-def _codec_family(track: Track) -> str:
-    return track.codec.partition(".")[0]
 
 
 def _rate(rate: Fraction) -> str:

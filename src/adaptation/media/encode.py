@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from adaptation.media.rendition import Rendition
 from adaptation.media.timeline import Timeline
 
 TIMESCALE = 90_000
 """Ticks per second of all encoded pictures: exact for 24, 25, 30 and 60 frames, also x1000/1001."""
 FIRST_SEGMENT_SECONDS = 1
 """Length of the first segment, unless all are shorter than twice that."""
-QUALITY = 23
-"""Constant rate factor: easy pictures stay below the rendition's bit rate (VMAF about 95)."""
 MAX_UNEVENNESS_SECONDS = Fraction(1, 50)
 """By how much the durations of frames may differ while B-frames are used."""
 
@@ -57,33 +54,13 @@ def frame_times() -> list[str]:
     return ["-fps_mode", "passthrough", "-enc_time_base", f"1/{TIMESCALE}"]
 
 
-def video_encoder(rendition: Rendition, preset: str) -> list[str]:
-    """Constant quality, capped at the rendition's bit rate over two seconds."""
-    rate = ["-crf", str(QUALITY), "-maxrate", str(rendition.bitrate)]
-    rate += ["-bufsize", str(2 * rendition.bitrate)]
-    if rendition.codec == "hevc":
-        # `hvc1` keeps parameter sets in the init segment, which Apple's players ask for.
-        # `forced-idr`, or a forced key frame soon after another would become a plain I-frame.
-        forced = ["-forced-idr", "1"]
-        return ["-c:v", "libx265", "-tag:v", "hvc1", "-preset", preset, *forced, *rate]
-    return ["-c:v", "libx264", "-profile:v", "high", "-preset", preset, *rate]
-
-
-def reordering(timeline: Timeline) -> list[str]:
-    """No B-frames where frames last very unevenly.
+def may_reorder(timeline: Timeline) -> bool:
+    """Whether B-frames are allowed: not where frames last very unevenly.
 
     MP4 stores how long frames last in decode order: with B-frames, the last frame shown would
     get the duration of another one, and the track would end too early or too late.
     """
-    return ["-bf", "0"] if timeline.unevenness_seconds > MAX_UNEVENNESS_SECONDS else []
-
-
-def reorder_depth(timeline: Timeline) -> int:
-    """How many places behind the order in which it is shown a frame is stored at most.
-
-    One where there are B-frames, for no other frame refers to them: see `no_other_key_frames`.
-    """
-    return 0 if reordering(timeline) else 1
+    return timeline.unevenness_seconds <= MAX_UNEVENNESS_SECONDS
 
 
 def forced_key_frames(timeline: Timeline, starts: Sequence[int]) -> list[str]:
@@ -92,25 +69,6 @@ def forced_key_frames(timeline: Timeline, starts: Sequence[int]) -> list[str]:
     times = (max(Fraction(0), timeline.since_start(n) - timeline.half_frame) for n in starts)
     # Short numbers: Linux allows no argument above 128 KiB, some 13,000 segments.
     return ["-force_key_frames", ",".join(f"{float(t):.6f}".rstrip("0") for t in times)]
-
-
-def parameters_option(codec: str) -> str:
-    """The option that takes the encoder's own parameters."""
-    return "-x265-params" if codec == "hevc" else "-x264-params"
-
-
-def no_other_key_frames(codec: str) -> str:
-    """Words for the encoder's own parameters: key frames only where they are forced.
-
-    No B-frame refers to another: then pictures are shown one frame after they are decoded, and
-    the edit list that hides it is so short that players which do not read it (hls.js) see nothing
-    amiss in a playlist that grows. It costs 0.1 to 0.2 VMAF at the same bit rate.
-    """
-    # No scene cuts, no regular distance, and no frames that refer across a segment's start.
-    if codec == "hevc":
-        # x265 wants -1 where x264 says infinite, and writes a banner unless told not to.
-        return "scenecut=0:open-gop=0:b-pyramid=0:keyint=-1:log-level=error"
-    return "scenecut=0:open-gop=0:b-pyramid=none:keyint=infinite"
 
 
 def output_options(path: Path, fragments: str = "+frag_keyframe") -> list[str]:

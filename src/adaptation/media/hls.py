@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from adaptation.media.index import Track
+from adaptation.media.index import Track, codec_sets
 from adaptation.media.language import language_tag
 from adaptation.media.probe import UNKNOWN_LANGUAGE
 from adaptation.media.texttrack import TextTrack
@@ -68,9 +68,9 @@ def master_playlist(tracks: Sequence[Track], texts: Sequence[TextTrack] = ()) ->
     Each rendition is listed once with the stereo sound and, if there is any, once with the
     surround sound: so its bandwidth is true for both, and players choose what they can play.
     """
-    pictures = sorted(
-        (track for track in tracks if track.kind == "video"), key=lambda t: -t.peak_bandwidth
-    )
+    # Players begin with the first variant that they can play: one of the main codec, not of the
+    # one that needs fewest bits.
+    pictures = [track for same in codec_sets(tracks) for track in same]
     sounds = [track for track in tracks if track.kind == "audio"]
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     groups = _audio_groups(sounds)

@@ -287,6 +287,18 @@ def _track(
     )
 
 
+def codec_sets(tracks: Sequence[Track]) -> list[list[Track]]:
+    """Pictures among which players switch: one list a codec, the richest first.
+
+    Codecs come in the order in which they were made, so the main one comes first.
+    """
+    sets = dict[str, list[Track]]()
+    for track in tracks:
+        if track.kind == "video":
+            sets.setdefault(track.codec.partition(".")[0], []).append(track)
+    return [sorted(same, key=lambda track: -track.peak_bandwidth) for same in sets.values()]
+
+
 def nominal_rate(average: Fraction) -> Fraction:
     """The usual frame rate that a measured one stands for, else the measured one."""
     nearest = min(USUAL_RATES, key=lambda usual: abs(usual - average))

@@ -51,6 +51,7 @@ class Inspection:
         self._time_bases: dict[int, Fraction] = {}
         self._extents: dict[int, _Extent] = {}
         self._frames: dict[int, int] = {}
+        self._picture_bytes = 0
         self._first_key: int | None = None
         self._seek_points: list[SeekPoint] = []
         self._look: Look | None = None
@@ -132,6 +133,7 @@ class Inspection:
 
     def _read_picture(self, fields: list[str]) -> None:
         pts, flags = fields[1], fields[5]
+        self._picture_bytes += _ticks(fields[4])
         if not _is_number(pts):
             self.times_missing = self.times_missing or "D" not in flags
             return
@@ -192,8 +194,10 @@ class Inspection:
         return self._video
 
     def _judged(self, video: VideoTrack, frames: Timeline) -> VideoTrack:
-        """The picture with what was seen of its fields."""
+        """The picture with what was seen of its fields and packets."""
         judged = self._look.judged(video) if self._look else video
+        bitrate = round(8 * self._picture_bytes / frames.duration_seconds)
+        judged = replace(judged, bitrate=bitrate)
         return replace(judged, telecine="soft") if is_pulled_down(frames) else judged
 
     def _seconds(self, index: int) -> tuple[float, float]:

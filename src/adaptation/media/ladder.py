@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from adaptation.media.probe import VideoTrack
+from adaptation.media.profile import CodecLadder, ProfileRung
 from adaptation.media.rendition import MIN_HEIGHT, Rendition, target_size
 
-RUNGS = ((1080, 5_000_000), (720, 2_800_000), (540, 1_600_000), (360, 800_000), (234, 350_000))
-"""Short side in pixels, and bits per second of a 16:9 picture of that size."""
 BOX = Fraction(16, 9)
 """Shape of the rungs."""
 WORTH_A_RUNG = 1.15
@@ -23,22 +24,73 @@ MAX_FRAME_RATE_FACTOR = 1.5
 """Twice the frames do not need twice the bits: neighbours look alike."""
 USUAL_FRAME_RATE = 30
 """Frames per second the rungs are meant for."""
+WORTH = {"mpeg2video": 0.5, "mpeg4": 0.7, "h264": 1.0, "vp9": 1.5, "hevc": 1.6, "av1": 2.0}
+"""Bits of H.264 that show as much as one bit of a codec. Others are taken for H.264, which is
+generous to old codecs and to those that code each frame alone."""
+HEADROOM = 2
+"""An encode needs more bits than its source to look like it: it cannot know the source's choices.
+Beyond this factor more bits win nothing, see docs/profiles.md."""
 
 
-def default_ladder(video: VideoTrack) -> tuple[Rendition, ...]:
-    """Rungs from the source's own size downwards, never larger than the source.
+@dataclass(frozen=True)
+class LadderPlan:
+    """The renditions of a source, and why some are not as the profile has them."""
+
+    renditions: tuple[Rendition, ...]
+    """Codec by codec, largest first; at least one of each."""
+    notes: tuple[str, ...]
+    """Sentences for the log."""
+
+
+def plan_ladder(video: VideoTrack, ladders: Sequence[CodecLadder]) -> LadderPlan:
+    """Rungs from the source's own size downwards, never larger or richer than the source.
 
     A rung is a 16:9 box, upright for a portrait video, into which the picture is fitted: so a
     wide film gets the widths that are usual, and a portrait video as many lines across as a
-    landscape one has downwards. There is always at least one.
+    landscape one has downwards. There is always at least one. Renditions of the first codec are
+    called `720p`, those of others `720p_av1`.
+
+    Args:
+        video: its bit rate caps the renditions', unless it is 0 (unknown).
+        ladders: of a profile; those without rungs give no renditions.
     """
+    plans = [_codec_plan(video, ladder, number) for number, ladder in enumerate(ladders)]
+    return LadderPlan(
+        tuple(rendition for plan in plans for rendition in plan.renditions),
+        tuple(note for plan in plans for note in plan.notes),
+    )
+
+
+def source_ceiling(video: VideoTrack, codec: str) -> int:
+    """The bit rate above which an encode in `codec` shows nothing more of its source.
+
+    Returns:
+        Bits per second in whole steps, at least `MIN_BITRATE`; 0 when the source's is unknown.
+    """
+    if video.bitrate <= 0:
+        return 0
+    worth = WORTH.get(video.codec, WORTH["h264"]) / WORTH[codec]
+    return max(MIN_BITRATE, int(video.bitrate * worth * HEADROOM) // STEP * STEP)
+
+
+def _codec_plan(video: VideoTrack, ladder: CodecLadder, number: int) -> LadderPlan:
+    if not ladder.rungs:
+        return LadderPlan((), ())
+    codec = ladder.coding.codec
+    suffix = f"_{codec}" if number else ""
+    sides = _sides(video, ladder.rungs)
+    rungs = [_rung(video, ladder.rungs, side) for side in sides]
+    rungs = [rung for rung in rungs if rung.height >= MIN_HEIGHT] or rungs[:1]
+    named = [replace(rung, name=f"{rung.name}{suffix}", codec=codec) for rung in rungs]
+    return _capped(named, source_ceiling(video, codec))
+
+
+def _sides(video: VideoTrack, rungs: Sequence[ProfileRung]) -> list[int]:
     own_side = _side(video)
-    sides = [side for side, _ in RUNGS if side <= own_side]
-    largest = RUNGS[0][0]
-    if not sides or (sides[0] < largest and own_side >= sides[0] * WORTH_A_RUNG):
+    sides = [rung.side for rung in rungs if rung.side <= own_side]
+    if not sides or (sides[0] < rungs[0].side and own_side >= sides[0] * WORTH_A_RUNG):
         sides.insert(0, own_side)
-    rungs = [_rung(video, side) for side in sides]
-    return tuple(rung for rung in rungs if rung.height >= MIN_HEIGHT) or (rungs[0],)
+    return sides
 
 
 def _side(video: VideoTrack) -> int:
@@ -47,18 +99,34 @@ def _side(video: VideoTrack) -> int:
     return max(short, round(long / BOX))
 
 
-def _rung(video: VideoTrack, side: int) -> Rendition:
+def _rung(video: VideoTrack, rungs: Sequence[ProfileRung], side: int) -> Rendition:
     """The rung whose box has a short side of `side` pixels."""
     wanted = video.height * Fraction(side, _side(video))
     width, height = target_size(video.width, video.height, max(2, 2 * round(wanted / 2)))
-    return Rendition(f"{side}p", height, _bitrate(video, side, width * height))
+    return Rendition(f"{side}p", height, _bitrate(video, rungs, side, width * height))
 
 
-def _bitrate(video: VideoTrack, side: int, pixels: int) -> int:
+def _bitrate(video: VideoTrack, rungs: Sequence[ProfileRung], side: int, pixels: int) -> int:
     """Bits per second: the nearest rung's, by pixels and frame rate, in whole steps."""
-    nearest, bitrate = min(RUNGS, key=lambda rung: abs(rung[0] - side))
-    wanted = bitrate * float(pixels / (nearest * nearest * BOX)) ** PIXELS_EXPONENT
+    nearest = min(rungs, key=lambda rung: abs(rung.side - side))
+    full = nearest.side * nearest.side * BOX
+    wanted = nearest.bitrate * float(pixels / full) ** PIXELS_EXPONENT
     if video.frame_rate > USUAL_FRAME_RATE:
         rate = float(video.frame_rate) / USUAL_FRAME_RATE
         wanted *= min(MAX_FRAME_RATE_FACTOR, rate**0.5)
     return max(MIN_BITRATE, int(wanted) // STEP * STEP)
+
+
+def _capped(rungs: Sequence[Rendition], ceiling: int) -> LadderPlan:
+    """No rung above the ceiling, and none that may cost as much as a larger one."""
+    kept, notes = list[Rendition](), list[str]()
+    for rung in rungs:
+        capped = replace(rung, bitrate=min(rung.bitrate, ceiling or rung.bitrate))
+        if kept and capped.bitrate >= kept[-1].bitrate:
+            notes.append(f"{rung.name} is left out: {kept[-1].name} costs no more")
+            continue
+        if capped.bitrate < rung.bitrate:
+            rates = f"{capped.bitrate // 1000} instead of {rung.bitrate // 1000} kbit/s"
+            notes.append(f"{rung.name} gets {rates}: there is no more in the source")
+        kept.append(capped)
+    return LadderPlan(tuple(kept), tuple(notes))

@@ -9,14 +9,18 @@ from pathlib import Path
 
 from adaptation.media.cascade import Rung, chunk_command, rungs_of
 from adaptation.media.chunk import Chunk, is_indexed, plan_chunks
-from adaptation.media.ladder import default_ladder
+from adaptation.media.coding import ENCODERS, RateControl, VideoCoding
+from adaptation.media.ladder import LadderPlan, plan_ladder
 from adaptation.media.probe import Source, VideoTrack
+from adaptation.media.profile import Profile
 from adaptation.media.rendition import Rendition
-from adaptation.media.sound import BITRATES, Sound, audio_command, plan_sounds
+from adaptation.media.sound import Sound, audio_command, plan_sounds
 from adaptation.media.timeline import SeekPoint, Timeline
 
-ENCODE_SECONDS: Mapping[str, float] = {"h264": 0.027, "hevc": 0.11}
-"""CPU seconds for a million pixels at preset veryfast: soft film on a server of 2020 or so."""
+ENCODE_SECONDS: Mapping[str, float] = {"x264": 0.027, "x265": 0.07, "svt": 0.044}
+"""CPU seconds for a million pixels at the usual preset: soft film on a server of 2020 or so."""
+HARDWARE_SECONDS = 0.005
+"""CPU seconds for a million pixels that go to a device."""
 PRESET_FACTORS: Mapping[str, float] = {
     "ultrafast": 0.35,
     "superfast": 0.6,
@@ -25,8 +29,11 @@ PRESET_FACTORS: Mapping[str, float] = {
     "fast": 1.8,
     "medium": 2.25,
     "slow": 3.8,
+    "slower": 7.0,
 }
-"""What other presets take."""
+"""What x264 and x265 take at other presets, veryfast being 1."""
+SVT_STEP = 1.24
+"""By which factor one preset of SVT-AV1 takes longer than the next faster one."""
 DECODE_SECONDS = 0.007
 """CPU seconds for a million pixels of the source."""
 SCALE_SECONDS = 0.0015
@@ -37,10 +44,10 @@ START_SECONDS, CHUNK_START_SECONDS = 2.5, 0.7
 """CPU seconds of starting: the engine once, and each chunk with its proof."""
 CPU_RANGE = (0.5, 1.8)
 """Machines and pictures differ by such factors."""
-RATE_EXPECTED, RATE_LOW = 0.55, 0.1
-"""Parts of the bit rates that pictures of constant quality come to."""
-BUFFER_SECONDS = 2
-"""What an encoder may spend beside the bit rate, once a chunk."""
+RATES: Mapping[RateControl, tuple[float, float]] = {"capped_crf": (0.1, 0.55), "abr": (0.8, 1.0)}
+"""Parts of the bit rates that pictures come to: little of it would surprise, and the best guess."""
+RATE_HIGH = 1.05
+"""What an encoder may exceed the bit rate by, beside a buffer once a chunk."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,10 @@ class EncodingPlan:
     """Pieces that are encoded apart; each makes all renditions."""
     sounds: tuple[Sound, ...]
     """The sound tracks."""
+    profile: Profile
+    """How all of it is encoded."""
+    notes: tuple[str, ...] = ()
+    """Why the ladder is not as the profile has it."""
 
     @property
     def picture(self) -> VideoTrack:
@@ -83,29 +94,33 @@ class EncodingPlan:
             raise ValueError("an encoding plan needs a picture")
         return self.source.video
 
-    def rungs(self, preset: str, folder: Path) -> list[Rung]:
+    def rungs(self, folder: Path) -> list[Rung]:
         """The renditions as one chunk writes them into `folder`."""
-        return rungs_of(self.picture, self.ladder, preset, folder)
+        return rungs_of(self.picture, self.ladder, self.profile, folder)
 
-    def chunk_arguments(self, chunk: Chunk, preset: str, source: Path, folder: Path) -> list[str]:
+    def chunk_arguments(self, chunk: Chunk, source: Path, folder: Path) -> list[str]:
         """FFmpeg's arguments for all renditions of a chunk."""
-        rungs = self.rungs(preset, folder)
+        rungs = self.rungs(folder)
         return chunk_command(self.source, self.timeline, chunk, rungs, source)
 
     def sound_arguments(self, sound: Sound, source: Path, output: Path) -> list[str]:
         """FFmpeg's arguments for a sound track."""
         track = next(track for track in self.source.audio if track.index == sound.stream_index)
         return audio_command(
-            track, self.timeline, input_path=source, output_path=output, layout=sound.layout
+            track,
+            self.timeline,
+            input_path=source,
+            output_path=output,
+            layout=sound.layout,
+            bitrate=sound.bitrate,
         )
 
-    def cpu_seconds(self, preset: str) -> Estimate:
+    @property
+    def cpu_seconds(self) -> Estimate:
         """CPU time of the whole job, over all machines."""
-        rungs = self.rungs(preset, Path())
         per_frame = sum(
-            _megapixels(rung)
-            * (PRESET_FACTORS[preset] * ENCODE_SECONDS[rung.rendition.codec] + SCALE_SECONDS)
-            for rung in rungs
+            _megapixels(rung) * (_encode_seconds(rung.coding) + SCALE_SECONDS)
+            for rung in self.rungs(Path())
         )
         read = self.picture.width * self.picture.height / 1e6 * DECODE_SECONDS
         frames = len(self.timeline)
@@ -118,14 +133,15 @@ class EncodingPlan:
     def output_bytes(self) -> Estimate:
         """Size of the asset."""
         seconds = float(self.timeline.duration_seconds)
-        rate = sum(rendition.bitrate for rendition in self.ladder) / 8
-        pictures, most = rate * seconds, rate * (seconds + BUFFER_SECONDS * len(self.chunks))
-        sounds = sum(BITRATES[sound.layout] for sound in self.sounds) * seconds / 8
-        return Estimate(
-            RATE_LOW * pictures + 0.3 * sounds,
-            RATE_EXPECTED * pictures + sounds,
-            1.05 * most + 1.1 * sounds,
-        )
+        sounds = sum(sound.bitrate for sound in self.sounds) * seconds / 8
+        low, expected, high = 0.3 * sounds, sounds, 1.1 * sounds
+        for rung in self.ladder:
+            coding, whole = self.profile.coding(rung.codec), rung.bitrate * seconds / 8
+            least, usual = RATES[coding.rate_control]
+            buffers = coding.buffer_bits(rung.bitrate) / 8 * len(self.chunks)
+            low, expected = low + least * whole, expected + usual * whole
+            high += RATE_HIGH * (whole + buffers)
+        return Estimate(low, expected, high)
 
     def scratch_bytes(self, parallel_chunks: int) -> Estimate:
         """The most that lies in work area and scratch: all segments, and chunks under way."""
@@ -141,6 +157,7 @@ def encoding_plan(  # noqa: PLR0913 - a source, and what is wanted of it
     seek_points: Sequence[SeekPoint],
     starts: Sequence[int],
     *,
+    profile: Profile,
     renditions: Sequence[Rendition] | None = None,
     surround: bool = False,
     parallel_chunks: int = 1,
@@ -152,7 +169,8 @@ def encoding_plan(  # noqa: PLR0913 - a source, and what is wanted of it
         timeline: of that picture.
         seek_points: its key frames.
         starts: frames that start a segment.
-        renditions: what to make; none: what fits the source.
+        profile: how to encode, and the ladder.
+        renditions: what to make; none: what of the ladder fits the source.
         surround: whether to make 5.1, too.
         parallel_chunks: see `plan_chunks`.
 
@@ -168,14 +186,30 @@ def encoding_plan(  # noqa: PLR0913 - a source, and what is wanted of it
         slots=parallel_chunks,
         is_indexed=is_indexed(source.format_name),
     )
+    ladder = LadderPlan(tuple(renditions or ()), ())
+    if not renditions:
+        ladder = plan_ladder(_shown(source.video, timeline), profile.ladders)
     return EncodingPlan(
         source=source,
         timeline=timeline,
         starts=tuple(starts),
-        ladder=tuple(renditions or default_ladder(_shown(source.video, timeline))),
+        ladder=ladder.renditions,
         chunks=chunks,
-        sounds=plan_sounds(source.audio, surround=surround),
+        sounds=plan_sounds(source.audio, surround=surround, bitrates=profile.audio_bitrates),
+        profile=profile,
+        notes=ladder.notes,
     )
+
+
+def _encode_seconds(coding: VideoCoding) -> float:
+    """CPU seconds for a million pixels."""
+    encoder = ENCODERS[coding.encoder]
+    if encoder.is_hardware:
+        return HARDWARE_SECONDS
+    usual = ENCODE_SECONDS[encoder.family]
+    if encoder.family == "svt":
+        return usual * SVT_STEP ** (int(encoder.preset) - int(coding.preset))
+    return usual * PRESET_FACTORS[coding.preset] / PRESET_FACTORS[encoder.preset]
 
 
 def _megapixels(rung: Rung) -> float:

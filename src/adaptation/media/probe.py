@@ -66,6 +66,8 @@ class VideoTrack:
     """`tff` or `bff` for fields that were only found by looking; frames tell of others."""
     telecine: str = ""
     """`soft` or `hard` when film at 24 frames is shown by repeated fields; else empty."""
+    bitrate: int = 0
+    """Bits per second of the picture alone, measured by its packets; 0 until they were read."""
 
 
 @dataclass(frozen=True)

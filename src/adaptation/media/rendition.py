@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from adaptation.errors import ParameterError
+from adaptation.media.coding import CODECS
 
-CODECS = ("h264", "hevc")
-"""Codecs a rendition may ask for."""
 MIN_HEIGHT = 16
 """Smaller pictures cannot be encoded by every encoder."""
 MAX_HEIGHT = 4320
@@ -38,7 +37,7 @@ class Rendition:
     bitrate: int
     """Bits per second that are not exceeded for long."""
     codec: str = "h264"
-    """`h264` or `hevc`."""
+    """`h264`, `hevc` or `av1`."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back."""
@@ -74,12 +73,16 @@ def target_size(source_width: int, source_height: int, target_height: int) -> tu
     return max(2, min(width, _even(source_width))), height
 
 
-def parse_renditions(items: Sequence[Mapping[str, Any]]) -> tuple[Rendition, ...]:
+def parse_renditions(
+    items: Sequence[Mapping[str, Any]], main_codec: str = "h264"
+) -> tuple[Rendition, ...]:
     """Read the renditions of a request.
 
     Args:
         items: each with `height` in pixels, `bitrate` in kbit/s, and optionally `name`
-            (default: the height with a `p`) and `codec` (default `h264`).
+            (default: the height with a `p`, and the codec if it is not the main one) and
+            `codec` (default: the main one).
+        main_codec: of renditions that do not say theirs.
 
     Raises:
         ParameterError: `rendition_invalid`; names the field, its value and the remedy.
@@ -88,7 +91,7 @@ def parse_renditions(items: Sequence[Mapping[str, Any]]) -> tuple[Rendition, ...
         raise _invalid("renditions", items, "give a list of renditions")
     if not 1 <= len(items) <= MAX_RENDITIONS:
         raise _invalid("renditions", f"{len(items)} entries", f"give 1 to {MAX_RENDITIONS}")
-    renditions = tuple(_parse(f"renditions[{n}]", item) for n, item in enumerate(items))
+    renditions = tuple(_parse(f"renditions[{n}]", item, main_codec) for n, item in enumerate(items))
     seen = set[str]()
     for number, rendition in enumerate(renditions):
         if rendition.name in seen:
@@ -98,7 +101,7 @@ def parse_renditions(items: Sequence[Mapping[str, Any]]) -> tuple[Rendition, ...
     return renditions
 
 
-def _parse(where: str, item: object) -> Rendition:
+def _parse(where: str, item: object, main_codec: str) -> Rendition:
     if not isinstance(item, Mapping):
         raise _invalid(where, item, "give an object with height and bitrate")
     if unknown := sorted(set(map(str, item)) - FIELDS):
@@ -107,10 +110,11 @@ def _parse(where: str, item: object) -> Rendition:
     if height % 2:
         raise _invalid(f"{where}.height", height, f"give an even height, such as {height - 1}")
     kilobits = _whole(f"{where}.bitrate", item.get("bitrate"), MIN_KILOBITS, MAX_KILOBITS)
-    name = _name(f"{where}.name", item.get("name"), f"{height}p")
-    codec = item.get("codec") or "h264"
+    codec = item.get("codec") or main_codec
     if codec not in CODECS:
         raise _invalid(f"{where}.codec", codec, f"choose one of {', '.join(CODECS)}")
+    usual_name = f"{height}p" if codec == main_codec else f"{height}p_{codec}"
+    name = _name(f"{where}.name", item.get("name"), usual_name)
     return Rendition(name, height, kilobits * 1000, str(codec))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +15,8 @@ from adaptation.media.timeline import Timeline
 Layout = Literal["stereo", "5.1"]
 AUDIO_RATE = 48_000
 """Hertz of all encoded sound."""
-BITRATES: dict[Layout, int] = {"stereo": 128_000, "5.1": 384_000}
-"""Bits per second: 64,000 a channel, transparent enough for FFmpeg's AAC."""
+BITRATES: Mapping[Layout, int] = {"stereo": 128_000, "5.1": 384_000}
+"""The usual bits per second: 64,000 a channel, transparent enough for FFmpeg's AAC."""
 SURROUND_CHANNELS = 6
 """Channels of the smallest source that 5.1 is made of."""
 CEILING = 0.89
@@ -39,19 +39,26 @@ class Sound:
     """Channels to make."""
     stereo_name: str = ""
     """Of 5.1: the track that is the same in stereo."""
+    bitrate: int = BITRATES["stereo"]
+    """Bits per second."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: what the tasks of the track work from."""
         return asdict(self)
 
 
-def plan_sounds(tracks: Sequence[AudioTrack], *, surround: bool = False) -> tuple[Sound, ...]:
+def plan_sounds(
+    tracks: Sequence[AudioTrack],
+    *,
+    surround: bool = False,
+    bitrates: Mapping[Layout, int] = BITRATES,
+) -> tuple[Sound, ...]:
     """Stereo of every track of the source; with `surround` then 5.1 of those that can give it.
 
     More than 5.1 is mixed down to it, for AAC of eight channels plays hardly anywhere.
     """
     stereo = [
-        Sound(name, track.index, track.language, track.title, "stereo")
+        Sound(name, track.index, track.language, track.title, "stereo", "", bitrates["stereo"])
         for track, name in zip(tracks, audio_names(tracks), strict=True)
     ]
     if not surround:
@@ -65,6 +72,7 @@ def plan_sounds(tracks: Sequence[AudioTrack], *, surround: bool = False) -> tupl
             track.title,
             "5.1",
             stereo_name=sound.name,
+            bitrate=bitrates["5.1"],
         )
         for track, sound in zip(tracks, stereo, strict=True)
         if track.channels >= SURROUND_CHANNELS
@@ -72,13 +80,14 @@ def plan_sounds(tracks: Sequence[AudioTrack], *, surround: bool = False) -> tupl
     return (*stereo, *wide)
 
 
-def audio_command(
+def audio_command(  # noqa: PLR0913 - named at the call
     track: AudioTrack,
     timeline: Timeline,
     *,
     input_path: Path,
     output_path: Path,
     layout: Layout = "stereo",
+    bitrate: int | None = None,
 ) -> list[str]:
     """Encode one sound track as AAC, on the clock of the picture.
 
@@ -88,12 +97,13 @@ def audio_command(
         input_path: absolute path of the source.
         output_path: absolute path of an `.mp4`.
         layout: channels to make.
+        bitrate: bits per second; none: the usual.
     """
     return [
         *input_options(input_path),
         "-map", f"0:{track.index}",
         *("-af", audio_filter(timeline, track.channels, layout)),
-        *("-c:a", "aac", "-b:a", str(BITRATES[layout])),
+        *("-c:a", "aac", "-b:a", str(bitrate or BITRATES[layout])),
         *("-metadata:s:a:0", f"language={track.language}"),
         # Fragments of a second, or the muxer would hold all of the sound until its end.
         *("-frag_duration", "1000000"),

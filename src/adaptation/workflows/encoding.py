@@ -12,6 +12,7 @@ from celery.canvas import Signature
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.workflows import steps, texts, tracks
 from adaptation.workflows.parameters import check_encoding
+from adaptation.workflows.profiles import Profiles
 
 NAME = "encoding_workflow"
 
@@ -28,16 +29,18 @@ def author(parameters: dict[str, Any]) -> Signature[Any]:
     )
 
 
-def register(registry: Registry, assets_root: Path) -> None:
+def register(registry: Registry, assets_root: Path, profiles: Path | None = None) -> None:
     """Make the workflow and its tasks known.
 
     Args:
         registry: of this process.
         assets_root: the folder that relative output folders lie in.
+        profiles: a folder of encoding profiles beside the package's own.
     """
 
     def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
-        return check_encoding(parameters, assets_root)
+        # Read anew for each job, so that a changed profile counts from the next one on.
+        return check_encoding(parameters, assets_root, Profiles.among(profiles))
 
     registry.add_tasks(*steps.TASKS, *tracks.TASKS, *texts.TASKS)
     registry.add_workflow(

@@ -15,6 +15,7 @@ from adaptation.media.plan import EncodingPlan, encoding_plan
 from adaptation.media.probe import Source, VideoTrack
 from adaptation.media.rendition import parse_renditions
 from adaptation.media.timeline import SeekPoint, Timeline
+from adaptation.workflows.profiles import profile_of
 from adaptation.workflows.resources import Run, get_file, get_json, put_json
 
 
@@ -51,13 +52,14 @@ class Material:
             SourceError: `source_no_video`.
             ParameterError: `rendition_invalid`.
         """
-        requested = context.get("renditions")
+        profile, requested = profile_of(context), context.get("renditions")
         return encoding_plan(
             replace(self.source, video=self.picture),
             self.timeline,
             self.seek_points,
             self.starts(context),
-            renditions=parse_renditions(requested) if requested else None,
+            profile=profile,
+            renditions=parse_renditions(requested, profile.main_codec) if requested else None,
             surround=context["surround"],
             parallel_chunks=parallel_chunks,
         )

@@ -14,7 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from adaptation.adapters.masking import masked
 from adaptation.errors import ParameterError
+from adaptation.media.coding import RateControl
+from adaptation.media.profile import Profile
 from adaptation.media.rendition import parse_renditions
+from adaptation.workflows.profiles import ENCODING, Profiles
 
 WEB_SCHEMES = frozenset({"http", "https"})
 
@@ -35,8 +38,12 @@ class EncodingParameters(BaseModel):
     verify: Literal["samples", "full"] = Field(
         "samples", description="How much of each output is decoded as proof."
     )
-    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = (
-        Field("veryfast", description="The encoder's speed: slower gives better pictures.")
+    profile: str = Field("h264-fast", description="Codecs, ladder and quality, by name.")
+    preset: str | None = Field(
+        None, description="The encoder's speed instead of the profile's: slower is better."
+    )
+    rate_control: RateControl | None = Field(
+        None, description="Instead of the profile's: the bit rate as a cap or as the average."
     )
     max_frame_rate: float | None = Field(
         None, ge=1, le=240, description="Leave out every second frame, or more, above this rate."
@@ -50,30 +57,51 @@ class EncodingParameters(BaseModel):
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def check_encoding(parameters: Mapping[str, Any], assets_root: Path) -> dict[str, Any]:
+def check_encoding(
+    parameters: Mapping[str, Any], assets_root: Path, profiles: Profiles
+) -> dict[str, Any]:
     """Check the parameters of a job and fill in the defaults.
 
     Args:
         parameters: as the client gave them.
         assets_root: the folder relative output folders lie in.
+        profiles: those there are.
 
     Returns:
-        JSON with `url` and `output_folder` absolute.
+        JSON with `url` and `output_folder` absolute, and as `ENCODING` all that the profile
+        and the client have said: a job keeps it, whatever becomes of the profile.
 
     Raises:
         ParameterError: names the field, what is wrong with it, and the nearest known name.
     """
-    try:
-        checked = EncodingParameters.model_validate(dict(parameters))
-    except ValidationError as error:
-        raise _explained(error) from error
-    if checked.renditions is not None:
-        parse_renditions(checked.renditions)
+    given = dict(parameters)
+    # What was checked before has it already; nobody else may bring another.
+    earlier = given.pop(ENCODING, None)
+    checked = _validated(given)
     document = checked.model_dump()
+    document[ENCODING] = _encoding(checked, profiles).to_json()
+    if earlier not in (None, document[ENCODING]):
+        _validated(dict(parameters))
     document["url"] = absolute_source(checked.url)
     folder = checked.output_folder or f"{_stem(checked.url)}-{uuid.uuid4().hex[:8]}"
     document["output_folder"] = str((assets_root / folder).resolve())
     return document
+
+
+def _validated(parameters: dict[str, Any]) -> EncodingParameters:
+    try:
+        return EncodingParameters.model_validate(parameters)
+    except ValidationError as error:
+        raise _explained(error) from error
+
+
+def _encoding(checked: EncodingParameters, profiles: Profiles) -> Profile:
+    """How to encode, with the client's choices laid over the profile."""
+    profile = profiles.find(checked.profile)
+    if checked.renditions is not None:
+        wanted = parse_renditions(checked.renditions, profile.main_codec)
+        profile = profile.covering(rendition.codec for rendition in wanted)
+    return profile.chosen(checked.preset, checked.rate_control)
 
 
 def absolute_source(url: str) -> str:

@@ -18,6 +18,7 @@ from adaptation.media.picture import notes
 from adaptation.workflows.branches import branches
 from adaptation.workflows.material import file_state, material_of, read_material, source_path
 from adaptation.workflows.parameters import EncodingParameters, is_web, shown_source
+from adaptation.workflows.profiles import ENCODING
 from adaptation.workflows.resources import (
     Run,
     get_file,
@@ -78,9 +79,11 @@ def add_playlist_header(context: Context, run: Run) -> Expand:
     plan = material.plan(context, run.resources.parallel_chunks)
     texts = readable_subtitles(material.source, run)
     names = ", ".join(rung.name for rung in plan.ladder)
+    for note in plan.notes:
+        run.log(note)
     run.log(
-        f"{len(plan.ladder)} renditions ({names}) in {len(plan.chunks)} chunks,"
-        f" {len(plan.sounds)} sound tracks"
+        f"profile {plan.profile.name}: {len(plan.ladder)} renditions ({names}) in"
+        f" {len(plan.chunks)} chunks, {len(plan.sounds)} sound tracks"
     )
     context = context.extended(ladder=[rendition.to_json() for rendition in plan.ladder])
     return Expand(context, branches(plan, texts))
@@ -135,7 +138,7 @@ def publish(context: Context, run: Run) -> Context:
     origin = Origin(
         asset_id=context["main_task_id"],
         parameters={name: context[name] for name in EncodingParameters.model_fields}
-        | {"url": shown_source(context["url"])},
+        | {"url": shown_source(context["url"]), ENCODING: context[ENCODING]},
         tools=versions(run.resources.tools),
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )

@@ -14,14 +14,17 @@ from adaptation.errors import ToolError
 from adaptation.media import hls, verify
 from adaptation.media.cascade import Rung, chunk_command, rungs_of
 from adaptation.media.chunk import Chunk
-from adaptation.media.encode import reorder_depth
+from adaptation.media.coding import reorder_depth
+from adaptation.media.encode import may_reorder
 from adaptation.media.index import Track, index_track
 from adaptation.media.rendition import Rendition, target_size
 from adaptation.media.segment import PictureSegmenter, SoundSegmenter, plan_pictures
 from adaptation.media.sound import audio_command
 from adaptation.workflows.branches import renditions
 from adaptation.workflows.cutting import Cut, Encoding, Part, encode_and_cut
+from adaptation.workflows.encoders import check_encoder
 from adaptation.workflows.material import Material, material_of, source_path
+from adaptation.workflows.profiles import profile_of
 from adaptation.workflows.resources import Run, get_json, put_json, put_text
 from adaptation.workflows.step import step
 from adaptation.workflows.watching import growing_asset
@@ -36,7 +39,10 @@ def encode_chunk(context: Context, run: Run) -> Context:
     material = material_of(context, run)
     chunk = Chunk.from_json(context["chunk"])
     ladder = [Rendition.from_json(rendition) for rendition in context["ladder"]]
-    rungs = rungs_of(material.picture, ladder, context["preset"], run.scratch)
+    rungs = rungs_of(material.picture, ladder, profile_of(context), run.scratch)
+    # Before anything is encoded, and on the machine that will do it.
+    for encoder in {rung.coding.encoder for rung in rungs}:
+        check_encoder(encoder, run.resources.tools, run.cancelled)
     try:
         parts = _make_chunk(context, run, material, chunk, rungs)
     except ToolError as error:
@@ -97,6 +103,7 @@ def transcode_audio(context: Context, run: Run) -> Context:
         input_path=source,
         output_path=output,
         layout=context["layout"],
+        bitrate=context["bitrate"],
     )
     seconds = track.end_seconds - float(material.timeline.start_seconds)
     starts = [material.timeline.since_start(frame) for frame in material.starts(context)]
@@ -182,7 +189,7 @@ def _make_chunk(
 
 
 def _cut(context: Context, material: Material, chunk: Chunk, rung: Rung) -> Cut:
-    depth = reorder_depth(material.timeline)
+    depth = reorder_depth(rung.coding, may_reorder=may_reorder(material.timeline))
     plan = plan_pictures(material.timeline, material.starts(context), depth)
     segmenter = PictureSegmenter(plan.part(chunk.first_frame, chunk.end_frame))
     return Cut(rung.rendition.name, rung.output_path, segmenter)

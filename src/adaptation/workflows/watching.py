@@ -17,8 +17,9 @@ from adaptation.media.boxes import SPAN_BYTES, read_span
 from adaptation.media.growing import ExpectedTrack, Span, growing_track
 from adaptation.media.index import INIT_NAME, Track, nominal_rate
 from adaptation.media.rendition import Rendition
-from adaptation.media.sound import BITRATES, plan_sounds
+from adaptation.media.sound import plan_sounds
 from adaptation.workflows.material import Material
+from adaptation.workflows.profiles import profile_of
 from adaptation.workflows.resources import Run
 
 PAUSE_SECONDS = 0.3
@@ -118,19 +119,23 @@ def growing_asset(context: Context, run: Run, material: Material) -> GrowingAsse
 
 def _pictures(context: Context, material: Material) -> list[ExpectedTrack]:
     rate = nominal_rate(material.timeline.frame_rate)
+    profile = profile_of(context)
     ladder = map(Rendition.from_json, context["ladder"])
-    return [ExpectedTrack(rung.name, "video", rung.bitrate, rate) for rung in ladder]
+    peaks = [(r.name, profile.coding(r.codec).peak_bitrate(r.bitrate)) for r in ladder]
+    return [ExpectedTrack(name, "video", peak, rate) for name, peak in peaks]
 
 
 def _sounds(context: Context, material: Material) -> list[ExpectedTrack]:
+    bitrates = profile_of(context).audio_bitrates
+    surround = context["surround"]
     return [
         ExpectedTrack(
             sound.name,
             "audio",
-            BITRATES[sound.layout],
+            sound.bitrate,
             language=sound.language,
             title=sound.title,
             stereo_name=sound.stereo_name,
         )
-        for sound in plan_sounds(material.source.audio, surround=context["surround"])
+        for sound in plan_sounds(material.source.audio, surround=surround, bitrates=bitrates)
     ]

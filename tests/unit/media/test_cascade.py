@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from adaptation.media.cascade import Rung, cascade_filter, chunk_command
 from adaptation.media.chunk import Chunk
+from adaptation.media.coding import usual_coding
 from adaptation.media.probe import Source, VideoTrack
 from adaptation.media.rendition import Rendition
 from adaptation.media.timeline import Timeline
@@ -30,7 +32,8 @@ def picture(**changes: object) -> VideoTrack:
 
 def rung(size: tuple[int, int], codec: str = "h264", threads: int = 1) -> Rung:
     rendition = Rendition(f"{size[1]}p", size[1], 1000 * size[1], codec)
-    return Rung(rendition, size, Path(f"/out/{size[1]}.mp4"), "fast", threads)
+    coding = replace(usual_coding(codec), preset="fast")
+    return Rung(rendition, size, Path(f"/out/{size[1]}.mp4"), coding, threads)
 
 
 def command(chunk: Chunk = MIDDLE, frames: Timeline = FRAMES, *rungs: Rung) -> list[str]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from adaptation.media.cascade import Rung, chunk_command
 from adaptation.media.chunk import cut_chunks
+from adaptation.media.coding import usual_coding
 from adaptation.media.encode import keyframes
 from adaptation.media.probe import Source, VideoTrack
 from adaptation.media.rendition import Rendition
@@ -35,7 +36,12 @@ def picture(**changes: object) -> Source:
 
 
 def command(source: Source, frames: Timeline = EVEN, codec: str = "h264") -> list[str]:
-    rung = Rung(Rendition("360p", 360, 800_000, codec), (640, 360), Path("/out/video.mp4"))
+    rung = Rung(
+        Rendition("360p", 360, 800_000, codec),
+        (640, 360),
+        Path("/out/video.mp4"),
+        usual_coding(codec),
+    )
     (chunk,) = cut_chunks(frames, (), keyframes(frames, 2), [0])
     return chunk_command(source, frames, chunk, [rung], Path("/in/source.mkv"))
 

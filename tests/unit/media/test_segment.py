@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adaptation.errors import ToolError
-from adaptation.media import encode
 from adaptation.media.boxes import Samples, boxes, need, read_fragment, read_init, read_samples
+from adaptation.media.coding import CODECS, usual_coding
+from adaptation.media.coding import reorder_depth as reorder_depth_of
+from adaptation.media.encode import may_reorder
 from adaptation.media.segment import (
     TIMESCALE,
     PicturePlan,
@@ -227,7 +229,9 @@ def test_a_plan_counts_from_the_first_frame() -> None:
 
 def test_the_delay_of_what_is_encoded_stays_below_what_hls_js_takes_for_a_failure() -> None:
     film = Timeline(Fraction(1001, 24_000), tuple(range(48)), 1)
-    assert plan_pictures(film, (0,), encode.reorder_depth(film)).delay < TIMESCALE // 20
+    for codec in CODECS:
+        depth = reorder_depth_of(usual_coding(codec), may_reorder=may_reorder(film))
+        assert plan_pictures(film, (0,), depth).delay < TIMESCALE // 20
     assert plan_pictures(film, (0,), 0).delay == 0
 
 

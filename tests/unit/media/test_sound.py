@@ -32,8 +32,8 @@ def test_on_request_tracks_of_six_channels_become_surround_too() -> None:
     planned = plan_sounds(TRACKS, surround=True)
     assert planned[:3] == plan_sounds(TRACKS)
     assert planned[3:] == (
-        Sound("audio_fr_51", 2, "fra", "Film", "5.1", "audio_fr"),
-        Sound("audio_en_2_51", 3, "eng", "", "5.1", "audio_en_2"),
+        Sound("audio_fr_51", 2, "fra", "Film", "5.1", "audio_fr", 384_000),
+        Sound("audio_en_2_51", 3, "eng", "", "5.1", "audio_en_2", 384_000),
     )
 
 
@@ -53,8 +53,8 @@ def test_sound_starts_with_the_first_frame_not_with_itself() -> None:
 
 @pytest.mark.parametrize(("layout", "bitrate"), [("stereo", "128000"), ("5.1", "384000")])
 def test_each_channel_has_its_bits(layout: Layout, bitrate: str) -> None:
-    paths = {"input_path": Path("/in/a"), "output_path": Path("/out/a.mp4")}
-    words = audio_command(TRACKS[1], EVEN, layout=layout, **paths)
+    source, output = Path("/in/a"), Path("/out/a.mp4")
+    words = audio_command(TRACKS[1], EVEN, layout=layout, input_path=source, output_path=output)
     assert words[words.index("-b:a") + 1] == bitrate
 
 
