@@ -10,6 +10,7 @@ import pytest
 
 import clips
 import judges
+import packets
 from adaptation.adapters import ffmpeg
 from adaptation.adapters.tools import find_tools
 from adaptation.errors import SettingsError
@@ -78,7 +79,7 @@ def test_the_reorder_depth_is_known_before_anything_is_encoded(
     coding = replace(usual_coding(codec), preset=preset)
     (file,) = encode(moving, coding, 500_000)
     planned = reorder_depth(coding, may_reorder=may_reorder(inspected(moving)[1]))
-    assert planned == found_depth(ffmpeg.packets(file, clips.tools()).pts) == expected
+    assert planned == found_depth(packets.read(file).pts) == expected
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -86,7 +87,7 @@ def test_uneven_frames_are_stored_as_they_are_shown(codec: str, uneven: Path) ->
     coding = usual_coding(codec)
     (file,) = encode(uneven, coding, 500_000)
     planned = reorder_depth(coding, may_reorder=may_reorder(inspected(uneven)[1]))
-    assert planned == found_depth(ffmpeg.packets(file, clips.tools()).pts) == 0
+    assert planned == found_depth(packets.read(file).pts) == 0
 
 
 @pytest.mark.slow
@@ -99,7 +100,7 @@ def test_two_chunks_keep_the_average_that_was_asked_for(
     usual = usual_coding(codec)
     fast = {"h264": "veryfast", "hevc": "superfast", "av1": "10"}[codec]
     files = encode(clip, replace(usual, preset=fast, rate_control="abr"), 250_000, bounds=2)
-    size_bytes = sum(sum(ffmpeg.packets(file, clips.tools()).sizes) for file in files)
+    size_bytes = sum(sum(packets.read(file).sizes) for file in files)
     seconds = float(inspected(clip)[1].duration_seconds)
     assert 8 * size_bytes / seconds == pytest.approx(250_000, rel=0.1)
 

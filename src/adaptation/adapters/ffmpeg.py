@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
@@ -101,24 +100,6 @@ class Progress:
     """Media time written so far."""
 
 
-@dataclass(frozen=True)
-class PacketTable:
-    """All packets of one track in the order they are stored."""
-
-    time_base: Fraction
-    """Seconds per tick."""
-    pts: tuple[int, ...]
-    """Presentation times in ticks."""
-    dts: tuple[int, ...]
-    """Decode times in ticks."""
-    durations: tuple[int, ...]
-    """Ticks each packet lasts; 0 when unknown."""
-    sizes: tuple[int, ...]
-    """Bytes."""
-    keys: tuple[bool, ...]
-    """Whether decoding can start at the packet."""
-
-
 def inspect(path: Path, tools: Tools, inspection: Inspection[T_co]) -> T_co:
     """Read everything but the pictures of a source: bytes, headers, all packets.
 
@@ -188,6 +169,10 @@ def _read_frames(path: Path, tools: Tools, inspection: Inspection[T_co]) -> None
     inspection.restart_frames()
     select = ["-select_streams", str(inspection.video_index)]
     _probe(path, tools, [*select, *_show("frame=best_effort_timestamp,duration")], read)
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdigit() else 0
 
 
 def _show(entries: str) -> list[str]:
@@ -289,32 +274,6 @@ class _ProgressReader:
             return max(0.0, float(self.values.get(key, "").removesuffix("x")))
         except ValueError:
             return 0.0
-
-
-def packets(path: Path, tools: Tools) -> PacketTable:
-    """Read all packets of the only track of an encoded file.
-
-    Raises:
-        ToolError: `output_broken`, the file cannot be read or a packet has no time.
-    """
-    rows: list[tuple[int, int, int, int, bool]] = []
-
-    def read(line: str) -> None:
-        pts, dts, duration, size, flags = line.split(",")[:5]
-        rows.append((int(pts), int(dts), _whole(duration), int(size), "K" in flags))
-
-    try:
-        header = _probe(path, tools, ["-of", "json", "-show_entries", "stream=time_base"], None)
-        time_base = Fraction(json.loads(header.stdout)["streams"][0]["time_base"])
-        _probe(path, tools, _show("packet=pts,dts,duration,size,flags"), read)
-    except (SourceError, LookupError, ValueError) as error:
-        raise ToolError(f"{path.name} was written broken: {error}", code="output_broken") from error
-    pts, dts, durations, sizes, keys = zip(*rows, strict=True) if rows else ((),) * 5
-    return PacketTable(time_base, pts, dts, durations, sizes, keys)
-
-
-def _whole(text: str) -> int:
-    return int(text) if text.isdigit() else 0
 
 
 def decode(
