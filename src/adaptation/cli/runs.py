@@ -15,6 +15,7 @@ from adaptation.cli import exits, output
 from adaptation.cli.interruption import Interruption
 from adaptation.cli.progress import Estimate, survey
 from adaptation.cli.views import Bars, Events, Lines, Look, Silent, View
+from adaptation.engine.engine import Engine
 from adaptation.engine.model import Job
 from adaptation.engine.store import Store
 from adaptation.errors import AdaptationError
@@ -22,8 +23,7 @@ from adaptation.media.hls import MASTER_NAME
 from adaptation.settings import load_settings
 from adaptation.wiring import Deployment, deploy
 
-POLL_SECONDS = 0.05
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 0.5
 """Progress is stored with the heartbeat: this is what makes bars move smoothly."""
 
@@ -129,7 +129,8 @@ class Run:
             with engine.running(self._deployment.settings.slots, job.id):
                 try:
                     live = self._deployment.resources.live.folder(job.id)
-                    follow(_Watch(store, job.id, live), self.style.view(), interruption)
+                    watch = _Watch(store, job.id, live)
+                    follow(watch, engine, self.style.view(), interruption)
                 finally:
                     # Also when whoever read our stdout has gone: nothing may be left half-way.
                     store.pause(job.id)
@@ -179,18 +180,19 @@ def embedded(slots: int | None) -> Deployment:
     return deploy(settings.model_copy(update=changes))
 
 
-def follow(watch: _Watch, view: View, interruption: Interruption) -> None:
+def follow(watch: _Watch, engine: Engine, view: View, interruption: Interruption) -> None:
     """Show a job until it has ended or this process is asked to end."""
     shown = 0.0
     try:
         while interruption.signal_number is None:
             job = watch.store.job(watch.job_id)
-            if job.ended or time.monotonic() - shown > LOOK_SECONDS:
+            if job.ended or time.monotonic() - shown > LOOK_SECONDS / 2:
                 view.show(watch.look(job))
                 shown = time.monotonic()
             if job.ended:
                 return
-            time.sleep(POLL_SECONDS)
+            # A job ends with a task of this process, or at somebody else's wish.
+            engine.wait(LOOK_SECONDS)
     finally:
         view.close()
 

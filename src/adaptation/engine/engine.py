@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -100,6 +101,7 @@ class Engine:
         # Not shared: Celery would put this engine's task into every other app of the process.
         self.app.task(name=EXECUTE, shared=False)(self._execute)
         self._running = False
+        self._executed = threading.Event()
         self.joined = False
         """Whether this process already runs a node."""
 
@@ -107,6 +109,12 @@ class Engine:
         # A message that comes before the node is there is lost; the store sends it again.
         if self._worker is not None:
             self._worker.execute(task_id, generation)
+            self._executed.set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a task of this process has ended, but no longer than this."""
+        self._executed.wait(seconds)
+        self._executed.clear()
 
     def prepare(self) -> None:
         """Make the tables that are missing, once."""

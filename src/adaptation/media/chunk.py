@@ -20,8 +20,8 @@ SHORTEST_SECONDS = 8
 GOPS_IN_CHUNK = 2
 """Distances of the source's key frames in the shortest chunk, for the same reason."""
 BATCHES = 2
-"""Each slot's fair share of what is left is taken in this many pieces, so that chunks become
-shorter towards the end and all workers end at about the same time."""
+"""Into how many pieces each slot's fair share of what is left is cut. One piece for each slot is
+a batch; chunks become shorter from batch to batch, so that all workers end together."""
 WINDOW = Fraction(1, 4)
 """By which part of its length a chunk may be longer or shorter to begin at a key frame."""
 SEEK_MARGIN_SECONDS = Fraction(1, 2)
@@ -101,12 +101,15 @@ def plan_chunks(  # noqa: PLR0913 - all of them decide where a chunk may begin
     longest = max(wanted, shortest, Fraction(LONE_CHUNK_SECONDS if slots == 1 else 0))
     bounds = list[int]()
     bound: int | None = 0
+    batch_end, left = Fraction(0), 0
     while bound is not None:
         bounds.append(bound)
-        rest = grid.rest(bound)
-        # One slot has nobody to wait for: its chunks are of one length.
-        pieces = BATCHES * slots if slots > 1 else ceil(rest / longest)
-        bound = grid.next_bound(bound, min(max(rest / pieces, shortest), longest), shortest)
+        if not left:
+            length, left = _batch(grid.rest(bound), slots, shortest, longest)
+            batch_end = timeline.since_start(bound) + left * length
+        length = (batch_end - timeline.since_start(bound)) / left
+        bound = grid.next_bound(bound, min(max(length, shortest), longest), shortest)
+        left -= 1
     return cut_chunks(timeline, seek_points, starts, bounds, is_indexed=is_indexed)
 
 
@@ -143,6 +146,26 @@ def cut_chunks(
         )
         for number, (first, end) in enumerate(zip(bounds, ends, strict=True))
     )
+
+
+def _batch(
+    rest: Fraction, slots: int, shortest: Fraction, longest: Fraction
+) -> tuple[Fraction, int]:
+    """Length and number of the chunks that are taken next of what is left.
+
+    As many as there are slots, all equal: slots that begin together end together.
+    """
+    if slots == 1:
+        # Nobody waits for it: its chunks are of one length.
+        return rest / ceil(rest / longest), 1
+    share = rest / slots
+    if share / BATCHES >= shortest:
+        return min(share / BATCHES, longest), slots
+    if share <= shortest:
+        count = max(1, int(rest / shortest))
+        return rest / count, count
+    count = slots * ceil(share / longest)
+    return rest / count, count
 
 
 def is_indexed(format_name: str) -> bool:
@@ -188,7 +211,10 @@ class _Grid:
         fitting = [n for n in candidates if n < len(self.times) and self.times[n] <= last]
         if not fitting:
             return None
-        return self.starts[min(fitting, key=lambda n: (self.waste(n), abs(self.times[n] - ideal)))]
+        # Of two equally near ones the later: what is left for the others is then shorter.
+        return self.starts[
+            min(fitting, key=lambda n: (self.waste(n), abs(self.times[n] - ideal), -n))
+        ]
 
     def waste(self, number: int) -> int:
         """Whole seconds that are decoded only to come to start number `number`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 from adaptation.media.timeline import Timeline
@@ -30,12 +31,15 @@ def keyframes(timeline: Timeline, segment_seconds: float | Fraction) -> tuple[in
     step = Fraction(segment_seconds)
     if step <= 0:
         raise ValueError("segments must last longer than nothing")
+    has_short_start = FIRST_SEGMENT_SECONDS * 2 <= step < timeline.duration_seconds
+    # Whole numbers, for a film has hundreds of thousands of frames.
+    cells, units = (step / timeline.time_base).as_integer_ratio()
+    short = ceil(FIRST_SEGMENT_SECONDS / timeline.time_base) if has_short_start else None
     starts = list[int]()
     cell = (-1, False)
-    has_short_start = FIRST_SEGMENT_SECONDS * 2 <= step < timeline.duration_seconds
-    for frame in range(len(timeline)):
-        time = timeline.since_start(frame)
-        here = (time // step, has_short_start and time >= FIRST_SEGMENT_SECONDS)
+    for frame, pts in enumerate(timeline.pts):
+        ticks = pts - timeline.pts[0]
+        here = (ticks * units // cells, short is not None and ticks >= short)
         if here > cell:
             starts.append(frame)
             cell = here

@@ -74,8 +74,10 @@ def plan_pictures(
         reorder_depth: see `reorder_depth`.
         more_keys: whether key frames inside a segment are expected.
     """
-    seconds = [*map(timeline.since_start, range(len(timeline))), timeline.duration_seconds]
-    clock = tuple(round(TIMESCALE * moment) for moment in seconds)
+    # Whole numbers, for a film has hundreds of thousands of frames; to the nearest tick.
+    num, den = (TIMESCALE * timeline.time_base).as_integer_ratio()
+    shown = [*timeline.pts, timeline.pts[-1] + timeline.last_duration]
+    clock = tuple((2 * (pts - shown[0]) * num + den) // (2 * den) for pts in shown)
     delay = reorder_delay(clock, reorder_depth)
     return PicturePlan(clock, tuple(starts), delay, more_keys=more_keys)
 

@@ -174,7 +174,7 @@ def _make_chunk(
     part = material.timeline.part(chunk.first_frame, chunk.end_frame)
     encoding = Encoding(
         arguments,
-        [_cut(context, material, chunk, rung) for rung in rungs],
+        _cuts(context, material, chunk, rungs),
         float(part.duration_seconds),
         niceness=LATER_NICENESS if chunk.number else 0,
     )
@@ -188,8 +188,17 @@ def _make_chunk(
     return parts
 
 
-def _cut(context: Context, material: Material, chunk: Chunk, rung: Rung) -> Cut:
-    depth = reorder_depth(rung.coding, may_reorder=may_reorder(material.timeline))
-    plan = plan_pictures(material.timeline, material.starts(context), depth)
-    segmenter = PictureSegmenter(plan.part(chunk.first_frame, chunk.end_frame))
-    return Cut(rung.rendition.name, rung.output_path, segmenter)
+def _cuts(context: Context, material: Material, chunk: Chunk, rungs: Sequence[Rung]) -> list[Cut]:
+    """What becomes of each output of a chunk's FFmpeg."""
+    starts, may = material.starts(context), may_reorder(material.timeline)
+    depths = [reorder_depth(rung.coding, may_reorder=may) for rung in rungs]
+    plans = {
+        depth: plan_pictures(material.timeline, starts, depth).part(
+            chunk.first_frame, chunk.end_frame
+        )
+        for depth in set(depths)
+    }
+    return [
+        Cut(rung.rendition.name, rung.output_path, PictureSegmenter(plans[depth]))
+        for rung, depth in zip(rungs, depths, strict=True)
+    ]

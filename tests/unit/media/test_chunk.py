@@ -125,11 +125,23 @@ def test_one_slot_gets_a_film_of_two_minutes_whole_and_a_long_one_in_few_pieces(
     assert planned(600, slots=1) == [120] * 5
 
 
-def test_chunks_become_shorter_so_that_workers_end_together() -> None:
-    chunks = planned(300)
-    assert chunks[0] == 28
-    assert chunks == sorted(chunks, reverse=True)
-    assert chunks[-1] <= 12
+@pytest.mark.parametrize("slots", [2, 3, 4, 8])
+@pytest.mark.parametrize("seconds", [24, 30, 48, 60, 120, 300, 3600])
+def test_workers_that_begin_together_end_together(seconds: int, slots: int) -> None:
+    chunks = planned(seconds, slots=slots)
+    free = [0.0] * slots
+    for chunk in chunks:
+        free[free.index(min(free))] += chunk
+    # Nobody waits longer than for the shortest chunk, one of whole segments.
+    assert max(free) - min(free) <= 12
+
+
+def test_chunks_become_shorter_from_batch_to_batch() -> None:
+    chunks = planned(300, slots=2)
+    assert chunks[:2] == [32, 28]
+    batches = [first + second for first, second in zip(chunks[::2], chunks[1::2], strict=True)]
+    assert batches == sorted(batches, reverse=True)
+    assert batches[-1] <= 32
 
 
 def test_a_source_with_one_key_frame_stays_whole() -> None:
