@@ -7,11 +7,12 @@ from adaptation.adapters.process import Flag
 from adaptation.adapters.tools import Tools
 from adaptation.errors import SettingsError, ToolError
 from adaptation.media.coding import ENCODERS, usual_encoder
-from adaptation.media.encoder import trial_command
+from adaptation.media.encoder import fingerprint_command, trial_command
 
 NEEDED = "libx264"
 """Part of every FFmpeg that is of use here: its errors are FFmpeg's own."""
 _known: dict[tuple[str, Tools], str] = {}
+_fingerprints: dict[tuple[str, Tools], str] = {}
 
 
 def trouble(name: str, tools: Tools, cancelled: Flag | None = None) -> str:
@@ -29,6 +30,21 @@ def trouble(name: str, tools: Tools, cancelled: Flag | None = None) -> str:
     if (name, tools) not in _known:
         _known[name, tools] = _tried(name, tools, cancelled)
     return _known[name, tools]
+
+
+def fingerprint(name: str, tools: Tools, cancelled: Flag | None = None) -> str:
+    """What an encoder makes of a few pictures, as a digest: its library tells no version.
+
+    Taken once a process. Arguments as `trouble`.
+
+    Raises:
+        ToolError: it does not work.
+        Cancelled: `cancelled` was set.
+    """
+    if (name, tools) not in _fingerprints:
+        printed = ffmpeg.trial(fingerprint_command(name), tools, cancelled)
+        _fingerprints[name, tools] = printed.strip()
+    return _fingerprints[name, tools]
 
 
 def check_encoder(name: str, tools: Tools, cancelled: Flag | None = None) -> None:
