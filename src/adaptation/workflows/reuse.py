@@ -10,7 +10,6 @@ from pathlib import Path
 
 from adaptation import __version__
 from adaptation.adapters.chunk_cache import CachedFile, ChunkCache
-from adaptation.adapters.tools import build_of
 from adaptation.context import Context
 from adaptation.errors import SourceError, ToolError
 from adaptation.media.cascade import Rung
@@ -20,7 +19,7 @@ from adaptation.media.index import INIT_NAME
 from adaptation.media.reuse import chunk_key, placeless_command
 from adaptation.media.segment import PicturePlan
 from adaptation.workflows.cutting import PART_NAME, Part
-from adaptation.workflows.encoders import fingerprint
+from adaptation.workflows.encoders import build_facts
 from adaptation.workflows.material import Material, source_path
 from adaptation.workflows.resources import Run, get_file, put_file
 from adaptation.workflows.watching import growing_asset
@@ -121,17 +120,16 @@ def _key(context: Context, run: Run, wanted: Wanted) -> str | None:
     # What a device makes depends on its driver, and nothing says which one that is.
     if DIGEST not in context or any(ENCODERS[name].is_hardware for name in encoders):
         return None
-    tools, source = run.resources.tools, wanted.material.source
     try:
-        versions = {name: fingerprint(name, tools, run.cancelled) for name in encoders}
-        versions |= {"ffmpeg": build_of(tools.ffmpeg), "adaptation": __version__}
+        facts = build_facts(encoders, run.resources.tools, run.cancelled)
     except ToolError:  # whoever encodes with it will say so
         return None
+    source = wanted.material.source
     return chunk_key(
         {"sha256": context[DIGEST], "format": source.format_name},
         placeless_command(source, wanted.material.timeline, wanted.chunk, wanted.rungs),
         wanted.plans,
-        versions,
+        {**facts, "adaptation": __version__},
     )
 
 
