@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -14,15 +12,11 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
+from adaptation.adapters.chunk_entry import ENTRY_NAME, CachedFile, Record, copy_proven, proven
 from adaptation.adapters.lock import locked
-from adaptation.adapters.storage import checked_key
-from adaptation.errors import ParameterError
 
-ENTRY_NAME = "entry.json"
-"""What an entry says of itself; its time of change is when the entry was last used."""
 LOCK_SECONDS = 10.0
 """How long others may keep the lock before a chunk is left out: it is never worth waiting long."""
 ABANDONED_SECONDS = 3600.0
@@ -31,24 +25,10 @@ SPARE_PART = 10
 """A tenth of the room is freed when it is full, for looking at all entries takes time."""
 _LOCK, _USED, _INCOMING, _TRASH = ".lock", ".used", ".incoming", ".trash"
 _SHELF, _KEY = re.compile("[0-9a-f]{2}"), re.compile("[0-9a-f]{64}")
-_DAMAGE = frozenset({errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENOENT})
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
-_PIECE_BYTES = 1 << 20
 
 Check = Callable[[], None]
 """Called between files; what it raises ends the work."""
-
-
-@dataclass(frozen=True)
-class CachedFile:
-    """A file on its way into the cache."""
-
-    path: Path
-    """Where it lies now; it is copied, for what is published may be changed by its owner."""
-    name: str
-    """Inside the entry."""
-    sha256: str
-    """What it must hold."""
 
 
 @dataclass(frozen=True)
@@ -61,41 +41,6 @@ class Usage:
     """When the entry that goes next was last used; none when there are no entries."""
     newest_use: datetime | None
     """When any entry was last used."""
-
-
-@dataclass(frozen=True)
-class _Record:
-    """The content of `entry.json`."""
-
-    is_full: bool
-    """Whether every frame was decoded as proof, not only samples."""
-    files: dict[str, tuple[int, str]]
-    """Size in bytes and SHA-256 of each file by its name."""
-
-    def to_bytes(self) -> bytes:
-        document = {
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "proof": "full" if self.is_full else "samples",
-            "files": self.files,
-        }
-        return json.dumps(document, separators=(",", ":")).encode()
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> _Record:
-        """Read what `to_bytes` gave; raises ValueError for anything else."""
-        try:
-            document: dict[str, Any] = json.loads(content)
-            files = {
-                checked_key(name): (int(size_bytes), str(sha256))
-                for name, (size_bytes, sha256) in document["files"].items()
-            }
-            return cls(document["proof"] == "full", files)
-        except (ValueError, KeyError, TypeError, AttributeError, ParameterError) as error:
-            raise ValueError(f"{ENTRY_NAME} is damaged") from error
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(size_bytes for size_bytes, _ in self.files.values())
 
 
 @dataclass(frozen=True)
@@ -143,7 +88,7 @@ class ChunkCache:
         """
         folder = self._folder(key)
         try:
-            record = _Record.from_bytes((folder / ENTRY_NAME).read_bytes())
+            record = Record.from_bytes((folder / ENTRY_NAME).read_bytes())
         except FileNotFoundError:
             return None
         except ValueError as error:
@@ -154,7 +99,7 @@ class ChunkCache:
         self._touch(folder)
         for name, (size_bytes, sha256) in record.files.items():
             check()
-            content = _proven(folder / name, size_bytes, sha256)
+            content = proven(folder / name, size_bytes, sha256)
             if content is None:
                 self._check_gone(folder, name)
                 return None
@@ -182,7 +127,7 @@ class ChunkCache:
         if self._holds(key, is_full=is_full):
             return True
         sizes = {file.name: (file.path.stat().st_size, file.sha256) for file in files}
-        record = _Record(is_full, sizes)
+        record = Record(is_full, sizes)
         written = record.to_bytes()
         incoming = self._reserved(record.size_bytes + len(written))
         if incoming is None:
@@ -190,7 +135,7 @@ class ChunkCache:
         try:
             for file in files:
                 check()
-                _copy(file, incoming / file.name)
+                copy_proven(file, incoming / file.name)
             (incoming / ENTRY_NAME).write_bytes(written)
             self._place(incoming, key, is_full=is_full)
         finally:
@@ -246,7 +191,7 @@ class ChunkCache:
     def _holds(self, key: str, *, is_full: bool) -> bool:
         folder = self._folder(key)
         try:
-            record = _Record.from_bytes((folder / ENTRY_NAME).read_bytes())
+            record = Record.from_bytes((folder / ENTRY_NAME).read_bytes())
         except (FileNotFoundError, ValueError):
             return False
         self._touch(folder)
@@ -375,31 +320,9 @@ def _seen(folder: Path) -> _Entry | None:
     try:
         used = (folder / ENTRY_NAME).stat().st_mtime
         content = (folder / ENTRY_NAME).read_bytes()
-        return _Entry(folder, _Record.from_bytes(content).size_bytes + len(content), used)
+        return _Entry(folder, Record.from_bytes(content).size_bytes + len(content), used)
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _proven(path: Path, size_bytes: int, sha256: str) -> bytes | None:
-    """A file's content; none when it is not what it should be."""
-    try:
-        content = path.read_bytes() if path.stat().st_size == size_bytes else b""
-    except OSError as error:
-        if error.errno in _DAMAGE:
-            return None
-        raise
-    return content if hashlib.sha256(content).hexdigest() == sha256 else None
-
-
-def _copy(file: CachedFile, target: Path) -> None:
-    digest = hashlib.sha256()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with file.path.open("rb") as source, target.open("xb") as copy:
-        while piece := source.read(_PIECE_BYTES):
-            digest.update(piece)
-            copy.write(piece)
-    if digest.hexdigest() != file.sha256:
-        raise ValueError(f"{file.path} is not what was measured before")
 
 
 def _summed(entries: Sequence[_Entry]) -> Usage:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adaptation import __version__
-from adaptation.adapters.chunk_cache import CachedFile, ChunkCache
+from adaptation.adapters.chunk_cache import ChunkCache
+from adaptation.adapters.chunk_entry import CachedFile
 from adaptation.context import Context
 from adaptation.errors import SourceError, ToolError
 from adaptation.media.cascade import Rung

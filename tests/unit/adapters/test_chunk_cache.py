@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 import disks
-from adaptation.adapters.chunk_cache import ABANDONED_SECONDS, CachedFile, ChunkCache
+from adaptation.adapters.chunk_cache import ABANDONED_SECONDS, ChunkCache
+from adaptation.adapters.chunk_entry import CachedFile
 from adaptation.errors import Cancelled
 
 ROOM = 100_000
@@ -24,7 +25,8 @@ ENTRY_BYTES = 20_000
 WRITER = """
 import sys
 from pathlib import Path
-from adaptation.adapters.chunk_cache import CachedFile, ChunkCache
+from adaptation.adapters.chunk_cache import ChunkCache
+from adaptation.adapters.chunk_entry import CachedFile
 import hashlib
 
 root, folder, keys, hangs = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], len(sys.argv) > 4
