@@ -51,7 +51,7 @@ LOSES_FRAMES = """
 if is_chunk and "-ss" in words:
     place = words.index("-filter_complex") + 1
     words[place] = words[place].replace(
-        "trim=start=", "select=not(between(n\\\\,10\\\\,12)),trim=start="
+        "trim=start=", "select=not(between(n\\\\,{first}\\\\,{last})),trim=start="
     )
 """
 CHANGES_THE_SOURCE = """
@@ -248,10 +248,11 @@ def test_a_source_that_changes_while_it_is_encoded_is_not_kept(
     assert entries(home) == []
 
 
+@pytest.mark.parametrize(("first_frame", "last_frame"), [(0, 30), (10, 12), (0, 9999)])
 def test_a_chunk_that_was_made_again_from_the_start_is_kept_as_it_was_asked_for(
-    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first_frame: int, last_frame: int
 ) -> None:
-    lost = Tool(tmp_path / "lost", LOSES_FRAMES)
+    lost = Tool(tmp_path / "lost", LOSES_FRAMES.format(first=first_frame, last=last_frame))
     monkeypatch.setenv("ADAPTATION_FFMPEG", str(lost.path))
     monkeypatch.setenv("ADAPTATION_CHUNK_CACHE", "50MB")
     first = encode(film, tmp_path / "first")

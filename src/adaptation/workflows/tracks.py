@@ -34,6 +34,8 @@ from adaptation.workflows.reuse import Wanted, reused_or_made
 from adaptation.workflows.step import step
 from adaptation.workflows.watching import growing_asset
 
+ASTRAY = frozenset({"output_mismatch", "output_broken"})
+"""How a track looks that lacks frames: at its beginning they make an edit list of two parts."""
 LATER_NICENESS = 5
 """Chunks behind the first give way to it: the sooner it is there, the sooner can be watched."""
 
@@ -173,11 +175,14 @@ def _encoded(context: Context, run: Run, wanted: Wanted) -> dict[str, str]:
     try:
         return _make_chunk(context, run, wanted)
     except ToolError as error:
-        if error.code != "output_mismatch" or chunk.seek_seconds is None:
+        if error.code not in ASTRAY or chunk.seek_seconds is None:
             raise
         # A container that leads seeking astray costs time, never frames.
         run.log(f"chunk {chunk.number} is made again from the start: {error.message}", 30)
         unsought = replace(chunk, seek_seconds=None)
+        # What was encoded astray must not be taken for the beginning of what comes now.
+        for rung in wanted.rungs:
+            rung.output_path.unlink(missing_ok=True)
         return _make_chunk(context, run, replace(wanted, chunk=unsought))
 
 
