@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adaptation.errors import SettingsError
+
+SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b\s*", re.IGNORECASE)
+"""A number and its unit: decimal as in 20GB, binary as in 20GiB."""
+
+
+def size_bytes(text: object) -> int:
+    """Bytes from words such as `20GB` or `500 MiB`; `0` and nothing are 0.
+
+    Raises:
+        ValueError: it is something else, such as a number without a unit.
+    """
+    words = str(text).strip()
+    if words in {"", "0"}:
+        return 0
+    found = SIZE.fullmatch(words)
+    if found is None:
+        raise ValueError(f"{words!r} is no size with a unit, such as 20GB or 500MiB")
+    number, prefix, is_binary = found.groups()
+    power = " kmgt".index(prefix.lower() or " ")
+    return int(float(number) * (1024 if is_binary else 1000) ** power)
 
 
 def default_home() -> Path:
@@ -37,6 +59,10 @@ class Settings(BaseSettings):
     parallel_chunks: int = Field(default=2, ge=1, le=256)
     """Chunks of one job that are meant to be encoded at the same time, over all workers: about
     one for each processor. Part of the plan: where chunks begin decides the bytes."""
+    chunk_cache: Annotated[int, BeforeValidator(size_bytes)] = 0
+    """Room for encoded chunks that are reused, such as `20GB`; 0: nothing is kept."""
+    chunk_cache_folder: Path | None = None
+    """Folder of those chunks, which machines may share; empty: `home/cache/chunks`."""
     lease_seconds: float = Field(default=30.0, gt=0)
     """How long a running task belongs to its worker after its last heartbeat."""
     heartbeat_seconds: float = Field(default=2.0, gt=0)
@@ -77,6 +103,11 @@ class Settings(BaseSettings):
         return self.home / "live"
 
     @property
+    def chunk_cache_root(self) -> Path:
+        """Where encoded chunks are kept to be reused."""
+        return self.chunk_cache_folder or self.home / "cache" / "chunks"
+
+    @property
     def assets_root(self) -> Path:
         """The folder under which relative output folders lie."""
         return self.output_root or self.home / "assets"
@@ -93,6 +124,7 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "ADAPTATION_" + "_".join(str(part) for part in first["loc"]).upper()
+        reason = first["msg"].removeprefix("Value error, ")
         raise SettingsError(
-            f"{name}: {first['msg']}", hint=f"Set {name} to a valid value or unset it."
+            f"{name}: {reason}", hint=f"Set {name} to a valid value or unset it."
         ) from error

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.live import LiveArea
 from adaptation.adapters.publish import asset_id_of, check_output, discard_staging
 from adaptation.adapters.scratch import Scratch
@@ -65,7 +66,13 @@ class Deployment:
             downloads=self.settings.home / "downloads",
             live=LiveArea(self.settings.live_root),
             parallel_chunks=self.settings.parallel_chunks,
+            chunk_cache=self.chunk_cache if self.settings.chunk_cache else None,
         )
+
+    @property
+    def chunk_cache(self) -> ChunkCache:
+        """Encoded chunks that are kept to be reused; there may be no room for any more."""
+        return ChunkCache(self.settings.chunk_cache_root, self.settings.chunk_cache)
 
     @cached_property
     def registry(self) -> Registry:

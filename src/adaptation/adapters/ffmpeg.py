@@ -227,8 +227,8 @@ def encode_argv(arguments: Sequence[str], tools: Tools) -> list[str]:
     return [*argv, *_guarded(arguments, SOURCE_FORMATS)]
 
 
-def trial(arguments: Sequence[str], tools: Tools, cancelled: Flag | None = None) -> None:
-    """Run FFmpeg on pictures it draws itself, to see whether it can.
+def trial(arguments: Sequence[str], tools: Tools, cancelled: Flag | None = None) -> str:
+    """Run FFmpeg on pictures it draws itself, to see whether it can; returns what it prints.
 
     Args:
         arguments: everything behind the program, with an input of `lavfi`.
@@ -240,7 +240,7 @@ def trial(arguments: Sequence[str], tools: Tools, cancelled: Flag | None = None)
         Cancelled: `cancelled` was set.
     """
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", *arguments]
-    run(argv, limits=Limits(cancelled, timeout_seconds=TRIAL_TIMEOUT_SECONDS))
+    return run(argv, limits=Limits(cancelled, timeout_seconds=TRIAL_TIMEOUT_SECONDS)).stdout
 
 
 class _ProgressReader:

@@ -52,6 +52,11 @@ def versions(tools: Tools) -> dict[str, str]:
     }
 
 
+def build_of(ffmpeg: Path) -> str:
+    """All that FFmpeg says of its build: its version, its configuration, its libraries."""
+    return run([str(ffmpeg), "-version"], limits=Limits(timeout_seconds=60)).stdout
+
+
 def _find(name: str, chosen: Path | None, in_wheel: Callable[[], Path | None]) -> Path:
     path = chosen or in_wheel()
     if path is None or not path.is_file() or not os.access(path, os.X_OK):

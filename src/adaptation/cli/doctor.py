@@ -20,6 +20,7 @@ from adaptation import __version__
 from adaptation.adapters.process import Limits, run
 from adaptation.adapters.tools import Tools, find_tools, versions
 from adaptation.cli import exits, output
+from adaptation.cli.cache import size
 from adaptation.engine.transport import is_local
 from adaptation.errors import AdaptationError, SettingsError, ToolError
 from adaptation.media.coding import ENCODERS
@@ -86,6 +87,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("python", ok=True, found=f"{platform.python_version()} {sys.executable}")
     yield Finding("platform", ok=True, found=f"{platform.platform()}, {os.cpu_count()} processors")
     yield from _places(settings)
+    yield _chunk_cache(settings)
     yield _judged("database", "jobs and their state", lambda: _database(settings))
     yield _judged("broker", "telling workers of tasks", lambda: _broker(settings))
     yield from _tools(settings)
@@ -133,6 +135,30 @@ def _place(folder: Path) -> str:
             f"{folder} cannot be written: {error.strerror}",
             hint="Set ADAPTATION_HOME to a folder on a local disk that you may write to.",
         ) from error
+
+
+def _chunk_cache(settings: Settings) -> Finding:
+    """How full the cache of chunks is; a job does without one that cannot be used."""
+    if not settings.chunk_cache:
+        return Finding("chunk cache", ok=True, found="off; ADAPTATION_CHUNK_CACHE gives it room")
+    folder = settings.chunk_cache_root
+    try:
+        usage = deploy(settings).chunk_cache.usage()
+        _place(folder)
+    except (OSError, SettingsError) as error:
+        reason = (
+            f"{folder} cannot be read: {error.strerror}" if isinstance(error, OSError) else error
+        )
+        return Finding(
+            "chunk cache",
+            ok=False,
+            found=str(reason),
+            why="reusing encoded chunks",
+            remedy="Set ADAPTATION_CHUNK_CACHE_FOLDER to a folder that you may write to.",
+            needed=False,
+        )
+    found = f"{size(usage.used_bytes)} of {size(settings.chunk_cache)} used,"
+    return Finding("chunk cache", ok=True, found=f"{found} {usage.entries} entries in {folder}")
 
 
 def _existing(folder: Path) -> Path:

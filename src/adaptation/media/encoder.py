@@ -13,6 +13,8 @@ SVT_GOPS = 4
 """For SVT-AV1, with an average bit rate: the announced distance of key frames in segments."""
 SLOWEST, FASTEST = 1, 240
 """Frames per second that SVT-AV1 takes."""
+TINY = "s=640x360:r=25:d=0.2"
+"""Size, rate and seconds of a trial: hardware refuses pictures that are much smaller."""
 
 
 def encoder_options(coding: VideoCoding, stream: Stream) -> list[str]:
@@ -33,15 +35,26 @@ def trial_command(name: str) -> list[str]:
     Args:
         name: a key of `ENCODERS`.
     """
+    return [*_tiny_encode(name, f"color=gray:{TINY}"), "-f", "null", "-"]
+
+
+def fingerprint_command(name: str) -> list[str]:
+    """A tiny encode that prints the digest of what it makes: other builds make something else.
+
+    Args:
+        name: a key of `ENCODERS`.
+    """
+    return [*_tiny_encode(name, f"testsrc2={TINY}"), "-f", "md5", "-"]
+
+
+def _tiny_encode(name: str, picture: str) -> list[str]:
     encoder = ENCODERS[name]
     coding = VideoCoding(encoder.codec, name, encoder.preset, encoder.rate_controls[0], encoder.crf)
     last = UPLOAD if needs_upload(coding) else "format=yuv420p"
     return [
         *device_options([coding]),
-        # Hardware refuses pictures that are much smaller.
-        *("-f", "lavfi", "-i", "color=gray:s=640x360:r=25:d=0.2", "-vf", last),
+        *("-f", "lavfi", "-i", picture, "-vf", last),
         *encoder_options(coding, Stream(bitrate=500_000)),
-        *("-f", "null", "-"),
     ]
 
 

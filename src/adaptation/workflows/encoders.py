@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from adaptation.adapters import ffmpeg
 from adaptation.adapters.process import Flag
-from adaptation.adapters.tools import Tools
+from adaptation.adapters.tools import Tools, build_of
 from adaptation.errors import SettingsError, ToolError
 from adaptation.media.coding import ENCODERS, usual_encoder
-from adaptation.media.encoder import trial_command
+from adaptation.media.encoder import fingerprint_command, trial_command
 
 NEEDED = "libx264"
 """Part of every FFmpeg that is of use here: its errors are FFmpeg's own."""
 _known: dict[tuple[str, Tools], str] = {}
+_fingerprints: dict[tuple[str, str], str] = {}
 
 
 def trouble(name: str, tools: Tools, cancelled: Flag | None = None) -> str:
@@ -29,6 +32,33 @@ def trouble(name: str, tools: Tools, cancelled: Flag | None = None) -> str:
     if (name, tools) not in _known:
         _known[name, tools] = _tried(name, tools, cancelled)
     return _known[name, tools]
+
+
+def build_facts(
+    names: Iterable[str], tools: Tools, cancelled: Flag | None = None
+) -> dict[str, str]:
+    """What tells FFmpeg and its encoders from others: all it says of its build, and digests.
+
+    Few encoders' libraries tell their version: a digest is of what one makes of a few pictures.
+    It is taken once a process, and again when FFmpeg says something else of its build.
+
+    Args:
+        names: keys of `ENCODERS`.
+        tools: where FFmpeg is.
+        cancelled: set by anybody to stop.
+
+    Raises:
+        ToolError: FFmpeg, or one of the encoders, does not work.
+        Cancelled: `cancelled` was set.
+    """
+    build = build_of(tools.ffmpeg)
+    facts = {"ffmpeg": build}
+    for name in names:
+        if (name, build) not in _fingerprints:
+            printed = ffmpeg.trial(fingerprint_command(name), tools, cancelled)
+            _fingerprints[name, build] = printed.strip()
+        facts[name] = _fingerprints[name, build]
+    return facts
 
 
 def check_encoder(name: str, tools: Tools, cancelled: Flag | None = None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.live import LiveArea
 from adaptation.adapters.storage import Storage
 from adaptation.adapters.tools import Tools
@@ -28,6 +29,8 @@ class Resources:
     parallel_chunks: int = 2
     """How many chunks of one job are meant to be encoded at a time. Part of the plan: the bytes
     depend on where chunks begin."""
+    chunk_cache: ChunkCache | None = None
+    """Chunks that were encoded before; none: each is encoded."""
 
     def download_folder(self, job_id: int) -> Path:
         """Where a job's downloads gather."""

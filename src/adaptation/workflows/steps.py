@@ -27,6 +27,7 @@ from adaptation.workflows.resources import (
     put_file,
     put_text,
 )
+from adaptation.workflows.reuse import with_digest
 from adaptation.workflows.step import step
 from adaptation.workflows.texts import joined_texts, readable_subtitles, text_files, texts_of
 
@@ -56,6 +57,7 @@ def download_file(context: Context, run: Run) -> Context:
 @step("probe")
 def get_video_size(context: Context, run: Run) -> Context:
     """Read all packets of the source: size, tracks, and when each frame is shown."""
+    context = with_digest(context, run)
     path = source_path(context, run)
     material = read_material(path, run.resources.tools, context["max_frame_rate"])
     picture, source, timeline = material.picture, material.source, material.timeline

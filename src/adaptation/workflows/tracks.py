@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from adaptation.adapters import ffmpeg
@@ -18,7 +19,12 @@ from adaptation.media.coding import reorder_depth
 from adaptation.media.encode import may_reorder
 from adaptation.media.index import Track, index_track
 from adaptation.media.rendition import Rendition, target_size
-from adaptation.media.segment import PictureSegmenter, SoundSegmenter, plan_pictures
+from adaptation.media.segment import (
+    PicturePlan,
+    PictureSegmenter,
+    SoundSegmenter,
+    plan_pictures,
+)
 from adaptation.media.sound import audio_command
 from adaptation.workflows.branches import renditions
 from adaptation.workflows.cutting import Cut, Encoding, Part, encode_and_cut
@@ -26,32 +32,28 @@ from adaptation.workflows.encoders import check_encoder
 from adaptation.workflows.material import Material, material_of, source_path
 from adaptation.workflows.profiles import profile_of
 from adaptation.workflows.resources import Run, get_json, put_json, put_text
+from adaptation.workflows.reuse import Wanted, reused_or_made
 from adaptation.workflows.step import step
 from adaptation.workflows.watching import growing_asset
 
+ASTRAY = frozenset({"output_mismatch", "output_broken"})
+"""How a track looks that lacks frames: at its beginning they make an edit list of two parts."""
 LATER_NICENESS = 5
 """Chunks behind the first give way to it: the sooner it is there, the sooner can be watched."""
 
 
 @step("transcode")
 def encode_chunk(context: Context, run: Run) -> Context:
-    """Make all renditions of one chunk in one FFmpeg, cut them, and prove each against the plan."""
+    """Make all renditions of one chunk in one FFmpeg, cut them, and prove each against the plan.
+
+    A chunk that was made before from the same things is taken from the cache, if there is one.
+    """
     material = material_of(context, run)
     chunk = Chunk.from_json(context["chunk"])
     ladder = [Rendition.from_json(rendition) for rendition in context["ladder"]]
     rungs = rungs_of(material.picture, ladder, profile_of(context), run.scratch)
-    # Before anything is encoded, and on the machine that will do it.
-    for encoder in {rung.coding.encoder for rung in rungs}:
-        check_encoder(encoder, run.resources.tools, run.cancelled)
-    try:
-        parts = _make_chunk(context, run, material, chunk, rungs)
-    except ToolError as error:
-        if error.code != "output_mismatch" or chunk.seek_seconds is None:
-            raise
-        # A container that leads seeking astray costs time, never frames.
-        run.log(f"chunk {chunk.number} is made again from the start: {error.message}", 30)
-        unsought = replace(chunk, seek_seconds=None)
-        parts = _make_chunk(context, run, material, unsought, rungs)
+    wanted = Wanted(material, chunk, rungs, _plans(context, material, chunk, rungs))
+    parts = reused_or_made(context, run, wanted, lambda: _encoded(context, run, wanted))
     return context.extended(chunk_parts=parts)
 
 
@@ -165,16 +167,35 @@ TASKS = (
 )
 
 
-def _make_chunk(
-    context: Context, run: Run, material: Material, chunk: Chunk, rungs: Sequence[Rung]
-) -> dict[str, str]:
+def _encoded(context: Context, run: Run, wanted: Wanted) -> dict[str, str]:
+    """Make a chunk; returns the key of each rendition's part."""
+    # Before anything is encoded, and on the machine that will do it.
+    for encoder in {rung.coding.encoder for rung in wanted.rungs}:
+        check_encoder(encoder, run.resources.tools, run.cancelled)
+    chunk = wanted.chunk
+    try:
+        return _make_chunk(context, run, wanted)
+    except ToolError as error:
+        if error.code not in ASTRAY or chunk.seek_seconds is None:
+            raise
+        # A container that leads seeking astray costs time, never frames.
+        run.log(f"chunk {chunk.number} is made again from the start: {error.message}", 30)
+        unsought = replace(chunk, seek_seconds=None)
+        # What was encoded astray must not be taken for the beginning of what comes now.
+        for rung in wanted.rungs:
+            rung.output_path.unlink(missing_ok=True)
+        return _make_chunk(context, run, replace(wanted, chunk=unsought))
+
+
+def _make_chunk(context: Context, run: Run, wanted: Wanted) -> dict[str, str]:
     """Encode, cut and prove a chunk; returns the key of each rendition's part."""
+    material, chunk, rungs = wanted.material, wanted.chunk, wanted.rungs
     source = source_path(context, run)
     arguments = chunk_command(material.source, material.timeline, chunk, rungs, source)
     part = material.timeline.part(chunk.first_frame, chunk.end_frame)
     encoding = Encoding(
         arguments,
-        _cuts(context, material, chunk, rungs),
+        [_cut(rung, wanted.plans[rung.rendition.name]) for rung in rungs],
         float(part.duration_seconds),
         niceness=LATER_NICENESS if chunk.number else 0,
     )
@@ -188,17 +209,20 @@ def _make_chunk(
     return parts
 
 
-def _cuts(context: Context, material: Material, chunk: Chunk, rungs: Sequence[Rung]) -> list[Cut]:
-    """What becomes of each output of a chunk's FFmpeg."""
+def _cut(rung: Rung, plan: PicturePlan) -> Cut:
+    return Cut(rung.rendition.name, rung.output_path, PictureSegmenter(plan))
+
+
+def _plans(
+    context: Context, material: Material, chunk: Chunk, rungs: Sequence[Rung]
+) -> dict[str, PicturePlan]:
+    """How each rendition of a chunk is cut, by its name."""
     starts, may = material.starts(context), may_reorder(material.timeline)
+
+    @cache
+    def planned(depth: int) -> PicturePlan:
+        whole = plan_pictures(material.timeline, starts, depth)
+        return whole.part(chunk.first_frame, chunk.end_frame)
+
     depths = [reorder_depth(rung.coding, may_reorder=may) for rung in rungs]
-    plans = {
-        depth: plan_pictures(material.timeline, starts, depth).part(
-            chunk.first_frame, chunk.end_frame
-        )
-        for depth in set(depths)
-    }
-    return [
-        Cut(rung.rendition.name, rung.output_path, PictureSegmenter(plans[depth]))
-        for rung, depth in zip(rungs, depths, strict=True)
-    ]
+    return {rung.rendition.name: planned(depth) for rung, depth in zip(rungs, depths, strict=True)}

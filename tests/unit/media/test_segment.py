@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -16,6 +17,7 @@ from adaptation.media.boxes import Samples, boxes, need, read_fragment, read_ini
 from adaptation.media.coding import CODECS, usual_coding
 from adaptation.media.coding import reorder_depth as reorder_depth_of
 from adaptation.media.encode import may_reorder
+from adaptation.media.reuse import FORMAT
 from adaptation.media.segment import (
     TIMESCALE,
     PicturePlan,
@@ -197,6 +199,14 @@ def tiny_fragments() -> Iterator[tuple[bytes, bytes]]:
     """Frames a tick apart, with no room to decode one ahead of its turn."""
     yield pictures([0, 3, 1, 2], range(7), 0)
     yield pictures([4, 5], range(7), 0, 4)
+
+
+def test_other_bytes_want_another_format_of_chunks_that_are_reused() -> None:
+    segmenter = PictureSegmenter(PLAN)
+    pieces = [segmenter.init(picture_init(7200)), *cut(PLAN, FIRST, SECOND)]
+    digest = hashlib.sha256(b"".join(pieces)).hexdigest()
+    # Where the segmenter was changed on purpose: raise the format, and state the new digest.
+    assert (FORMAT, digest[:16]) == (1, "46c3afaf0cb838f4")
 
 
 def test_another_clock_is_refused() -> None:
