@@ -43,7 +43,7 @@ ENCODINGS = ("encode_chunk", "transcode_audio")
 
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`testsrc2` 320x180 at 25 fps, a key frame each second, 24 s, with sound: three chunks."""
+    """`testsrc2` 320x180 at 25 fps, a key frame each second, 24 s, with sound: two chunks."""
     inputs = f"{clips.picture(seconds=24)} {clips.beep(seconds=24)}"
     return clips.ffmpeg(
         tmp_path_factory.mktemp("film"), f"{inputs} {clips.X264} -g 25 -c:a aac film.mp4"

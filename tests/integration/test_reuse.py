@@ -32,7 +32,7 @@ WANTED: dict[str, Any] = {
 }
 RUNGS = ("--rendition", "180:300", "--rendition", "90:100", "--preset", "ultrafast")
 FILM_SECONDS = 24
-CHUNKS = 3
+CHUNKS = 2
 TOOL = """#!{python}
 import os, sys
 words = sys.argv[1:]
@@ -86,7 +86,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`testsrc2` 320x180 at 25 fps, a key frame each second, 24 s: three chunks."""
+    """`testsrc2` 320x180 at 25 fps, a key frame each second, 24 s: two chunks."""
     words = f"{clips.picture(seconds=FILM_SECONDS)} {clips.X264} -g 25 -an film.mp4"
     return clips.ffmpeg(tmp_path_factory.mktemp("film"), words)
 
