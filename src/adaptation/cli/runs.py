@@ -14,7 +14,7 @@ from adaptation.adapters.masking import masked
 from adaptation.cli import exits, output
 from adaptation.cli.interruption import Interruption
 from adaptation.cli.progress import Estimate, survey
-from adaptation.cli.views import Bars, Events, Lines, Look, Silent, View
+from adaptation.cli.views import Bars, Events, Lines, Look, View
 from adaptation.engine.engine import Engine
 from adaptation.engine.model import Job
 from adaptation.engine.store import Store
@@ -23,7 +23,7 @@ from adaptation.media.hls import MASTER_NAME
 from adaptation.settings import load_settings
 from adaptation.wiring import Deployment, deploy
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.25
 HEARTBEAT_SECONDS = 0.5
 """Progress is stored with the heartbeat: this is what makes bars move smoothly."""
 
@@ -47,12 +47,12 @@ class Style:
         if self.as_json:
             output.event(name, **facts)
 
-    def view(self) -> View:
-        """How the job is shown while it runs."""
+    def view(self) -> View | None:
+        """How the job is shown while it runs; none: not at all."""
         if self.as_json:
             return Events()
         if self.quiet:
-            return Silent()
+            return None
         return Bars() if _can_move_the_cursor() else Lines()
 
 
@@ -180,21 +180,20 @@ def embedded(slots: int | None) -> Deployment:
     return deploy(settings.model_copy(update=changes))
 
 
-def follow(watch: _Watch, engine: Engine, view: View, interruption: Interruption) -> None:
+def follow(watch: _Watch, engine: Engine, view: View | None, interruption: Interruption) -> None:
     """Show a job until it has ended or this process is asked to end."""
-    shown = 0.0
     try:
         while interruption.signal_number is None:
             job = watch.store.job(watch.job_id)
-            if job.ended or time.monotonic() - shown > LOOK_SECONDS / 2:
+            if view is not None:
                 view.show(watch.look(job))
-                shown = time.monotonic()
             if job.ended:
                 return
             # A job ends with a task of this process, or at somebody else's wish.
             engine.wait(LOOK_SECONDS)
     finally:
-        view.close()
+        if view is not None:
+            view.close()
 
 
 def report_failure(job: Job, keep_failed_days: float) -> None:

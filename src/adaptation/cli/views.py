@@ -57,16 +57,6 @@ class View(Protocol):
         """Leave the terminal as it was."""
 
 
-class Silent:
-    """Shows nothing."""
-
-    def show(self, look: Look) -> None:
-        """Show nothing."""
-
-    def close(self) -> None:
-        """Nothing to leave."""
-
-
 @dataclass
 class Events:
     """NDJSON on stdout: `task` and `progress` when they change, `notification` as they come."""
