@@ -59,25 +59,36 @@ class PicturePlan:
         return PicturePlan(clock, starts, self.delay, number, self.more_keys)
 
 
-def plan_pictures(
-    timeline: Timeline,
-    starts: Sequence[int],
-    reorder_depth: int,
-    *,
-    more_keys: bool = False,
-) -> PicturePlan:
+def plan_pictures(timeline: Timeline, starts: Sequence[int], reorder_depth: int) -> PicturePlan:
     """The plan of a whole track; `part` gives that of a chunk.
 
     Args:
         timeline: of the source's picture; its first frame is the asset's zero.
         starts: frames that start a segment, see `encode.keyframes`.
         reorder_depth: see `reorder_depth`.
-        more_keys: whether key frames inside a segment are expected.
     """
+    clock = _clock(timeline)
+    return PicturePlan(clock, tuple(starts), reorder_delay(clock, reorder_depth))
+
+
+def plan_copied(timeline: Timeline, starts: Sequence[int], reorder_ticks: int) -> PicturePlan:
+    """The plan of a track that is copied from the source.
+
+    Args:
+        timeline: of the source's picture; its first frame is the asset's zero.
+        starts: frames that start a segment, key frames of the source.
+        reorder_ticks: of the source's clock, see `StoredPicture.reorder_ticks`.
+    """
+    ticks = reorder_ticks * timeline.time_base * TIMESCALE
+    # Both times that it lies between may have been rounded away from each other.
+    may_differ = reorder_ticks > 0 and (timeline.time_base * TIMESCALE).denominator > 1
+    return PicturePlan(_clock(timeline), tuple(starts), int(ticks) + may_differ, more_keys=True)
+
+
+def _clock(timeline: Timeline) -> tuple[int, ...]:
+    """When each frame appears and the last one disappears, in our ticks from the first one."""
     seconds = [*map(timeline.since_start, range(len(timeline))), timeline.duration_seconds]
-    clock = tuple(round(TIMESCALE * moment) for moment in seconds)
-    delay = reorder_delay(clock, reorder_depth)
-    return PicturePlan(clock, tuple(starts), delay, more_keys=more_keys)
+    return tuple(round(TIMESCALE * moment) for moment in seconds)
 
 
 def reorder_delay(clock: Sequence[int], depth: int) -> int:

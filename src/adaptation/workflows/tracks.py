@@ -23,7 +23,7 @@ from adaptation.media.sound import audio_command
 from adaptation.workflows.branches import renditions
 from adaptation.workflows.cutting import Cut, Encoding, Part, encode_and_cut
 from adaptation.workflows.encoders import check_encoder
-from adaptation.workflows.material import Material, material_of, source_path
+from adaptation.workflows.material import COPIED, Material, material_of, source_path
 from adaptation.workflows.profiles import profile_of
 from adaptation.workflows.resources import Run, get_json, put_json, put_text
 from adaptation.workflows.step import step
@@ -35,10 +35,14 @@ LATER_NICENESS = 5
 
 @step("transcode")
 def encode_chunk(context: Context, run: Run) -> Context:
-    """Make all renditions of one chunk in one FFmpeg, cut them, and prove each against the plan."""
+    """Make the renditions of one chunk in one FFmpeg, cut them, and prove each by the plan."""
     material = material_of(context, run)
     chunk = Chunk.from_json(context["chunk"])
-    ladder = [Rendition.from_json(rendition) for rendition in context["ladder"]]
+    ladder = [
+        rendition
+        for rendition in map(Rendition.from_json, context["ladder"])
+        if rendition.name != context.get(COPIED)
+    ]
     rungs = rungs_of(material.picture, ladder, profile_of(context), run.scratch)
     # Before anything is encoded, and on the machine that will do it.
     for encoder in {rung.coding.encoder for rung in rungs}:
@@ -73,12 +77,16 @@ def compute_target_size(context: Context, run: Run) -> Context:
 @step("transcode")
 def transcode(context: Context, run: Run) -> Context:
     """Put one rendition together: all its chunks are there, and join to all frames."""
-    chunks = [Chunk.from_json(document) for document in context["chunk"]]
+    pieces = [
+        (Chunk.from_json(chunk), parts[context.quality])
+        for chunk, parts in zip(context["chunk"], context["chunk_parts"], strict=True)
+        if context.quality in parts
+    ]
+    chunks, keys = [chunk for chunk, _ in pieces], [key for _, key in pieces]
     frames = len(material_of(context, run).timeline)
     bounds = [0, *(chunk.end_frame for chunk in chunks)]
     if [chunk.first_frame for chunk in chunks] != bounds[:-1] or bounds[-1] != frames:
         raise ToolError("the chunks do not join", code="output_mismatch")
-    keys = [parts[context.quality] for parts in context["chunk_parts"]]
     if len({Part.read(run, key).init for key in keys}) > 1:
         raise ToolError("the chunks have different headers", code="output_mismatch")
     kept = {name: value for name, value in context.items() if name not in CHUNK_FIELDS}
