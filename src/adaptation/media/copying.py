@@ -9,37 +9,35 @@ from adaptation.media.probe import VideoTrack
 
 IDR, SEQUENCE_SETS, PICTURE_SETS = "5", "7|13|15", "8"
 """Types of units, ITU-T H.264 table 7-1: what an encoder may change where nobody expects it."""
-PROOF_FRAMES = 12
-"""How many of the first frames are decoded beside all key frames."""
+FIRST_FRAMES, FIRST_KEYS = 12, 4
+"""How many frames, and key frames, are decoded before a picture is taken over: enough to see that
+it decodes at all. What was copied is proven as what was encoded."""
 
 
-def look_command(video: VideoTrack, input_path: Path, *, full: bool = False) -> list[str]:
-    """Print which packets hold IDR pictures and parameter sets, for `UnitReader`, and decode.
+def look_command(video: VideoTrack, input_path: Path) -> list[str]:
+    """Print which packets hold IDR pictures and parameter sets, for `UnitReader`, and decode some.
 
     Args:
         video: H.264 in MP4 or Matroska.
         input_path: absolute path of the source.
-        full: decode everything, not only key frames and the first frames.
 
     Returns:
         FFmpeg's arguments without the program and its global options.
     """
-    track = f"{{}}:{video.index}"
-    units = [word for _ in range(3) for word in ("-map", track.format(0))]
+    again = ["-threads", "1", "-i", f"file:{input_path}"]
     # Sets that lie only in the header count for each IDR picture: so they are put before it.
     annex_b = "h264_mp4toannexb,filter_units=pass_types="
-    again = ["-threads", "1", *(() if full else ("-skip_frame", "nokey"))]
-    begin = ["-threads", "1", "-i", f"file:{input_path}"]
     return [
         *input_options(input_path),
-        *(*again, "-i", f"file:{input_path}"),
-        *([] if full else begin),
-        *(*units, "-c", "copy", "-bsf:0", f"filter_units=pass_types={IDR}"),
+        *again,
+        *("-skip_frame", "nokey", *again),
+        *(word for _ in range(3) for word in ("-map", f"0:{video.index}")),
+        *("-c", "copy", "-bsf:0", f"filter_units=pass_types={IDR}"),
         *("-bsf:1", f"{annex_b}{SEQUENCE_SETS}", "-bsf:2", f"{annex_b}{PICTURE_SETS}"),
         *("-f", "framemd5", "-"),
-        *("-map", track.format(1), "-fps_mode", "passthrough", "-f", "null", "-"),
-        *([] if full else ("-map", track.format(2), "-frames:v", str(PROOF_FRAMES))),
-        *([] if full else ("-f", "null", "-")),
+        *("-map", f"1:{video.index}", "-frames:v", str(FIRST_FRAMES), "-f", "null", "-"),
+        *("-map", f"2:{video.index}", "-frames:v", str(FIRST_KEYS)),
+        *("-fps_mode", "passthrough", "-f", "null", "-"),
     ]
 
 

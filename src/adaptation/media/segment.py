@@ -18,6 +18,9 @@ TIMESCALE = 90_000
 """Ticks per second of all pictures."""
 TOLERANCE_TICKS = TIMESCALE // 1000
 """By how much a frame may be off: a millisecond of rounding, nothing more."""
+MOST_DELAY_TICKS = TIMESCALE // 10
+"""Longest delay of what is copied. Players that know nothing of edit lists take it for a gap, and a
+picture that stands for seconds among B-frames would ask for as many; two frames of film fit."""
 SHORTEST_TAIL = Fraction(1, 4)
 """Seconds of sound behind the picture's end that are worth a segment of their own. Less than
 half a second, so that no segment's length is rounded up to another second."""
@@ -82,7 +85,9 @@ def plan_copied(timeline: Timeline, starts: Sequence[int], reorder_ticks: int) -
     ticks = reorder_ticks * timeline.time_base * TIMESCALE
     # Both times that it lies between may have been rounded away from each other.
     may_differ = reorder_ticks > 0 and (timeline.time_base * TIMESCALE).denominator > 1
-    return PicturePlan(_clock(timeline), tuple(starts), int(ticks) + may_differ, more_keys=True)
+    # Frames that have more to wait for are decoded sooner than at their turn.
+    delay = min(int(ticks) + may_differ, MOST_DELAY_TICKS)
+    return PicturePlan(_clock(timeline), tuple(starts), delay, more_keys=True)
 
 
 def _clock(timeline: Timeline) -> tuple[int, ...]:

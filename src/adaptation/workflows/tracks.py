@@ -44,19 +44,50 @@ def encode_chunk(context: Context, run: Run) -> Context:
         if rendition.name != context.get(COPIED)
     ]
     rungs = rungs_of(material.picture, ladder, profile_of(context), run.scratch)
-    # Before anything is encoded, and on the machine that will do it.
-    for encoder in {rung.coding.encoder for rung in rungs}:
-        check_encoder(encoder, run.resources.tools, run.cancelled)
     try:
-        parts = _make_chunk(context, run, material, chunk, rungs)
+        parts = make_chunk(context, run, material, chunk, rungs)
     except ToolError as error:
         if error.code != "output_mismatch" or chunk.seek_seconds is None:
             raise
         # A container that leads seeking astray costs time, never frames.
         run.log(f"chunk {chunk.number} is made again from the start: {error.message}", 30)
         unsought = replace(chunk, seek_seconds=None)
-        parts = _make_chunk(context, run, material, unsought, rungs)
+        parts = make_chunk(context, run, material, unsought, rungs)
     return context.extended(chunk_parts=parts)
+
+
+def make_chunk(
+    context: Context, run: Run, material: Material, chunk: Chunk, rungs: Sequence[Rung]
+) -> dict[str, str]:
+    """Encode, cut and prove a chunk.
+
+    Returns:
+        The key of each rendition's part.
+
+    Raises:
+        SettingsError: `encoder_unusable`.
+        ToolError, OutputError, Cancelled: as `encode_and_cut`; `output_broken`.
+    """
+    # Before anything is encoded, and on the machine that will do it.
+    for encoder in {rung.coding.encoder for rung in rungs}:
+        check_encoder(encoder, run.resources.tools, run.cancelled)
+    source = source_path(context, run)
+    arguments = chunk_command(material.source, material.timeline, chunk, rungs, source)
+    part = material.timeline.part(chunk.first_frame, chunk.end_frame)
+    encoding = Encoding(
+        arguments,
+        [_cut(context, material, chunk, rung) for rung in rungs],
+        float(part.duration_seconds),
+        niceness=LATER_NICENESS if chunk.number else 0,
+    )
+    parts = encode_and_cut(encoding, run, growing_asset(context, run, material))
+    ffmpeg.decode_pictures(
+        [rung.output_path for rung in rungs],
+        run.resources.tools,
+        full=context["verify"] == "full",
+        cancelled=run.cancelled,
+    )
+    return parts
 
 
 @engine_task("playlist")
@@ -171,29 +202,6 @@ TASKS = (
     chunk_hls,
     add_playlist_info,
 )
-
-
-def _make_chunk(
-    context: Context, run: Run, material: Material, chunk: Chunk, rungs: Sequence[Rung]
-) -> dict[str, str]:
-    """Encode, cut and prove a chunk; returns the key of each rendition's part."""
-    source = source_path(context, run)
-    arguments = chunk_command(material.source, material.timeline, chunk, rungs, source)
-    part = material.timeline.part(chunk.first_frame, chunk.end_frame)
-    encoding = Encoding(
-        arguments,
-        [_cut(context, material, chunk, rung) for rung in rungs],
-        float(part.duration_seconds),
-        niceness=LATER_NICENESS if chunk.number else 0,
-    )
-    parts = encode_and_cut(encoding, run, growing_asset(context, run, material))
-    ffmpeg.decode_pictures(
-        [rung.output_path for rung in rungs],
-        run.resources.tools,
-        full=context["verify"] == "full",
-        cancelled=run.cancelled,
-    )
-    return parts
 
 
 def _cut(context: Context, material: Material, chunk: Chunk, rung: Rung) -> Cut:
