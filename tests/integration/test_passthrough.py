@@ -218,7 +218,14 @@ UNFIT: dict[str, tuple[str | Callable[[Path, Path], Path], str]] = {
     "intra refresh": (f"{S} {CODE}:intra-refresh=1:bframes=0 a.mkv", "no IDR pictures"),
     "10 bit": (f"{S} {CODE.replace('yuv420p', 'yuv420p10le')} a.mp4", "not 8 bit 4:2:0"),
     "fields": (f"{S} {CODE}:tff=1 -flags +ildct+ilme a.mp4", "interlaced"),
-    "distant keys": (f"{N(seconds=8)} -vf {BT709} {X264} -g 999 a.mp4", "would last 8.0 instead"),
+    "distant keys": (
+        f"{N(seconds=8)} -vf {BT709} {X264} -g 999 a.mp4",
+        "only key frame is the first",
+    ),
+    "uneven keys": (
+        f"{N(seconds=9)} -vf {BT709} {X264} -g 999 -force_key_frames 0,2 a.mp4",
+        "would last 7.0 instead",
+    ),
     "rich": (f"{S} {CODE} -crf 1 a.mp4", "more than the 900 of 180p"),
     "peak": (
         f"{S} {X264} -vf {BT709},noise=alls=20:allf=t:enable='lt(t\\,1)' -g 25 a.mp4",

@@ -182,7 +182,10 @@ class Candidate:
         if len(self._keys) != len(self.stored.gop_bytes):
             yield "its key frames have no place among its frames"
             return
-        if self.longest_seconds > LONGEST_SEGMENT * Fraction(self.segment_seconds):
+        wanted = Fraction(self.segment_seconds)
+        if len(self.starts) == 1 and self.longest_seconds > wanted:
+            yield "players could not switch in it: its only key frame is the first one"
+        elif self.longest_seconds > LONGEST_SEGMENT * wanted:
             yield (
                 f"its key frames are too far apart: a segment would last"
                 f" {float(self.longest_seconds):.1f} instead of {self.segment_seconds:g} s"

@@ -124,6 +124,9 @@ WRONG = {
     "its key frames are too far apart: a segment would last 6.2 instead of 4 s": with_keys(
         0, 100, 200, 300, 455
     ),
+    "players could not switch in it: its only key frame is the first one": replace(
+        with_keys(0, sizes=(2_000_000,)), timeline=TIMELINE.part(0, 101)
+    ),
     "its bit rate is 5600 kbit/s, more than the 5000 of 1080p": looking(bitrate=5_600_000),
     "its bit rate has a peak of 16448 kbit/s, more than 2 x the 5000 of 1080p": with_keys(
         *range(0, FRAMES, RATE), sizes=BURST
@@ -166,6 +169,11 @@ def test_an_odd_size_is_no_size_of_a_rendition() -> None:
 def test_the_richest_rendition_of_its_size_is_the_one() -> None:
     better = Rendition("best", 1080, 8_000_000)
     assert with_ladder(*LADDER, better, replace(better, codec="av1", name="a")).rung == better
+
+
+def test_a_short_picture_may_be_one_segment() -> None:
+    short = replace(with_keys(0, sizes=(2_000_000,)), timeline=TIMELINE.part(0, 100))
+    assert (short.reasons(), short.starts) == ((), (0,))
 
 
 def test_a_tiny_last_segment_is_no_peak() -> None:
