@@ -14,6 +14,8 @@ UNIT_SECONDS = 24
 """What is encoded; longer sources repeat it without encoding anything again."""
 PAIR_SECONDS = 15
 """Both clips together are a little longer than this."""
+LABELS = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+"""Colours are stated: unstated ones of a small picture are doubtful, and it is never copied."""
 EXPORT = ("-crf", "18")
 """A good export's quality."""
 
@@ -45,7 +47,7 @@ def _unit(bench: Bench, seconds: int, rate: tuple[str, ...], output: Path) -> Co
     pairs = seconds // PAIR_SECONDS + 1
     inputs = [word for _ in range(pairs) for name in _clips() for word in ("-i", str(name))]
     fill = f"scale={width}:{height}:force_original_aspect_ratio=increase:flags=bicubic"
-    filters = f"{fill},crop={width}:{height},setsar=1,fps={FRAME_RATE},format=yuv420p"
+    filters = f"{fill},crop={width}:{height},setsar=1,fps={FRAME_RATE},format=yuv420p,{LABELS}"
     stages = [f"[{n}:v]{filters}[c{n}]" for n in range(2 * pairs)]
     joined = "".join(f"[c{n}]" for n in range(2 * pairs))
     graph = ";".join([*stages, f"{joined}concat=n={2 * pairs}:v=1:a=0[v]"])

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import clips
 import services
 
 HERE = Path(__file__).resolve().parent
@@ -24,8 +25,11 @@ PLAYERS = {
 }
 """Each player and the manifest it is given."""
 NODE_PACKAGES = ("playwright-core", "hls.js", "shaka-player", "dashjs")
-FRAMES = {"bigbuckbunny.mp4": 132, "bikes.mp4": 250}
+COPIED = "copied"
+"""A clip whose picture is copied as the top rendition, which the others' segments then follow."""
+FRAMES = {"bigbuckbunny.mp4": 132, "bikes.mp4": 250, COPIED: 132}
 """Frames of each clip, at 25 a second."""
+FITTING_RUNGS = ("--rendition", "360:2000", "--rendition", "270:500", "--rendition", "180:300")
 DURATION_TOLERANCE_SECONDS = 0.05
 HARMLESS = {"bufferStalledError", "bufferNudgeOnStall"}
 """What hls.js says when this machine, not the asset, is slow."""
@@ -61,8 +65,12 @@ def played_asset(
     for name in NODE_PACKAGES:
         services.need_node_package(ROOT, name)
     folder = tmp_path_factory.mktemp("playback") / "asset"
-    clip = str(real_clips[request.param])
-    encode = [sys.executable, "-m", "adaptation", "encode", clip, str(folder)]
+    encode = [sys.executable, "-m", "adaptation", "encode"]
+    if request.param == COPIED:
+        clip = make_fitting(folder.parent / "clip", real_clips["bigbuckbunny.mp4"])
+        encode += [str(clip), str(folder), *FITTING_RUNGS, "--passthrough", "require"]
+    else:
+        encode += [str(real_clips[request.param]), str(folder)]
     subprocess.run(encode, check=True, timeout=ENCODE_SECONDS)
     pairs = [f"{player}={manifest}" for player, manifest in PLAYERS.items()]
     drive = [node, str(HERE / "playback" / "drive.mjs"), chromium, str(folder), "prove"]
@@ -72,6 +80,14 @@ def played_asset(
     outcomes = json.loads(printed)
     missing = outcomes.pop("missing")
     return Played(request.param, _resolutions(folder / "master.m3u8"), outcomes, missing)
+
+
+def make_fitting(folder: Path, clip: Path) -> Path:
+    """Big Buck Bunny in 640x360 with B-frames that refer to others, a key frame each second."""
+    colours = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+    code = f"-vf scale=640:360,setsar=1,{colours} -c:v libx264 -preset superfast -bf 3"
+    keys = "-x264-params b-pyramid=normal:keyint=25:min-keyint=25 -pix_fmt yuv420p"
+    return clips.ffmpeg(folder, f"-i '{clip}' {code} {keys} -c:a aac -ac 2 fitting.mp4")
 
 
 def _resolutions(master: Path) -> set[tuple[int, int]]:

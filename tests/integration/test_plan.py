@@ -28,6 +28,15 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
+@pytest.fixture(scope="module")
+def fitting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in stated colours and with B-frames: its picture can be copied."""
+    colours = "-vf setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+    inputs = f"{clips.picture(seconds=SECONDS)} {clips.beep(seconds=SECONDS)} {colours}"
+    code = f"{clips.X264} -g 25 -bf 2 -b:v 300k -maxrate 400k -bufsize 400k -c:a aac"
+    return clips.ffmpeg(tmp_path_factory.mktemp("fitting"), f"{inputs} {code} fitting.mp4")
+
+
 def planned(*words: object) -> dict[str, Any]:
     ended = here("plan", *words, "--json")
     assert (ended.status, ended.err) == (0, "")
@@ -42,10 +51,15 @@ def commands_run(job: int) -> set[str]:
     return {re.sub(r"(file:)\S+?/scratch/\d+-\d+-\d+/", r"\1SCRATCH/", line) for line in found}
 
 
-def test_what_is_planned_is_what_is_done(film: Path, home: Path, tmp_path: Path) -> None:
-    plan = planned(film, *RUNGS)
+@pytest.mark.parametrize("copied", [None, "180p"])
+def test_what_is_planned_is_what_is_done(
+    copied: str | None, film: Path, fitting: Path, home: Path, tmp_path: Path
+) -> None:
+    source = fitting if copied else film
+    plan = planned(source, *RUNGS)
+    assert plan["copied"] == copied
     assert not home.exists() or not any(home.iterdir()), "a plan leaves nothing"
-    assert adaptation("encode", film, tmp_path / "asset", *RUNGS).status == 0
+    assert adaptation("encode", source, tmp_path / "asset", *RUNGS).status == 0
 
     assert {command["command"] for command in plan["commands"]} == commands_run(1)
     counts: dict[str, int] = {}
@@ -71,6 +85,21 @@ def test_more_work_is_foretold_to_cost_more(film: Path) -> None:
         cost = document["cpu_seconds"]
         assert 0 < cost["low"] < cost["expected"] < cost["high"]
     assert quick["cpu_seconds"]["expected"] < slow["cpu_seconds"]["expected"]
+
+
+def test_a_copy_is_foretold_to_cost_less(fitting: Path) -> None:
+    slow = (*RUNGS[:-1], "slow")
+    copying, encoding = (planned(fitting, *slow, "--passthrough", p) for p in ("auto", "never"))
+    assert copying["cpu_seconds"]["expected"] < 0.8 * encoding["cpu_seconds"]["expected"]
+    assert "-c:v copy" in copying["commands"][0]["command"]
+    assert [note for note in copying["notes"] if note.startswith("180p is copied: ")]
+    only = planned(fitting, "--rendition", "180:300", "--passthrough", "require")
+    assert (only["chunks"], only["tasks"].get("encode_chunk")) == ([], None)
+
+
+def test_why_nothing_is_copied_is_told(film: Path) -> None:
+    told = here("plan", film, *RUNGS).out
+    assert "\nthe picture is encoded, not copied: its colours are not stated" in told
 
 
 def test_a_person_is_told_the_ladder_the_cost_and_the_commands(film: Path) -> None:

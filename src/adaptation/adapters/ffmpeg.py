@@ -194,6 +194,29 @@ def _probe(path: Path, tools: Tools, options: Sequence[str], on_line: OnLine | N
         ) from error
 
 
+def study(
+    arguments: Sequence[str], tools: Tools, on_line: OnLine, cancelled: Flag | None = None
+) -> str:
+    """Run FFmpeg on a source to learn something about it.
+
+    Args:
+        arguments: inputs and outputs, one of which prints to stdout, without the program.
+        tools: where FFmpeg is.
+        on_line: gets each line of stdout.
+        cancelled: set by anybody to stop.
+
+    Returns:
+        What FFmpeg complained about; empty if it did not.
+
+    Raises:
+        ToolError: it cannot be run to its end.
+        Cancelled: `cancelled` was set.
+    """
+    argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error"]
+    argv += _guarded(arguments, SOURCE_FORMATS)
+    return run(argv, on_line=on_line, limits=Limits(cancelled, STALL_SECONDS)).stderr_tail
+
+
 def encode(
     arguments: Sequence[str],
     tools: Tools,

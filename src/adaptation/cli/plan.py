@@ -54,6 +54,8 @@ class _Forecast:
 
     plan: EncodingPlan
     parallel_chunks: int
+    notes: list[str]
+    """Why the ladder, and the way it is made, are as they are."""
     commands: list[tuple[str, str]]
     """What each command makes, and the command quoted for a shell."""
     tasks: dict[str, int]
@@ -69,7 +71,8 @@ class _Forecast:
             "segments": len(self.plan.starts),
             "profile": self.plan.profile.to_json(),
             "ladder": self._ladder(),
-            "notes": self.plan.notes,
+            "notes": self.notes,
+            "copied": self.plan.copied.name if self.plan.copied else None,
             "chunks": [self._chunk(number) for number in range(len(self.plan.chunks))],
             "sounds": [sound.to_json() for sound in self.plan.sounds],
             "tasks": self.tasks,
@@ -90,7 +93,7 @@ class _Forecast:
             rate = f"{rung['bitrate'] / 1000:.0f}"
             table.add_row(rung["name"], f"{rung['width']}x{rung['height']}", rung["codec"], rate)
         console.print(table)
-        for note in self.plan.notes:
+        for note in self.notes:
             console.print(note, markup=False)
         for sound in self.plan.sounds:
             console.print(f"{sound.name}: AAC, {sound.layout}", markup=False)
@@ -109,10 +112,13 @@ class _Forecast:
             console.print(f"# {makes}\n{line}", markup=False)
 
     def _ladder(self) -> list[dict[str, Any]]:
-        rungs = self.plan.rungs(Path())
+        from adaptation.media.rendition import target_size
+
+        shape = self.plan.picture.width, self.plan.picture.height
+        sizes = [target_size(*shape, rendition.height) for rendition in self.plan.ladder]
         return [
-            {**rung.rendition.to_json(), "width": rung.size[0], "height": rung.size[1]}
-            for rung in rungs
+            {**rendition.to_json(), "width": width, "height": height}
+            for rendition, (width, height) in zip(self.plan.ladder, sizes, strict=True)
         ]
 
     def _chunk(self, number: int) -> dict[str, Any]:
@@ -130,8 +136,9 @@ class _Forecast:
 def _forecast(deployment: Deployment, asked: dict[str, Any]) -> _Forecast:
     from adaptation.adapters.ffmpeg import encode_argv
     from adaptation.context import Context
+    from adaptation.workflows.copying import choose
     from adaptation.workflows.encoding import NAME
-    from adaptation.workflows.material import read_material
+    from adaptation.workflows.material import COPIED, read_material
     from adaptation.workflows.parameters import is_web
 
     context = Context(deployment.registry.workflow(NAME).check(asked))
@@ -143,9 +150,16 @@ def _forecast(deployment: Deployment, asked: dict[str, Any]) -> _Forecast:
         )
     resources, path = deployment.resources, Path(context["url"])
     material = read_material(path, resources.tools, context["max_frame_rate"])
+    choice = choose(context, material, path, resources.tools)
+    context = context.extended(**{COPIED: choice.copied})
     planned = material.plan(context, resources.parallel_chunks)
     scratch, tools = Path("/", SCRATCH), resources.tools
-    commands = [
+    commands = []
+    if planned.copied:
+        name = planned.copied.name
+        words = planned.copy_arguments(path, scratch / f"{name}.mp4")
+        commands.append((f"{name}, copied", words))
+    commands += [
         (
             f"chunk {chunk.number + 1}, all renditions",
             planned.chunk_arguments(chunk, path, scratch),
@@ -161,7 +175,8 @@ def _forecast(deployment: Deployment, asked: dict[str, Any]) -> _Forecast:
         for makes, words in commands
     ]
     tasks = _tasks(deployment, context, planned)
-    return _Forecast(planned, resources.parallel_chunks, lines, tasks)
+    notes = [*planned.notes, choice.note] if choice.note else [*planned.notes]
+    return _Forecast(planned, resources.parallel_chunks, notes, lines, tasks)
 
 
 def _tasks(

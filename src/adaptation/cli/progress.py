@@ -18,8 +18,10 @@ DECODING_WEIGHT = 160_000
 HEVC_FACTOR = 4
 RATE_WINDOW_SECONDS = 30.0
 """The time left is judged by the pace of so many seconds."""
-CHUNK, SOUND = "encode_chunk", "transcode_audio"
+CHUNK, COPY, SOUND = "encode_chunk", "copy_picture", "transcode_audio"
 """The tasks that take the time."""
+COPY_WEIGHT = 60_000
+"""The work of a picture that is copied."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,9 @@ class JobProgress:
 def survey(tasks: Sequence[Task]) -> JobProgress:
     """How far the tasks of one job are."""
     branches = _branches(tasks)
-    chunks = [task for task in tasks if task.name == CHUNK]
+    makers = [task for task in tasks if task.name in (COPY, CHUNK)]
     pictures = [
-        _picture(rung, chunks, branches.get(str(rung["name"]), [])) for rung in _ladder(chunks)
+        _picture(rung, makers, branches.get(str(rung["name"]), [])) for rung in _ladder(makers)
     ]
     sounds = [_sound(name, branch) for name, branch in branches.items() if _is_sound(branch)]
     tracks = (*pictures, *sounds)
@@ -81,6 +83,7 @@ def track_names(tasks: Iterable[Task]) -> dict[int, str]:
     names = {
         task.id: f"chunk {number} of {len(chunks)}" for number, task in enumerate(chunks, start=1)
     }
+    names |= {task.id: _copied(task) for task in tasks if task.name == COPY}
     return names | {task.id: name for name, branch in _branches(tasks).items() for task in branch}
 
 
@@ -98,19 +101,28 @@ def _branch(task: Task) -> str:
     return task.key.rpartition(":")[0].rpartition(".")[0]
 
 
-def _ladder(chunks: Sequence[Task]) -> list[dict[str, Any]]:
-    """The renditions that every chunk makes."""
-    return list(chunks[0].params["ladder"]) if chunks else []
+def _ladder(makers: Sequence[Task]) -> list[dict[str, Any]]:
+    """The renditions that the tasks that make pictures make together."""
+    return list(makers[0].params["ladder"]) if makers else []
+
+
+def _copied(task: Task) -> str:
+    """The name of the rendition that a task copies; empty for others."""
+    return str(task.params["copied"]) if task.name == COPY else ""
 
 
 def _is_sound(branch: Sequence[Task]) -> bool:
     return any(task.name == SOUND for task in branch)
 
 
-def _picture(rung: dict[str, Any], chunks: Sequence[Task], branch: Sequence[Task]) -> TrackProgress:
+def _picture(rung: dict[str, Any], makers: Sequence[Task], branch: Sequence[Task]) -> TrackProgress:
+    name = str(rung["name"])
+    if copies := [task for task in makers if _copied(task) == name]:
+        return _track(name, copies, copies[0].progress, branch, COPY_WEIGHT)
+    chunks = [task for task in makers if task.name == CHUNK]
     lengths = [_frames(chunk) for chunk in chunks]
     encoded = sum(chunk.progress * n for chunk, n in zip(chunks, lengths, strict=True))
-    return _track(str(rung["name"]), chunks, encoded / sum(lengths), branch, _weight(rung))
+    return _track(name, chunks, encoded / sum(lengths), branch, _weight(rung))
 
 
 def _sound(name: str, branch: Sequence[Task]) -> TrackProgress:

@@ -38,6 +38,9 @@ class Request:
     """How much of each track is decoded as proof: samples of it when not given."""
     max_frame_rate: float | None = None
     """Leave out every second frame, or more, to come to this rate: 1 to 240; all when not given."""
+    passthrough: Literal["auto", "never", "require"] = "auto"
+    """Copy a picture that fits as the top rendition instead of encoding it: auto, if it fits, when
+    not given; require: fail, and tell why, if it does not fit."""
     surround: bool = False
     """Also make 5.1 of sound that has it; stereo is made in any case."""
     overwrite: bool = False
@@ -59,6 +62,7 @@ class Request:
             "rate_control": self.rate_control,
             "verify": self.verify,
             "max_frame_rate": self.max_frame_rate,
+            "passthrough": self.passthrough,
             "surround": self.surround,
             "empty_target": self.overwrite,
             "metadata": _metadata(self.metadata),

@@ -23,6 +23,7 @@ WARNING = 30
 STEPS = {
     "download_file": "source is here",
     "get_video_size": "source is read",
+    "copy_picture": "copied and proven",
     "encode_chunk": "encoded and proven",
     "transcode_audio": "encoded and proven",
     "chunk_hls": "packaged",

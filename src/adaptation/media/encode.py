@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -17,13 +17,22 @@ MAX_UNEVENNESS_SECONDS = Fraction(1, 50)
 """By how much the durations of frames may differ while B-frames are used."""
 
 
-def keyframes(timeline: Timeline, segment_seconds: float | Fraction) -> tuple[int, ...]:
+def keyframes(
+    timeline: Timeline,
+    segment_seconds: float | Fraction,
+    among: Iterable[int] | None = None,
+) -> tuple[int, ...]:
     """Numbers of the frames that start a segment.
 
     The grid lies on the first frame; a segment starts with the first frame at or after each of
     its points. A gap longer than a segment skips the points inside it. The first segment is
     short where the others are long, so that it is soon there, for whoever watches while the rest
     is encoded as for whoever watches later.
+
+    Args:
+        timeline: of the source's picture.
+        segment_seconds: distance of the grid's points.
+        among: numbers of the frames that may start a segment, rising from 0; none: all may.
 
     Raises:
         ValueError: `segment_seconds` is not positive.
@@ -37,8 +46,8 @@ def keyframes(timeline: Timeline, segment_seconds: float | Fraction) -> tuple[in
     short = ceil(FIRST_SEGMENT_SECONDS / timeline.time_base) if has_short_start else None
     starts = list[int]()
     cell = (-1, False)
-    for frame, pts in enumerate(timeline.pts):
-        ticks = pts - timeline.pts[0]
+    for frame in range(len(timeline)) if among is None else among:
+        ticks = timeline.pts[frame] - timeline.pts[0]
         here = (ticks * units // cells, short is not None and ticks >= short)
         if here > cell:
             starts.append(frame)

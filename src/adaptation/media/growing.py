@@ -36,6 +36,8 @@ class ExpectedTrack:
     """Name of sound for people."""
     stereo_name: str = ""
     """Of surround sound: the track that is the same in stereo."""
+    burst: Fraction = BUFFER_FACTOR
+    """By how much a segment may exceed the bit rate; 1 where that was measured."""
 
 
 def growing_track(expected: ExpectedTrack, init: bytes, spans: Sequence[Span]) -> Track:
@@ -73,5 +75,5 @@ def growing_track(expected: ExpectedTrack, init: bytes, spans: Sequence[Span]) -
         channels=header.channels,
         sample_rate=header.sample_rate,
         stereo_name=expected.stereo_name,
-        bandwidth_limit=int(expected.bitrate * BUFFER_FACTOR),
+        bandwidth_limit=int(expected.bitrate * expected.burst),
     )

@@ -19,6 +19,7 @@ from adaptation.media.probe import (
     parse_source,
     peak_nits,
 )
+from adaptation.media.stored import StoredPicture, StoredReader
 from adaptation.media.timeline import SeekPoint, Timeline, timeline
 
 TRUSTED_DURATIONS = frozenset({"mov", "matroska", "avi", "asf", "flv"})
@@ -51,7 +52,7 @@ class Inspection:
         self._time_bases: dict[int, Fraction] = {}
         self._extents: dict[int, _Extent] = {}
         self._frames: dict[int, int] = {}
-        self._picture_bytes = 0
+        self._stored = StoredReader()
         self._first_key: int | None = None
         self._seek_points: list[SeekPoint] = []
         self._look: Look | None = None
@@ -133,7 +134,7 @@ class Inspection:
 
     def _read_picture(self, fields: list[str]) -> None:
         pts, flags = fields[1], fields[5]
-        self._picture_bytes += _ticks(fields[4])
+        self._stored.read(int(pts) if _is_number(pts) else None, _ticks(fields[4]), flags)
         if not _is_number(pts):
             self.times_missing = self.times_missing or "D" not in flags
             return
@@ -188,6 +189,10 @@ class Inspection:
             return ()
         return tuple(sorted(self._seek_points, key=lambda point: point.pts))
 
+    def stored(self) -> StoredPicture:
+        """How the container stores the picture; also where the decoder had to tell its times."""
+        return self._stored.result()
+
     def _picture(self) -> VideoTrack:
         if self._video is None:
             raise _no_picture("it has no video track")
@@ -196,7 +201,7 @@ class Inspection:
     def _judged(self, video: VideoTrack, frames: Timeline) -> VideoTrack:
         """The picture with what was seen of its fields and packets."""
         judged = self._look.judged(video) if self._look else video
-        bitrate = round(8 * self._picture_bytes / frames.duration_seconds)
+        bitrate = round(8 * self._stored.size_bytes / frames.duration_seconds)
         judged = replace(judged, bitrate=bitrate)
         return replace(judged, telecine="soft") if is_pulled_down(frames) else judged
 

@@ -42,7 +42,9 @@ class LadderPlan:
     """Sentences for the log."""
 
 
-def plan_ladder(video: VideoTrack, ladders: Sequence[CodecLadder]) -> LadderPlan:
+def plan_ladder(
+    video: VideoTrack, ladders: Sequence[CodecLadder], copied: Rendition | None = None
+) -> LadderPlan:
     """Rungs from the source's own size downwards, never larger or richer than the source.
 
     A rung is a 16:9 box, upright for a portrait video, into which the picture is fitted: so a
@@ -53,8 +55,10 @@ def plan_ladder(video: VideoTrack, ladders: Sequence[CodecLadder]) -> LadderPlan
     Args:
         video: its bit rate caps the renditions', unless it is 0 (unknown).
         ladders: of a profile; those without rungs give no renditions.
+        copied: takes the place of the rung of its name, with the peak of what is copied as its
+            bit rate: no smaller one may cost as much.
     """
-    plans = [_codec_plan(video, ladder, number) for number, ladder in enumerate(ladders)]
+    plans = [_codec_plan(video, ladder, number, copied) for number, ladder in enumerate(ladders)]
     return LadderPlan(
         tuple(rendition for plan in plans for rendition in plan.renditions),
         tuple(note for plan in plans for note in plan.notes),
@@ -73,7 +77,9 @@ def source_ceiling(video: VideoTrack, codec: str) -> int:
     return max(MIN_BITRATE, int(video.bitrate * worth * HEADROOM) // STEP * STEP)
 
 
-def _codec_plan(video: VideoTrack, ladder: CodecLadder, number: int) -> LadderPlan:
+def _codec_plan(
+    video: VideoTrack, ladder: CodecLadder, number: int, copied: Rendition | None
+) -> LadderPlan:
     if not ladder.rungs:
         return LadderPlan((), ())
     codec = ladder.coding.codec
@@ -82,7 +88,7 @@ def _codec_plan(video: VideoTrack, ladder: CodecLadder, number: int) -> LadderPl
     rungs = [_rung(video, ladder.rungs, side) for side in sides]
     rungs = [rung for rung in rungs if rung.height >= MIN_HEIGHT] or rungs[:1]
     named = [replace(rung, name=f"{rung.name}{suffix}", codec=codec) for rung in rungs]
-    return _capped(named, source_ceiling(video, codec))
+    return _capped(named, source_ceiling(video, codec), copied)
 
 
 def _sides(video: VideoTrack, rungs: Sequence[ProfileRung]) -> list[int]:
@@ -117,10 +123,13 @@ def _bitrate(video: VideoTrack, rungs: Sequence[ProfileRung], side: int, pixels:
     return max(MIN_BITRATE, int(wanted) // STEP * STEP)
 
 
-def _capped(rungs: Sequence[Rendition], ceiling: int) -> LadderPlan:
+def _capped(rungs: Sequence[Rendition], ceiling: int, copied: Rendition | None) -> LadderPlan:
     """No rung above the ceiling, and none that may cost as much as a larger one."""
     kept, notes = list[Rendition](), list[str]()
     for rung in rungs:
+        if copied is not None and rung.name == copied.name:
+            kept.append(copied)
+            continue
         capped = replace(rung, bitrate=min(rung.bitrate, ceiling or rung.bitrate))
         if kept and capped.bitrate >= kept[-1].bitrate:
             notes.append(f"{rung.name} is left out: {kept[-1].name} costs no more")

@@ -10,6 +10,7 @@ from pathlib import Path
 from adaptation.media.cascade import Rung, chunk_command, rungs_of
 from adaptation.media.chunk import Chunk, is_indexed, plan_chunks
 from adaptation.media.coding import ENCODERS, RateControl, VideoCoding
+from adaptation.media.copying import copy_command
 from adaptation.media.ladder import LadderPlan, plan_ladder
 from adaptation.media.probe import Source, VideoTrack
 from adaptation.media.profile import Profile
@@ -40,6 +41,8 @@ SCALE_SECONDS = 0.0015
 """CPU seconds for a million pixels of a rendition."""
 SOUND_SECONDS = 0.05
 """CPU seconds for a second of sound."""
+COPY_SECONDS = 0.006
+"""CPU seconds for a megabyte that is copied, with its proofs."""
 START_SECONDS, CHUNK_START_SECONDS = 2.5, 0.7
 """CPU seconds of starting: the engine once, and each chunk with its proof."""
 CPU_RANGE = (0.5, 1.8)
@@ -82,6 +85,8 @@ class EncodingPlan:
     """How all of it is encoded."""
     notes: tuple[str, ...] = ()
     """Why the ladder is not as the profile has it."""
+    copied: Rendition | None = None
+    """The rendition that is copied from the source; none: all are encoded."""
 
     @property
     def picture(self) -> VideoTrack:
@@ -94,14 +99,23 @@ class EncodingPlan:
             raise ValueError("an encoding plan needs a picture")
         return self.source.video
 
+    @property
+    def encoded(self) -> tuple[Rendition, ...]:
+        """The renditions that chunks make."""
+        return tuple(rendition for rendition in self.ladder if rendition != self.copied)
+
     def rungs(self, folder: Path) -> list[Rung]:
         """The renditions as one chunk writes them into `folder`."""
-        return rungs_of(self.picture, self.ladder, self.profile, folder)
+        return rungs_of(self.picture, self.encoded, self.profile, folder)
 
     def chunk_arguments(self, chunk: Chunk, source: Path, folder: Path) -> list[str]:
         """FFmpeg's arguments for all renditions of a chunk."""
         rungs = self.rungs(folder)
         return chunk_command(self.source, self.timeline, chunk, rungs, source)
+
+    def copy_arguments(self, source: Path, output: Path) -> list[str]:
+        """FFmpeg's arguments for the picture that is copied."""
+        return copy_command(self.picture, source, output)
 
     def sound_arguments(self, sound: Sound, source: Path, output: Path) -> list[str]:
         """FFmpeg's arguments for a sound track."""
@@ -124,9 +138,12 @@ class EncodingPlan:
         )
         read = self.picture.width * self.picture.height / 1e6 * DECODE_SECONDS
         frames = len(self.timeline)
-        expected = frames * (per_frame + read * self.timeline.thinning)
+        per_frame += read * self.timeline.thinning if self.chunks else 0
+        expected = frames * per_frame
         expected += SOUND_SECONDS * float(self.timeline.duration_seconds) * len(self.sounds)
         expected += START_SECONDS + CHUNK_START_SECONDS * len(self.chunks)
+        if self.copied:
+            expected += CHUNK_START_SECONDS + COPY_SECONDS * self._copied_bytes / 1e6
         return Estimate(CPU_RANGE[0] * expected, expected, CPU_RANGE[1] * expected)
 
     @property
@@ -134,8 +151,9 @@ class EncodingPlan:
         """Size of the asset."""
         seconds = float(self.timeline.duration_seconds)
         sounds = sum(sound.bitrate for sound in self.sounds) * seconds / 8
-        low, expected, high = 0.3 * sounds, sounds, 1.1 * sounds
-        for rung in self.ladder:
+        known = self._copied_bytes if self.copied else 0
+        low, expected, high = known + 0.3 * sounds, known + sounds, RATE_HIGH * known + 1.1 * sounds
+        for rung in self.encoded:
             coding, whole = self.profile.coding(rung.codec), rung.bitrate * seconds / 8
             least, usual = RATES[coding.rate_control]
             buffers = coding.buffer_bits(rung.bitrate) / 8 * len(self.chunks)
@@ -145,10 +163,15 @@ class EncodingPlan:
 
     def scratch_bytes(self, parallel_chunks: int) -> Estimate:
         """The most that lies in work area and scratch: all segments, and chunks under way."""
-        longest = max(len(chunk) for chunk in self.chunks)
+        longest = max((len(chunk) for chunk in self.chunks), default=0)
         share = 1 + min(parallel_chunks, len(self.chunks)) * longest / len(self.timeline)
+        share += 1 if self.copied else 0
         size = self.output_bytes
         return Estimate(size.low, size.expected * share, size.high * share)
+
+    @property
+    def _copied_bytes(self) -> float:
+        return self.picture.bitrate * float(self.timeline.duration_seconds) / 8
 
 
 def encoding_plan(  # noqa: PLR0913 - a source, and what is wanted of it
@@ -161,6 +184,7 @@ def encoding_plan(  # noqa: PLR0913 - a source, and what is wanted of it
     renditions: Sequence[Rendition] | None = None,
     surround: bool = False,
     parallel_chunks: int = 1,
+    copied: Rendition | None = None,
 ) -> EncodingPlan:
     """Decide on renditions, chunks and sound tracks; the same arguments give the same plan.
 
@@ -173,22 +197,24 @@ def encoding_plan(  # noqa: PLR0913 - a source, and what is wanted of it
         renditions: what to make; none: what of the ladder fits the source.
         surround: whether to make 5.1, too.
         parallel_chunks: see `plan_chunks`.
+        copied: the rendition that is copied from the source, with its peak as its bit rate;
+            `starts` are key frames of the source then.
 
     Raises:
         ValueError: the source has no picture.
     """
     if source.video is None:
         raise ValueError("an encoding plan needs a picture")
-    chunks = plan_chunks(
-        timeline,
-        seek_points,
-        starts,
-        slots=parallel_chunks,
-        is_indexed=is_indexed(source.format_name),
-    )
-    ladder = LadderPlan(tuple(renditions or ()), ())
-    if not renditions:
-        ladder = plan_ladder(_shown(source.video, timeline), profile.ladders)
+    ladder = planned_ladder(source.video, timeline, profile, renditions, copied)
+    chunks: tuple[Chunk, ...] = ()
+    if ladder.renditions != (copied,):
+        chunks = plan_chunks(
+            timeline,
+            seek_points,
+            starts,
+            slots=parallel_chunks,
+            is_indexed=is_indexed(source.format_name),
+        )
     return EncodingPlan(
         source=source,
         timeline=timeline,
@@ -198,7 +224,30 @@ def encoding_plan(  # noqa: PLR0913 - a source, and what is wanted of it
         sounds=plan_sounds(source.audio, surround=surround, bitrates=profile.audio_bitrates),
         profile=profile,
         notes=ladder.notes,
+        copied=copied,
     )
+
+
+def planned_ladder(
+    video: VideoTrack,
+    timeline: Timeline,
+    profile: Profile,
+    renditions: Sequence[Rendition] | None,
+    copied: Rendition | None = None,
+) -> LadderPlan:
+    """The renditions of a source: those that are wanted, else what of the profile's fits it.
+
+    Args:
+        video: the source's picture.
+        timeline: of that picture.
+        profile: how to encode, and the ladder.
+        renditions: what to make; none: the profile's.
+        copied: takes the place of the rendition of its name.
+    """
+    if not renditions:
+        return plan_ladder(_shown(video, timeline), profile.ladders, copied)
+    is_copied = {copied.name: copied} if copied else {}
+    return LadderPlan(tuple(is_copied.get(wanted.name, wanted) for wanted in renditions), ())
 
 
 def _encode_seconds(coding: VideoCoding) -> float:

@@ -24,6 +24,8 @@ IMAGE_CODECS = frozenset({"dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "
 """ffprobe's names of the subtitles that are pictures."""
 CAPTION_CODECS = frozenset({"eia_608", "c608", "c708"})
 """Names of closed captions."""
+RESHAPING = frozenset({"Display Matrix", "Frame Cropping"})
+"""ffprobe's names of what makes a container's picture another than the stored one."""
 UNNAMED_SUBTITLES = frozenset({"wvtt", "c608", "c708"})
 """Tags of subtitles in MP4 that ffprobe takes for data."""
 
@@ -68,6 +70,16 @@ class VideoTrack:
     """`soft` or `hard` when film at 24 frames is shown by repeated fields; else empty."""
     bitrate: int = 0
     """Bits per second of the picture alone, measured by its packets; 0 until they were read."""
+    profile: str = ""
+    """FFmpeg's name of the codec's profile, such as `High`; empty when not stated."""
+    level: int = 0
+    """Of H.264: ten times the level, such as 41; 0 when not stated."""
+    tag: str = ""
+    """The container's name of the codec, such as `avc1`; ffprobe's word where it has none."""
+    square_pixels: bool = True
+    """Whether the stored pixels are as wide as they are high."""
+    reshaped: bool = False
+    """Whether the container turns, mirrors or crops what is stored."""
 
 
 @dataclass(frozen=True)
@@ -243,6 +255,14 @@ def _video(stream: Mapping[str, Any]) -> VideoTrack:
         has_alpha=_has_alpha(stream),
         field_order=_stated(stream, "field_order"),
         peak_nits=peak_nits(stream.get("side_data_list", [])),
+        profile=_stated(stream, "profile"),
+        level=max(0, int(_number(stream.get("level")))),
+        tag=str(stream.get("codec_tag_string", "")),
+        square_pixels=_pixel_shape(stream) == 1,
+        reshaped=any(
+            side_data.get("side_data_type") in RESHAPING
+            for side_data in stream.get("side_data_list", [])
+        ),
     )
 
 
@@ -293,9 +313,13 @@ def _display_size(stream: Mapping[str, Any], rotation: int) -> tuple[int, int]:
             hint="The file is damaged or has no picture FFmpeg can read; export it again.",
         )
     # Only the width is stretched: the number of lines is what ladders and people go by.
-    aspect = _ratio(stream.get("sample_aspect_ratio"), ":") or Fraction(1)
-    shown = max(1, round(width * aspect))
+    shown = max(1, round(width * _pixel_shape(stream)))
     return (height, shown) if rotation in (90, 270) else (shown, height)
+
+
+def _pixel_shape(stream: Mapping[str, Any]) -> Fraction:
+    """Width of a stored pixel by its height; square when not stated."""
+    return _ratio(stream.get("sample_aspect_ratio"), ":") or Fraction(1)
 
 
 def _rotation(stream: Mapping[str, Any]) -> int:

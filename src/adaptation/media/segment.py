@@ -18,6 +18,9 @@ TIMESCALE = 90_000
 """Ticks per second of all pictures."""
 TOLERANCE_TICKS = TIMESCALE // 1000
 """By how much a frame may be off: a millisecond of rounding, nothing more."""
+MOST_DELAY_TICKS = TIMESCALE // 10
+"""Longest delay of what is copied. Players that know nothing of edit lists take it for a gap, and a
+picture that stands for seconds among B-frames would ask for as many; two frames of film fit."""
 SHORTEST_TAIL = Fraction(1, 4)
 """Seconds of sound behind the picture's end that are worth a segment of their own. Less than
 half a second, so that no segment's length is rounded up to another second."""
@@ -59,27 +62,40 @@ class PicturePlan:
         return PicturePlan(clock, starts, self.delay, number, self.more_keys)
 
 
-def plan_pictures(
-    timeline: Timeline,
-    starts: Sequence[int],
-    reorder_depth: int,
-    *,
-    more_keys: bool = False,
-) -> PicturePlan:
+def plan_pictures(timeline: Timeline, starts: Sequence[int], reorder_depth: int) -> PicturePlan:
     """The plan of a whole track; `part` gives that of a chunk.
 
     Args:
         timeline: of the source's picture; its first frame is the asset's zero.
         starts: frames that start a segment, see `encode.keyframes`.
         reorder_depth: see `reorder_depth`.
-        more_keys: whether key frames inside a segment are expected.
     """
+    clock = _clock(timeline)
+    return PicturePlan(clock, tuple(starts), reorder_delay(clock, reorder_depth))
+
+
+def plan_copied(timeline: Timeline, starts: Sequence[int], reorder_ticks: int) -> PicturePlan:
+    """The plan of a track that is copied from the source.
+
+    Args:
+        timeline: of the source's picture; its first frame is the asset's zero.
+        starts: frames that start a segment, key frames of the source.
+        reorder_ticks: of the source's clock, see `StoredPicture.reorder_ticks`.
+    """
+    ticks = reorder_ticks * timeline.time_base * TIMESCALE
+    # Both times that it lies between may have been rounded away from each other.
+    may_differ = reorder_ticks > 0 and (timeline.time_base * TIMESCALE).denominator > 1
+    # Frames that have more to wait for are decoded sooner than at their turn.
+    delay = min(int(ticks) + may_differ, MOST_DELAY_TICKS)
+    return PicturePlan(_clock(timeline), tuple(starts), delay, more_keys=True)
+
+
+def _clock(timeline: Timeline) -> tuple[int, ...]:
+    """When each frame appears and the last one disappears, in our ticks from the first one."""
     # Whole numbers, for a film has hundreds of thousands of frames; to the nearest tick.
     num, den = (TIMESCALE * timeline.time_base).as_integer_ratio()
     shown = [*timeline.pts, timeline.pts[-1] + timeline.last_duration]
-    clock = tuple((2 * (pts - shown[0]) * num + den) // (2 * den) for pts in shown)
-    delay = reorder_delay(clock, reorder_depth)
-    return PicturePlan(clock, tuple(starts), delay, more_keys=more_keys)
+    return tuple((2 * (pts - shown[0]) * num + den) // (2 * den) for pts in shown)
 
 
 def reorder_delay(clock: Sequence[int], depth: int) -> int:

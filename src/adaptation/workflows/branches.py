@@ -24,8 +24,11 @@ def branches(plan: EncodingPlan, texts: Sequence[SubtitleTrack]) -> Signature[An
     pictures = [
         _named("encode_chunk", chunk=chunk.to_json(), ladder=rungs) for chunk in plan.chunks
     ]
+    if plan.copied:
+        # It is there in moments, and nothing can be watched before.
+        pictures.insert(0, _named("copy_picture", copied=plan.copied.name, ladder=rungs))
     # What can be watched first is made first: the beginning of the picture, and its sound.
-    for first in pictures[:1]:
+    for first in pictures[: 2 if plan.copied else 1]:
         first.set(priority=FIRST)
     header: list[Signature[Any]] = [chord(pictures, _named("gather_chunks"))]
     header += [_sound(sound) for sound in plan.sounds]

@@ -94,6 +94,8 @@ class Encoding:
     """Media time of the outputs."""
     niceness: int = 0
     """By how much it gives way to other processes."""
+    deed: str = "encoded"
+    """What the log says was done."""
 
 
 def encode_and_cut(encoding: Encoding, run: Run, asset: GrowingAsset) -> dict[str, str]:
@@ -139,4 +141,4 @@ def _encode(encoding: Encoding, run: Run, misfit: threading.Event) -> None:
         limits=Limits(_Either(run.cancelled, misfit), niceness=encoding.niceness),
     )
     run.log(shlex.join(command.argv), logging.DEBUG)
-    run.log(f"encoded in {command.wall_seconds:.1f} s, {command.cpu_seconds:.1f} CPU s")
+    run.log(f"{encoding.deed} in {command.wall_seconds:.1f} s, {command.cpu_seconds:.1f} CPU s")

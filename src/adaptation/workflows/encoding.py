@@ -10,7 +10,7 @@ from celery import chain
 from celery.canvas import Signature
 
 from adaptation.engine.tasks import Registry, WorkflowDefinition
-from adaptation.workflows import steps, texts, tracks
+from adaptation.workflows import copying, steps, texts, tracks
 from adaptation.workflows.parameters import check_encoding
 from adaptation.workflows.profiles import Profiles
 
@@ -42,7 +42,7 @@ def register(registry: Registry, assets_root: Path, profiles: Path | None = None
         # Read anew for each job, so that a changed profile counts from the next one on.
         return check_encoding(parameters, assets_root, Profiles.among(profiles))
 
-    registry.add_tasks(*steps.TASKS, *tracks.TASKS, *texts.TASKS)
+    registry.add_tasks(*steps.TASKS, *tracks.TASKS, *copying.TASKS, *texts.TASKS)
     registry.add_workflow(
         WorkflowDefinition(
             name=NAME,

@@ -11,12 +11,19 @@ from adaptation.context import Context
 from adaptation.errors import SourceError
 from adaptation.media.encode import keyframes
 from adaptation.media.inspection import Inspection
-from adaptation.media.plan import EncodingPlan, encoding_plan
+from adaptation.media.passthrough import Candidate
+from adaptation.media.plan import EncodingPlan, encoding_plan, planned_ladder
 from adaptation.media.probe import Source, VideoTrack
-from adaptation.media.rendition import parse_renditions
+from adaptation.media.profile import Profile
+from adaptation.media.rendition import Rendition, parse_renditions
+from adaptation.media.stored import StoredPicture
 from adaptation.media.timeline import SeekPoint, Timeline
 from adaptation.workflows.profiles import profile_of
 from adaptation.workflows.resources import Run, get_file, get_json, put_json
+
+COPIED = "copied"
+"""What the context calls the name of the rendition that is copied from the source, if any: the
+segments of all tracks then start at its key frames."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,8 @@ class Material:
     """When each frame is shown."""
     seek_points: tuple[SeekPoint, ...]
     """Where decoding can start."""
+    stored: StoredPicture
+    """How the picture is stored."""
 
     @property
     def picture(self) -> VideoTrack:
@@ -42,8 +51,29 @@ class Material:
         return self.source.video
 
     def starts(self, context: Context) -> tuple[int, ...]:
-        """Numbers of the frames that start a segment."""
+        """Numbers of the frames that start a segment: of a copied picture, key frames of it."""
+        if context.get(COPIED):
+            return self.candidate(context).starts
         return keyframes(self.timeline, context["segment_seconds"])
+
+    def candidate(self, context: Context) -> Candidate:
+        """The picture as one that may be copied into the ladder of a job.
+
+        Raises:
+            SourceError: `source_no_video`.
+            ParameterError: `rendition_invalid`.
+        """
+        profile = profile_of(context)
+        wanted = _renditions(context, profile)
+        ladder = planned_ladder(self.picture, self.timeline, profile, wanted)
+        return Candidate(
+            source=self.source,
+            timeline=self.timeline,
+            seek_points=self.seek_points,
+            stored=self.stored,
+            ladder=ladder.renditions,
+            segment_seconds=context["segment_seconds"],
+        )
 
     def plan(self, context: Context, parallel_chunks: int) -> EncodingPlan:
         """What is made of it for a job's parameters.
@@ -52,17 +82,25 @@ class Material:
             SourceError: `source_no_video`.
             ParameterError: `rendition_invalid`.
         """
-        profile, requested = profile_of(context), context.get("renditions")
+        profile = profile_of(context)
         return encoding_plan(
             replace(self.source, video=self.picture),
             self.timeline,
             self.seek_points,
             self.starts(context),
             profile=profile,
-            renditions=parse_renditions(requested, profile.main_codec) if requested else None,
+            renditions=_renditions(context, profile),
             surround=context["surround"],
             parallel_chunks=parallel_chunks,
+            copied=self._copied(context),
         )
+
+    def _copied(self, context: Context) -> Rendition | None:
+        """The rendition that a job copies, with the bit rate that the picture really has."""
+        candidate = self.candidate(context)
+        if candidate.rung is None or candidate.rung.name != context.get(COPIED):
+            return None
+        return replace(candidate.rung, bitrate=candidate.peak_bitrate)
 
     def store(self, run: Run) -> str:
         """Put it into the work area; returns its key."""
@@ -70,6 +108,7 @@ class Material:
             "source": self.source.to_json(),
             "timeline": self.timeline.to_json(),
             "seek_points": [point.to_json() for point in self.seek_points],
+            "stored": self.stored.to_json(),
         }
         return put_json(run, "material.json", document)
 
@@ -89,7 +128,7 @@ def read_material(path: Path, tools: Tools, max_frame_rate: float | None = None)
     source, timeline = ffmpeg.inspect(path, tools, inspection)
     if max_frame_rate is not None:
         timeline = timeline.limited(max_frame_rate)
-    return Material(source, timeline, inspection.seek_points())
+    return Material(source, timeline, inspection.seek_points(), inspection.stored())
 
 
 def material_of(context: Context, run: Run) -> Material:
@@ -99,7 +138,14 @@ def material_of(context: Context, run: Run) -> Material:
         Source.from_json(document["source"]),
         Timeline.from_json(document["timeline"]),
         tuple(SeekPoint.from_json(point) for point in document["seek_points"]),
+        StoredPicture.from_json(document["stored"]),
     )
+
+
+def _renditions(context: Context, profile: Profile) -> tuple[Rendition, ...] | None:
+    """What the client wants; none: what of the profile's ladder fits the source."""
+    requested = context.get("renditions")
+    return parse_renditions(requested, profile.main_codec) if requested else None
 
 
 def source_path(context: Context, run: Run) -> Path:

@@ -48,6 +48,9 @@ class EncodingParameters(BaseModel):
     max_frame_rate: float | None = Field(
         None, ge=1, le=240, description="Leave out every second frame, or more, above this rate."
     )
+    passthrough: Literal["auto", "never", "require"] = Field(
+        "auto", description="Whether a picture that fits is copied as the top rendition."
+    )
     surround: bool = Field(False, description="Also make 5.1 of sound that has it.")
     empty_target: bool = Field(False, description="Replace an asset that is in the way.")
 

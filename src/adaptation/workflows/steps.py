@@ -16,7 +16,14 @@ from adaptation.media.asset import ASSET_NAME, Origin, asset_text
 from adaptation.media.index import Track
 from adaptation.media.picture import notes
 from adaptation.workflows.branches import branches
-from adaptation.workflows.material import file_state, material_of, read_material, source_path
+from adaptation.workflows.copying import choose
+from adaptation.workflows.material import (
+    COPIED,
+    file_state,
+    material_of,
+    read_material,
+    source_path,
+)
 from adaptation.workflows.parameters import EncodingParameters, is_web, shown_source
 from adaptation.workflows.profiles import ENCODING
 from adaptation.workflows.resources import (
@@ -66,7 +73,11 @@ def get_video_size(context: Context, run: Run) -> Context:
         run.log(f"one of {timeline.thinning} frames is kept: {float(timeline.frame_rate):.2f} fps")
     for note in notes(picture):
         run.log(note)
+    choice = choose(context, material, path, run.resources.tools, run.cancelled)
+    if choice.note:
+        run.log(choice.note)
     return context.extended(
+        **{COPIED: choice.copied},
         material_key=material.store(run),
         width=picture.width,
         height=picture.height,

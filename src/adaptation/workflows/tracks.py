@@ -29,7 +29,7 @@ from adaptation.media.sound import audio_command
 from adaptation.workflows.branches import renditions
 from adaptation.workflows.cutting import Cut, Encoding, Part, encode_and_cut
 from adaptation.workflows.encoders import check_encoder
-from adaptation.workflows.material import Material, material_of, source_path
+from adaptation.workflows.material import COPIED, Material, material_of, source_path
 from adaptation.workflows.profiles import profile_of
 from adaptation.workflows.resources import Run, get_json, put_json, put_text
 from adaptation.workflows.reuse import Wanted, reused_or_made
@@ -44,17 +44,73 @@ LATER_NICENESS = 5
 
 @step("transcode")
 def encode_chunk(context: Context, run: Run) -> Context:
-    """Make all renditions of one chunk in one FFmpeg, cut them, and prove each against the plan.
+    """Make the renditions of one chunk in one FFmpeg, cut them, and prove each by the plan.
 
     A chunk that was made before from the same things is taken from the cache, if there is one.
     """
     material = material_of(context, run)
     chunk = Chunk.from_json(context["chunk"])
-    ladder = [Rendition.from_json(rendition) for rendition in context["ladder"]]
+    ladder = [
+        rendition
+        for rendition in map(Rendition.from_json, context["ladder"])
+        if rendition.name != context.get(COPIED)
+    ]
     rungs = rungs_of(material.picture, ladder, profile_of(context), run.scratch)
-    wanted = Wanted(material, chunk, rungs, _plans(context, material, chunk, rungs))
+    wanted = wanted_chunk(context, material, chunk, rungs)
     parts = reused_or_made(context, run, wanted, lambda: _encoded(context, run, wanted))
     return context.extended(chunk_parts=parts)
+
+
+def wanted_chunk(
+    context: Context, material: Material, chunk: Chunk, rungs: Sequence[Rung]
+) -> Wanted:
+    """A chunk, and how each rendition of it is cut."""
+    starts, may = material.starts(context), may_reorder(material.timeline)
+
+    @cache
+    def planned(depth: int) -> PicturePlan:
+        whole = plan_pictures(material.timeline, starts, depth)
+        return whole.part(chunk.first_frame, chunk.end_frame)
+
+    depths = [reorder_depth(rung.coding, may_reorder=may) for rung in rungs]
+    plans = {rung.rendition.name: planned(depth) for rung, depth in zip(rungs, depths, strict=True)}
+    return Wanted(material, chunk, rungs, plans)
+
+
+def make_chunk(context: Context, run: Run, wanted: Wanted) -> dict[str, str]:
+    """Encode, cut and prove a chunk.
+
+    Returns:
+        The key of each rendition's part.
+
+    Raises:
+        SettingsError: `encoder_unusable`.
+        ToolError, OutputError, Cancelled: as `encode_and_cut`; `output_broken`.
+    """
+    material, chunk, rungs = wanted.material, wanted.chunk, wanted.rungs
+    # Before anything is encoded, and on the machine that will do it.
+    for encoder in {rung.coding.encoder for rung in rungs}:
+        check_encoder(encoder, run.resources.tools, run.cancelled)
+    for rung in rungs:
+        # What was made astray must not be taken for the beginning of what comes now.
+        rung.output_path.unlink(missing_ok=True)
+    source = source_path(context, run)
+    arguments = chunk_command(material.source, material.timeline, chunk, rungs, source)
+    part = material.timeline.part(chunk.first_frame, chunk.end_frame)
+    encoding = Encoding(
+        arguments,
+        [_cut(rung, wanted.plans[rung.rendition.name]) for rung in rungs],
+        float(part.duration_seconds),
+        niceness=LATER_NICENESS if chunk.number else 0,
+    )
+    parts = encode_and_cut(encoding, run, growing_asset(context, run, material))
+    ffmpeg.decode_pictures(
+        [rung.output_path for rung in rungs],
+        run.resources.tools,
+        full=context["verify"] == "full",
+        cancelled=run.cancelled,
+    )
+    return parts
 
 
 @engine_task("playlist")
@@ -75,12 +131,16 @@ def compute_target_size(context: Context, run: Run) -> Context:
 @step("transcode")
 def transcode(context: Context, run: Run) -> Context:
     """Put one rendition together: all its chunks are there, and join to all frames."""
-    chunks = [Chunk.from_json(document) for document in context["chunk"]]
+    pieces = [
+        (Chunk.from_json(chunk), parts[context.quality])
+        for chunk, parts in zip(context["chunk"], context["chunk_parts"], strict=True)
+        if context.quality in parts
+    ]
+    chunks, keys = [chunk for chunk, _ in pieces], [key for _, key in pieces]
     frames = len(material_of(context, run).timeline)
     bounds = [0, *(chunk.end_frame for chunk in chunks)]
     if [chunk.first_frame for chunk in chunks] != bounds[:-1] or bounds[-1] != frames:
         raise ToolError("the chunks do not join", code="output_mismatch")
-    keys = [parts[context.quality] for parts in context["chunk_parts"]]
     if len({Part.read(run, key).init for key in keys}) > 1:
         raise ToolError("the chunks have different headers", code="output_mismatch")
     kept = {name: value for name, value in context.items() if name not in CHUNK_FIELDS}
@@ -169,60 +229,17 @@ TASKS = (
 
 def _encoded(context: Context, run: Run, wanted: Wanted) -> dict[str, str]:
     """Make a chunk; returns the key of each rendition's part."""
-    # Before anything is encoded, and on the machine that will do it.
-    for encoder in {rung.coding.encoder for rung in wanted.rungs}:
-        check_encoder(encoder, run.resources.tools, run.cancelled)
     chunk = wanted.chunk
     try:
-        return _make_chunk(context, run, wanted)
+        return make_chunk(context, run, wanted)
     except ToolError as error:
         if error.code not in ASTRAY or chunk.seek_seconds is None:
             raise
         # A container that leads seeking astray costs time, never frames.
         run.log(f"chunk {chunk.number} is made again from the start: {error.message}", 30)
         unsought = replace(chunk, seek_seconds=None)
-        # What was encoded astray must not be taken for the beginning of what comes now.
-        for rung in wanted.rungs:
-            rung.output_path.unlink(missing_ok=True)
-        return _make_chunk(context, run, replace(wanted, chunk=unsought))
-
-
-def _make_chunk(context: Context, run: Run, wanted: Wanted) -> dict[str, str]:
-    """Encode, cut and prove a chunk; returns the key of each rendition's part."""
-    material, chunk, rungs = wanted.material, wanted.chunk, wanted.rungs
-    source = source_path(context, run)
-    arguments = chunk_command(material.source, material.timeline, chunk, rungs, source)
-    part = material.timeline.part(chunk.first_frame, chunk.end_frame)
-    encoding = Encoding(
-        arguments,
-        [_cut(rung, wanted.plans[rung.rendition.name]) for rung in rungs],
-        float(part.duration_seconds),
-        niceness=LATER_NICENESS if chunk.number else 0,
-    )
-    parts = encode_and_cut(encoding, run, growing_asset(context, run, material))
-    ffmpeg.decode_pictures(
-        [rung.output_path for rung in rungs],
-        run.resources.tools,
-        full=context["verify"] == "full",
-        cancelled=run.cancelled,
-    )
-    return parts
+        return make_chunk(context, run, replace(wanted, chunk=unsought))
 
 
 def _cut(rung: Rung, plan: PicturePlan) -> Cut:
     return Cut(rung.rendition.name, rung.output_path, PictureSegmenter(plan))
-
-
-def _plans(
-    context: Context, material: Material, chunk: Chunk, rungs: Sequence[Rung]
-) -> dict[str, PicturePlan]:
-    """How each rendition of a chunk is cut, by its name."""
-    starts, may = material.starts(context), may_reorder(material.timeline)
-
-    @cache
-    def planned(depth: int) -> PicturePlan:
-        whole = plan_pictures(material.timeline, starts, depth)
-        return whole.part(chunk.first_frame, chunk.end_frame)
-
-    depths = [reorder_depth(rung.coding, may_reorder=may) for rung in rungs]
-    return {rung.rendition.name: planned(depth) for rung, depth in zip(rungs, depths, strict=True)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import ceil
@@ -18,7 +18,7 @@ from adaptation.media.growing import ExpectedTrack, Span, growing_track
 from adaptation.media.index import INIT_NAME, Track, nominal_rate
 from adaptation.media.rendition import Rendition
 from adaptation.media.sound import plan_sounds
-from adaptation.workflows.material import Material
+from adaptation.workflows.material import COPIED, Material
 from adaptation.workflows.profiles import profile_of
 from adaptation.workflows.resources import Run
 
@@ -120,9 +120,15 @@ def growing_asset(context: Context, run: Run, material: Material) -> GrowingAsse
 def _pictures(context: Context, material: Material) -> list[ExpectedTrack]:
     rate = nominal_rate(material.timeline.frame_rate)
     profile = profile_of(context)
-    ladder = map(Rendition.from_json, context["ladder"])
-    peaks = [(r.name, profile.coding(r.codec).peak_bitrate(r.bitrate)) for r in ladder]
-    return [ExpectedTrack(name, "video", peak, rate) for name, peak in peaks]
+    expected = []
+    for rung in map(Rendition.from_json, context["ladder"]):
+        peak = profile.coding(rung.codec).peak_bitrate(rung.bitrate)
+        track = ExpectedTrack(rung.name, "video", peak, rate)
+        if rung.name == context.get(COPIED):
+            # Its bit rate is the measured peak.
+            track = replace(track, bitrate=rung.bitrate, burst=Fraction(1))
+        expected.append(track)
+    return expected
 
 
 def _sounds(context: Context, material: Material) -> list[ExpectedTrack]:

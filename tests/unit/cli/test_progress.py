@@ -77,6 +77,26 @@ def test_every_rendition_and_sound_track_is_told_of_from_the_start() -> None:
     assert progress.done == 1
 
 
+def copy(state: TaskState, progress: float, ladder: list[dict[str, Any]] = LADDER) -> Task:
+    params = {"ladder": ladder, "copied": "720p"}
+    return make_task(f"{HEADER}.0.0:copy_picture", state, params=params, progress=progress)
+
+
+def test_a_rendition_that_is_copied_is_as_far_as_its_copy() -> None:
+    tasks = [copy(TaskState.RUNNING, 0.25), running(1, 0.5), *branch(0, "720p", TaskState.WAITING)]
+    first, second = survey(tasks).tracks
+    assert (first.name, first.stage, first.fraction) == ("720p", "encoding", 0.9 * 0.25)
+    assert (second.name, second.fraction) == ("360p", 0.9 * 0.5)
+    assert first.weight < second.weight
+    names = track_names(tasks)
+    assert [names[task.id] for task in tasks[:2]] == ["720p", "chunk 1 of 1"]
+
+
+def test_a_rendition_that_is_copied_may_be_the_only_one() -> None:
+    (track,) = survey([copy(TaskState.RUNNING, 0.5, LADDER[:1])]).tracks
+    assert (track.name, track.fraction) == ("720p", 0.9 * 0.5)
+
+
 def test_a_rendition_is_done_when_its_own_branch_is() -> None:
     tasks = [chunk(0, TaskState.DONE), *branch(0, "720p"), *branch(1, "360p", TaskState.WAITING)]
     assert [track.stage for track in survey(tasks).tracks] == ["done", "packaging"]

@@ -89,6 +89,13 @@ def test_a_poor_source_gets_no_rich_rungs_and_none_that_cost_as_much_as_a_larger
     )
 
 
+def test_no_rung_may_cost_as_much_as_the_copied_one() -> None:
+    copied = Rendition("1080p", 1080, 1_700_000)
+    plan = plan_ladder(picture(1920, 1080, bitrate=900_000), [H264], copied)
+    assert kilobits(plan) == {"1080p": 1700, "540p": 1600, "360p": 800, "234p": 350}
+    assert plan.notes == ("720p is left out: 1080p costs no more",)
+
+
 def test_a_rich_source_changes_nothing() -> None:
     rich, unknown = (plan_ladder(picture(1920, 1080, bitrate=b), [H264]) for b in (10**8, 0))
     assert rich == unknown

@@ -72,6 +72,32 @@ def test_rotation_counts_clockwise(found: float, clockwise: int) -> None:
     assert picture.rotation == clockwise
 
 
+@pytest.mark.parametrize(
+    ("stream", "is_plain"),
+    [
+        (video(), True),
+        (video(sample_aspect_ratio="1:1", side_data_list=[{"side_data_type": "CPB"}]), True),
+        (video(sample_aspect_ratio="64:45"), False),
+        (video(side_data_list=[{"side_data_type": "Display Matrix", "rotation": 0}]), False),
+        (video(side_data_list=[{"side_data_type": "Frame Cropping"}]), False),
+    ],
+)
+def test_what_is_stored_may_be_what_is_shown(stream: dict[str, Any], is_plain: bool) -> None:
+    picture = parse_source(document(stream)).video
+    assert picture is not None
+    assert (picture.square_pixels and not picture.reshaped) is is_plain
+
+
+def test_how_packets_are_stored_is_known_also_when_the_decoder_must_tell_their_times() -> None:
+    inspection = inspected(["0,N/A,0,1,100,K__", "0,N/A,1,1,50,___"], video())
+    inspection.restart_frames()
+    for frame in range(100):
+        inspection.read_frame(frame, 1)
+    assert inspection.result()[0].video is not None
+    stored = inspection.stored()
+    assert (stored.packets, stored.untimed, stored.gop_bytes) == (2, 2, (150,))
+
+
 def test_cover_art_is_no_picture() -> None:
     cover = video(disposition={"attached_pic": 1})
     assert parse_source(document(cover, audio())).video is None

@@ -23,6 +23,7 @@ from adaptation.media.segment import (
     PicturePlan,
     PictureSegmenter,
     SoundSegmenter,
+    plan_copied,
     plan_pictures,
     reorder_delay,
     reorder_depth,
@@ -152,6 +153,28 @@ def test_a_passed_through_track_may_have_more_key_frames_than_segments() -> None
     [content] = cut(plan, FIRST, SECOND)
     init = read_init(PictureSegmenter(plan).init(picture_init(7200)))
     assert read_fragment(content, init).sync_count == 2
+
+
+@pytest.mark.parametrize(
+    ("ticks_a_second", "frame", "reorder", "delay"),
+    [
+        (25, 1, 0, 0),
+        (25, 1, 2, 7200),
+        (1000, 40, 80, 7200),
+        # Times that are no whole ticks of ours may be rounded away from each other.
+        (12_800, 512, 1024, 7201),
+        # A frame that would ask for more is decoded sooner.
+        (25, 1, 50, 9000),
+    ],
+)
+def test_a_copied_track_is_delayed_as_its_order_asks_for_but_not_for_long(
+    ticks_a_second: int, frame: int, reorder: int, delay: int
+) -> None:
+    times = tuple(range(0, 100 * frame, frame))
+    timeline = Timeline(Fraction(1, ticks_a_second), times, frame)
+    plan = plan_copied(timeline, (0, 50), reorder)
+    assert (plan.delay, plan.starts, plan.more_keys) == (delay, (0, 50), True)
+    assert plan.clock == tuple(range(0, 101 * 3600, 3600))
 
 
 WRONG = {

@@ -1,0 +1,146 @@
+"""Copies a picture that fits as the top rendition: the decision for a whole job, and the task."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from adaptation.adapters import ffmpeg
+from adaptation.adapters.process import Flag
+from adaptation.adapters.tools import Tools
+from adaptation.context import Context
+from adaptation.errors import ParameterError, ToolError
+from adaptation.media.cascade import Rung, rungs_of
+from adaptation.media.chunk import Chunk
+from adaptation.media.copying import copy_command, look_command
+from adaptation.media.passthrough import Candidate, UnitReader
+from adaptation.media.segment import PictureSegmenter, plan_copied
+from adaptation.workflows.cutting import Cut, Encoding, encode_and_cut
+from adaptation.workflows.material import COPIED, Material, material_of, source_path
+from adaptation.workflows.profiles import profile_of
+from adaptation.workflows.resources import Run
+from adaptation.workflows.step import step
+from adaptation.workflows.tracks import make_chunk, wanted_chunk
+from adaptation.workflows.watching import growing_asset
+
+UNFIT = frozenset({"tool_failed", "output_mismatch", "output_broken"})
+"""Codes of errors that are the source's fault: another copy would come out the same."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Whether a job copies its picture."""
+
+    copied: str = ""
+    """Name of the rendition that is copied; empty: all are encoded."""
+    note: str = ""
+    """A sentence for the log: what is copied, or why nothing is; empty if nobody asked."""
+
+
+def choose(
+    context: Context, material: Material, path: Path, tools: Tools, cancelled: Flag | None = None
+) -> Choice:
+    """Decide for a whole job, before anything is made, whether its picture is copied.
+
+    Args:
+        context: with the job's parameters.
+        material: what was read of the source.
+        path: the source; only one that fits by its headers and packets is read again.
+        tools: where FFmpeg is.
+        cancelled: set by anybody to stop.
+
+    Raises:
+        ParameterError: `passthrough_impossible`, it must be copied and something speaks against.
+        Cancelled: `cancelled` was set.
+    """
+    if context["passthrough"] == "never":
+        return Choice()
+    candidate = material.candidate(context)
+    reasons = candidate.reasons() or _look(candidate, path, tools, cancelled)
+    if candidate.rung is not None and not reasons:
+        average, peak = candidate.picture.bitrate // 1000, candidate.peak_bitrate // 1000
+        rates = f"{average} kbit/s, {peak} at its peak"
+        return Choice(candidate.rung.name, f"{candidate.rung.name} is copied: {rates}")
+    told = "; ".join(reasons)
+    if context["passthrough"] == "require":
+        raise ParameterError(
+            f"the picture cannot be copied: {told}",
+            code="passthrough_impossible",
+            hint="Give a source or renditions that fit, or let it be encoded: passthrough auto.",
+        )
+    return Choice(note=f"the picture is encoded, not copied: {told}")
+
+
+@step("package")
+def copy_picture(context: Context, run: Run) -> Context:
+    """Copy the picture as one rendition, cut it at its own key frames, and prove it by the plan.
+
+    Should it show only now that it is damaged, it is encoded after all, on the same grid, unless
+    the job requires the copy.
+    """
+    material = material_of(context, run)
+    starts = material.starts(context)
+    # All of the source is one chunk of this rendition.
+    whole = Chunk(0, 0, len(material.timeline), None, starts)
+    try:
+        parts = _copy(context, run, material, starts)
+    except ToolError as error:
+        if context["passthrough"] == "require" or error.code not in UNFIT:
+            raise
+        run.log(f"{context[COPIED]} is encoded after all: {error.message}", logging.WARNING)
+        rungs = _rungs(context, run, material)
+        parts = make_chunk(context, run, wanted_chunk(context, material, whole, rungs))
+    return context.extended(chunk=whole.to_json(), chunk_parts=parts)
+
+
+def _copy(
+    context: Context, run: Run, material: Material, starts: tuple[int, ...]
+) -> dict[str, str]:
+    """Copy, cut and prove the picture; returns the key of its part by the rendition's name."""
+    name, source = context[COPIED], source_path(context, run)
+    output = run.scratch / f"{name}.mp4"
+    plan = plan_copied(material.timeline, starts, material.stored.reorder_ticks)
+    copying = Encoding(
+        copy_command(material.picture, source, output),
+        [Cut(name, output, PictureSegmenter(plan))],
+        float(material.timeline.duration_seconds),
+        deed="copied",
+    )
+    parts = encode_and_cut(copying, run, growing_asset(context, run, material))
+    ffmpeg.decode_pictures(
+        [output],
+        run.resources.tools,
+        full=context["verify"] == "full",
+        cancelled=run.cancelled,
+    )
+    return parts
+
+
+def _rungs(context: Context, run: Run, material: Material) -> list[Rung]:
+    """The rendition that was to be copied, as it is encoded."""
+    rung = material.candidate(context).rung
+    wanted = [rung] if rung else []
+    return rungs_of(material.picture, wanted, profile_of(context), run.scratch)
+
+
+TASKS = (copy_picture,)
+
+
+def _look(
+    candidate: Candidate, path: Path, tools: Tools, cancelled: Flag | None
+) -> tuple[str, ...]:
+    """What speaks against copying inside the stream itself."""
+    units = UnitReader()
+    try:
+        command = look_command(candidate.picture, path)
+        complaints = ffmpeg.study(command, tools, units.read, cancelled)
+    except ToolError as error:
+        if error.retryable:
+            raise
+        complaints = error.stderr_tail or error.message
+    if complaints:
+        # Without the name of the decoder in front of it.
+        first = complaints.partition("\n")[0].rpartition("] ")[2]
+        return (f"it does not decode cleanly ({first})",)
+    return units.reasons(candidate.timeline, candidate.seek_points)
