@@ -159,9 +159,10 @@ def _forecast(deployment: Deployment, asked: dict[str, Any]) -> _Forecast:
         name = planned.copied.name
         words = planned.copy_arguments(path, scratch / f"{name}.mp4")
         commands.append((f"{name}, copied", words))
+    made = "all other renditions" if planned.copied else "all renditions"
     commands += [
         (
-            f"chunk {chunk.number + 1}, all renditions",
+            f"chunk {chunk.number + 1}, {made}",
             planned.chunk_arguments(chunk, path, scratch),
         )
         for chunk in planned.chunks

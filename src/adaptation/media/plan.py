@@ -165,9 +165,9 @@ class EncodingPlan:
         """The most that lies in work area and scratch: all segments, and chunks under way."""
         longest = max((len(chunk) for chunk in self.chunks), default=0)
         share = 1 + min(parallel_chunks, len(self.chunks)) * longest / len(self.timeline)
-        share += 1 if self.copied else 0
+        copy = self._copied_bytes if self.copied else 0
         size = self.output_bytes
-        return Estimate(size.low, size.expected * share, size.high * share)
+        return Estimate(size.low, size.expected * share + copy, size.high * share + copy)
 
     @property
     def _copied_bytes(self) -> float:

@@ -100,12 +100,10 @@ async function goTo(video, seconds) {
 
 // The whole clip from its first picture to its last, in real time.
 async function watch(video) {
-  const ended = new Promise((resolve) =>
-    video.addEventListener("ended", resolve, { once: true }),
-  );
   await goTo(video, 0);
-  const limit = timeout(video.duration + PATIENCE_SECONDS, () => `no end: ${describe(video)}`);
-  await Promise.race([ended, limit]);
+  // Not the event: a timer of dash.js may see the end first, and then seeks there and pauses.
+  const patience = video.duration + PATIENCE_SECONDS;
+  await until(() => video.ended, "the end", () => describe(video), patience);
   return video.currentTime;
 }
 
@@ -116,8 +114,8 @@ async function advance(video, where) {
   return video.currentTime - from;
 }
 
-async function until(condition, what, state) {
-  const deadline = performance.now() + PATIENCE_SECONDS * 1000;
+async function until(condition, what, state, patience = PATIENCE_SECONDS) {
+  const deadline = performance.now() + patience * 1000;
   while (!condition()) {
     if (performance.now() > deadline) {
       throw new Error(`waited in vain for ${what}: ${state()}`);
