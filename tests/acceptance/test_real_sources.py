@@ -99,11 +99,12 @@ def asset(
     real_clips: dict[str, Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Asset:
-    """Each real source, encoded with the default ladder; the long one with `--preset ultrafast`."""
+    """Each real source, encoded with the default ladder; the long one, which could be copied, with
+    `--preset ultrafast --passthrough never`."""
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "minute":
         source = make_minute(folder / "source", real_clips["bigbuckbunny.mp4"])
-        return encode(source, folder / "asset", *FAST)
+        return encode(source, folder / "asset", "--passthrough", "never", *FAST)
     return encode(real_clips[f"{request.param}.mp4"], folder / "asset")
 
 
