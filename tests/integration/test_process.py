@@ -145,6 +145,32 @@ def test_a_child_that_closed_its_output_is_still_bounded() -> None:
     assert caught.value.code == "tool_timeout"
 
 
+def test_a_child_gives_way_from_when_it_is_told_to() -> None:
+    yields, seen = threading.Event(), list[str]()
+    # Each of its threads, for Linux knows no priority of a whole process; and its session.
+    watch = """
+        import os, threading, time
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        sessions = "/proc/self/autogroup"
+        for _ in range(300):
+            tasks = map(int, os.listdir("/proc/self/task"))
+            nice = {os.getpriority(os.PRIO_PROCESS, task) for task in tasks}
+            group = open(sessions).read().split()[-1] if os.path.exists(sessions) else max(nice)
+            print(*nice, group, flush=True)
+            if {*nice, int(group)} == {10}:
+                break
+            time.sleep(0.02)
+    """
+
+    def look(line: str) -> None:
+        seen.append(line)
+        yields.set()
+
+    run(python(watch), on_line=look, limits=Limits(yields=yields))
+    assert seen[0] != "10 10"
+    assert seen[-1] == "10 10"
+
+
 def test_cancelling_ends_the_child_and_its_children() -> None:
     cancelled = threading.Event()
     pids: list[int] = []

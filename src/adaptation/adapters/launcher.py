@@ -1,6 +1,6 @@
 """Replaces itself by a command that the kernel kills as soon as the process that asked for it ends.
 
-Run as a script, never imported: `python -I -S launcher.py PARENT_PID NICENESS COMMAND ARGUMENT…`.
+Run as a script, never imported: `python -I -S launcher.py PARENT_PID COMMAND ARGUMENT…`.
 A child that outlives a killed worker would keep writing into files that belong to its successor.
 Python's `preexec_fn` could set the same flag but is unsafe in a process with threads.
 """
@@ -31,10 +31,8 @@ def die_with_parent(parent_pid: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """Become the command; returns only when it cannot be started."""
-    parent_pid, niceness, *command = arguments
+    parent_pid, *command = arguments
     die_with_parent(int(parent_pid))
-    if hasattr(os, "nice"):
-        os.nice(int(niceness))
     try:
         os.execv(command[0], command)  # noqa: S606 (a list we built, no shell)
     except OSError as error:

@@ -25,6 +25,8 @@ POLL_SECONDS = 0.1
 """How often a silent child is looked at: cancel and time limits are seen this soon."""
 GRACE_SECONDS = 2.0
 """How long a child may tidy up after SIGTERM before SIGKILL."""
+NICENESS = 10
+"""Of a child that gives way: it gets a tenth of what another one gets that wants as much."""
 STDERR_LIMIT_BYTES = 8192
 """How much of the end of stderr is kept."""
 STDOUT_LIMIT_BYTES = 64 * 1024 * 1024
@@ -69,8 +71,8 @@ class Limits:
     """The longest silence on stdout."""
     timeout_seconds: float | None = None
     """The longest life."""
-    niceness: int = 0
-    """By how much it gives way to other processes, 0 to 19, where the system knows such a thing."""
+    yields: Flag | None = None
+    """Set when it is to give way to other processes from then on, where the system can do that."""
 
 
 def run(
@@ -103,7 +105,7 @@ def run(
             hint="Install it or set the path of the tool in the settings.",
         )
     limits = limits or Limits()
-    child = _Child(tuple(argv), cwd, limits.niceness)
+    child = _Child(tuple(argv), cwd)
     collected = _Collected()
     try:
         child.follow(on_line or collected.add, limits)
@@ -133,13 +135,14 @@ class _Collected:
 class _Child:
     """A running command, its two reader threads and what is known of its end."""
 
-    def __init__(self, argv: tuple[str, ...], cwd: Path | None, niceness: int) -> None:
+    def __init__(self, argv: tuple[str, ...], cwd: Path | None) -> None:
         self.argv = argv
         self.started = time.monotonic()
         self.cpu_seconds = 0.0
         self.returncode: int | None = None
+        self.has_yielded = False
         # Isolated and without site-packages: the launcher costs some 20 ms.
-        start = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), str(niceness)]
+        start = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
         self.popen = subprocess.Popen(
             [*start, *argv],
             stdin=subprocess.DEVNULL,
@@ -203,10 +206,22 @@ class _Child:
                     ) from None
 
     def _check(self, limits: Limits) -> None:
+        if limits.yields is not None and not self.has_yielded and limits.yields.is_set():
+            self._give_way()
         if limits.cancelled is not None and limits.cancelled.is_set():
             raise Cancelled(f"{Path(self.argv[0]).name} was stopped")
         if limits.timeout_seconds is not None and self.wall_seconds > limits.timeout_seconds:
             raise self._error(f"took longer than {limits.timeout_seconds:g} s", "tool_timeout")
+
+    def _give_way(self) -> None:
+        self.has_yielded = True
+        if not hasattr(os, "setpriority"):
+            return
+        with suppress(OSError):
+            here = os.getpriority(os.PRIO_PGRP, self.popen.pid)
+            os.setpriority(os.PRIO_PGRP, self.popen.pid, max(here, NICENESS))
+            # Linux may divide its time among sessions first, and each child leads one.
+            Path(f"/proc/{self.popen.pid}/autogroup").write_text(f"{NICENESS}", encoding="ascii")
 
     def wait(self, limits: Limits) -> None:
         """Wait for the end of a child that has closed its stdout."""

@@ -23,7 +23,7 @@ from adaptation.media.hls import MASTER_NAME
 from adaptation.settings import load_settings
 from adaptation.wiring import Deployment, deploy
 
-LOOK_SECONDS = 0.25
+LOOK_SECONDS, QUIET_LOOK_SECONDS = 0.25, 0.5
 HEARTBEAT_SECONDS = 0.5
 """Progress is stored with the heartbeat: this is what makes bars move smoothly."""
 
@@ -182,6 +182,7 @@ def embedded(slots: int | None) -> Deployment:
 
 def follow(watch: _Watch, engine: Engine, view: View | None, interruption: Interruption) -> None:
     """Show a job until it has ended or this process is asked to end."""
+    pause = QUIET_LOOK_SECONDS if view is None else LOOK_SECONDS
     try:
         while interruption.signal_number is None:
             job = watch.store.job(watch.job_id)
@@ -190,7 +191,7 @@ def follow(watch: _Watch, engine: Engine, view: View | None, interruption: Inter
             if job.ended:
                 return
             # A job ends with a task of this process, or at somebody else's wish.
-            engine.wait(LOOK_SECONDS)
+            engine.wait(pause)
     finally:
         if view is not None:
             view.close()

@@ -16,7 +16,7 @@ from adaptation.engine.worker import host_identity, is_alive
 
 logger = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.5
 """Time between looks for tasks that another process made ready."""
 RESEND_SECONDS = 15.0
 """Age at which the message of an unclaimed task is held to be lost."""

@@ -105,6 +105,7 @@ def _copy(
         copy_command(material.picture, source, output),
         [Cut(name, output, PictureSegmenter(plan))],
         float(material.timeline.duration_seconds),
+        is_awaited=True,
         deed="copied",
     )
     parts = encode_and_cut(copying, run, growing_asset(context, run, material))

@@ -37,6 +37,11 @@ class Cut:
         """Cuts the file in this attempt's scratch."""
         return Follower(self.encoded, run.scratch / "segments" / self.name, self.segmenter)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a segment is there."""
+        return bool(self._files)
+
     def take(self, path: Path, run: Run) -> Path:
         """Measure a file that was cut and put it into the work area; returns where it is now."""
         content = path.read_bytes()
@@ -92,8 +97,9 @@ class Encoding:
     """Its outputs."""
     seconds: float
     """Media time of the outputs."""
-    niceness: int = 0
-    """By how much it gives way to other processes."""
+    is_awaited: bool = False
+    """Whether nothing can be watched before its first segments are there: until then it does not
+    give way to others on its machine."""
     deed: str = "encoded"
     """What the log says was done."""
 
@@ -110,20 +116,24 @@ def encode_and_cut(encoding: Encoding, run: Run, asset: GrowingAsset) -> dict[st
     """
     cuts = encoding.cuts
     by_folder = {run.scratch / "segments" / cut.name: cut for cut in cuts}
-    misfit = threading.Event()
+    misfit, yields = threading.Event(), threading.Event()
+    if not encoding.is_awaited:
+        yields.set()
 
     def take(path: Path) -> None:
         cut = by_folder[path.parent]
         asset.add(cut.name, cut.take(path, run))
+        if all(cut.has_begun for cut in cuts):
+            yields.set()
 
     followers = [cut.follower(run) for cut in cuts]
     with Following(followers, on_written=take, on_round=asset.refresh, on_failure=misfit.set):
-        _encode(encoding, run, misfit)
+        _encode(encoding, run, Limits(_Either(run.cancelled, misfit), yields=yields))
     asset.refresh(at_once=True)
     return {cut.name: cut.store(run) for cut in cuts}
 
 
-def _encode(encoding: Encoding, run: Run, misfit: threading.Event) -> None:
+def _encode(encoding: Encoding, run: Run, limits: Limits) -> None:
     def report(progress: ffmpeg.Progress) -> None:
         left = encoding.seconds - progress.out_seconds
         run.fraction = progress.fraction
@@ -138,7 +148,7 @@ def _encode(encoding: Encoding, run: Run, misfit: threading.Event) -> None:
         run.resources.tools,
         expected_seconds=encoding.seconds,
         on_progress=report,
-        limits=Limits(_Either(run.cancelled, misfit), niceness=encoding.niceness),
+        limits=limits,
     )
     run.log(shlex.join(command.argv), logging.DEBUG)
     run.log(f"{encoding.deed} in {command.wall_seconds:.1f} s, {command.cpu_seconds:.1f} CPU s")

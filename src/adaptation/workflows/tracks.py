@@ -38,8 +38,6 @@ from adaptation.workflows.watching import growing_asset
 
 ASTRAY = frozenset({"output_mismatch", "output_broken"})
 """How a track looks that lacks frames: at its beginning they make an edit list of two parts."""
-LATER_NICENESS = 5
-"""Chunks behind the first give way to it: the sooner it is there, the sooner can be watched."""
 
 
 @step("transcode")
@@ -101,7 +99,7 @@ def make_chunk(context: Context, run: Run, wanted: Wanted) -> dict[str, str]:
         arguments,
         [_cut(rung, wanted.plans[rung.rendition.name]) for rung in rungs],
         float(part.duration_seconds),
-        niceness=LATER_NICENESS if chunk.number else 0,
+        is_awaited=chunk.number == 0,
     )
     parts = encode_and_cut(encoding, run, growing_asset(context, run, material))
     ffmpeg.decode_pictures(
