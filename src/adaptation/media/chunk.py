@@ -153,7 +153,8 @@ def _batch(
 ) -> tuple[Fraction, int]:
     """Length and number of the chunks that are taken next of what is left.
 
-    As many as there are slots, all equal: slots that begin together end together.
+    They are equal, and as many as there are slots or a multiple of that, so that slots that begin
+    together end together; fewer where the shortest chunks allow no more.
     """
     if slots == 1:
         # Nobody waits for it: its chunks are of one length.
