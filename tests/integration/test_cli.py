@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -111,8 +112,14 @@ def test_events_tell_a_program_all_there_is_to_know(plain: Path, tmp_path: Path)
 
 def is_reading(pid: int) -> bool:
     """Whether a process has the database open."""
-    opened = [path.readlink() for path in Path(f"/proc/{pid}/fd").iterdir() if path.exists()]
-    return any(path.name.startswith("adaptation.db") for path in opened)
+    return any(name.startswith("adaptation.db") for name in opened_files(pid))
+
+
+def opened_files(pid: int) -> Iterator[str]:
+    """The names of the files a process holds, but for those it closes meanwhile."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            yield descriptor.readlink().name
 
 
 def test_a_terminal_gets_a_bar_for_each_track_and_one_for_all(plain: Path, tmp_path: Path) -> None:
