@@ -92,7 +92,14 @@ class HandWorker:
         definition = self.registry.workflow(workflow)
         plan = lower(definition.author(parameters))
         new = NewJob(f"{workflow}-{random.getrandbits(64):x}", workflow, parameters)
-        return self.store.submit(new, plan, self.queues, send=False)[0]
+        job_id = self.store.submit(new, plan, self.queues)
+        self.store.admit(job_id)
+        return job_id
+
+    def ready(self) -> list[Dispatch]:
+        """Start what may be started; all tasks that may be claimed."""
+        self.store.admit()
+        return self.store.due(resend_seconds=0)
 
     def claim(self, item: Dispatch, worker: str = "hand") -> Claim | None:
         return self.store.claim(item.task_id, item.generation, worker, LEASE_SECONDS)
@@ -115,7 +122,7 @@ class HandWorker:
 
     def run_all(self) -> None:
         """Run whatever is ready until nothing is."""
-        while ready := self.store.due(resend_seconds=0):
+        while ready := self.ready():
             for item in ready:
                 if claim := self.claim(item):
                     assert self.complete(claim)
@@ -162,6 +169,9 @@ INVARIANTS = {
         SELECT id, state, waits FROM task
         WHERE (state = 'waiting' AND waits = 0)
         OR (state IN ('ready', 'running', 'done') AND waits <> 0)""",
+    "what has not started is held exactly while its job is not started": """
+        SELECT task.id FROM task JOIN job ON job.id = task.job_id
+        WHERE task.state IN ('waiting', 'ready') AND task.held <> (job.state <> 'started')""",
     "a running task has a lease, others have none": """
         SELECT id, state FROM task WHERE (state = 'running') <> (lease_until IS NOT NULL)""",
     "a running task has one open attempt": """

@@ -38,6 +38,7 @@ def worker(store: Store, tmp_path: Path) -> HandWorker:
 
 
 def first(store: Store) -> Dispatch:
+    store.admit()
     return store.due(resend_seconds=0)[0]
 
 
@@ -76,21 +77,21 @@ def test_the_same_submission_twice_is_one_job(worker: HandWorker, store: Store) 
     new = NewJob("client-chose-this", "line", {})
     plan = lower(count_one.s())
 
-    ids = {store.submit(new, plan, worker.queues, send=False)[0] for _ in range(3)}
+    ids = {store.submit(new, plan, worker.queues) for _ in range(3)}
 
     assert len(ids) == 1
 
 
 def test_two_unfinished_jobs_cannot_hold_one_output(worker: HandWorker, store: Store) -> None:
     plan = lower(count_one.s())
-    store.submit(NewJob("a", "line", {}, output="/out"), plan, worker.queues, send=False)
+    store.submit(NewJob("a", "line", {}, output="/out"), plan, worker.queues)
 
     with pytest.raises(ParameterError, match="job 1 is not finished") as caught:
-        store.submit(NewJob("b", "line", {}, output="/out"), plan, worker.queues, send=False)
+        store.submit(NewJob("b", "line", {}, output="/out"), plan, worker.queues)
 
     assert caught.value.code == "output_busy"
     worker.run_all()
-    store.submit(NewJob("c", "line", {}, output="/out"), plan, worker.queues, send=False)
+    store.submit(NewJob("c", "line", {}, output="/out"), plan, worker.queues)
 
 
 def test_one_of_two_claims_wins(worker: HandWorker, store: Store) -> None:

@@ -12,7 +12,7 @@ from adaptation.engine.endings import drop_unstarted, end_job, fail_job
 from adaptation.engine.model import Dispatch, Process
 from adaptation.engine.rows import AnyRow
 from adaptation.engine.schema import attempt, job, leader, outbox, task, task_dependency, worker
-from adaptation.engine.statements import ENDING, RUNNABLE
+from adaptation.engine.statements import ENDING
 from adaptation.engine.states import JOB_ENDS, JobState, TaskState, Work, job_sources
 from adaptation.errors import AdaptationError
 
@@ -68,10 +68,11 @@ class Control:
             if row.state in JOB_ENDS or row.state not in job_sources(target):
                 return False
             connection.execute(
-                update(job).where(job.c.id == job_id).values(state=target, updated_at=now())
+                update(job)
+                .where(job.c.id == job_id)
+                .values(state=target, queued_at=now(), updated_at=now())
             )
-            # Messages that came while it was paused claimed nothing and are used up.
-            _forget_messages(connection, job_id)
+            _hold(connection, job_id)
             rows.insert_lines(connection, job_id, 0, [(20, word)], progname="api")
             return True
 
@@ -110,6 +111,7 @@ class Control:
                     run_no=row.run_no + 1,
                     remaining=left,
                     finished_at=None,
+                    queued_at=now(),
                     updated_at=now(),
                 )
             )
@@ -181,6 +183,9 @@ class Control:
                     pid=process.pid,
                     process_started_at=process.started_at_ms,
                     slots=process.slots,
+                    queues=list(process.queues),
+                    facts=process.facts,
+                    scratch_free=process.scratch_free,
                     job_id=process.job_id,
                     heartbeat_at=now(),
                 )
@@ -269,11 +274,13 @@ class Control:
             return 1
 
 
-def _forget_messages(connection: Connection, job_id: int | None = None) -> None:
-    statement = update(task).where(task.c.state == TaskState.READY).values(sent_at=None)
-    if job_id is not None:
-        statement = statement.where(task.c.job_id == job_id)
-    connection.execute(statement)
+def _forget_messages(connection: Connection) -> None:
+    connection.execute(update(task).where(task.c.state == TaskState.READY).values(sent_at=None))
+
+
+def _hold(connection: Connection, job_id: int) -> None:
+    """Let nothing of a job be claimed until it is started again."""
+    connection.execute(update(task).where(task.c.job_id == job_id).values(held=True))
 
 
 def _give_up(connection: Connection, job_id: int) -> bool:
@@ -338,12 +345,11 @@ def _end_if_idle(connection: Connection, job_id: int) -> None:
 def _due(resend_seconds: float, job_id: int | None) -> Any:
     statement = (
         select(task.c.id, task.c.generation, task.c.queue, task.c.priority)
-        .join(job, job.c.id == task.c.job_id)
         .where(
             task.c.state == TaskState.READY,
+            task.c.held.is_(False),
             task.c.not_before <= now(),
             or_(task.c.sent_at.is_(None), task.c.sent_at <= now() - int(resend_seconds * 1000)),
-            job.c.state.in_(RUNNABLE),
         )
         .order_by(task.c.priority, task.c.id)
         .limit(DISPATCH_BATCH)
@@ -363,6 +369,7 @@ def _reset_tasks(connection: Connection, job_id: int, run_no: int) -> int:
     left = (task.c.job_id == job_id, task.c.state != TaskState.DONE)
     fresh = {
         "state": TaskState.WAITING,
+        "held": True,
         "attempt": 0,
         "losses": 0,
         "error": None,

@@ -66,7 +66,12 @@ class Controller:
             self._stop.wait(LOOK_SECONDS)
 
     def dispatch(self) -> int:
-        """Send the tasks that are ready and have no message under way; returns how many."""
+        """Start jobs for which there is room, and send the tasks that have no message under way.
+
+        Returns:
+            How many had none.
+        """
+        self.dispatcher.send(self.store.admit(self.job_id))
         due = self.store.due(RESEND_SECONDS, self.job_id)
         self.dispatcher.send(due)
         return len(due)

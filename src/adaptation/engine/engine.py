@@ -163,9 +163,9 @@ class Engine:
             farewell=definition.farewell,
         )
         queues = {planned.name: self.registry.task(planned.name).queue for planned in plan.tasks}
-        job_id, moved = self.store.submit(new, plan, queues, send=self.can_send)
+        job_id = self.store.submit(new, plan, queues)
         if self.can_send:
-            self.dispatcher.send(moved.ready)
+            self.dispatcher.send(self.store.admit())
         return self.store.job(job_id)
 
     def submit_or_refuse(
@@ -216,6 +216,8 @@ class Engine:
             dispatcher=self.dispatcher,
             heart=heart,
             retry=self.pace.retry,
+            queues=self.registry.queues,
+            job_id=job_id,
         )
         controller = Controller(
             store=self.store,

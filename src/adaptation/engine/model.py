@@ -28,6 +28,19 @@ class NewJob:
     """The place the job writes to, held by one unfinished job at a time."""
     farewell: dict[str, Any] = field(default_factory=dict)
     """Fields added to the notification that tells of a failure or cancel."""
+    client: str = ""
+    """Whose it is; clients of one priority take turns."""
+    run_at: int | None = None
+    """It is not queued before this: milliseconds since 1970-01-01 UTC."""
+    semaphore_url: str | None = None
+    """It is not queued before this address answers with a 2xx or 3xx status."""
+    persist: bool = False
+    """Whether it is kept when old jobs are cleaned up."""
+
+    @property
+    def waits_outside(self) -> bool:
+        """Whether something outside must happen before it is queued."""
+        return self.run_at is not None or self.semaphore_url is not None
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,7 @@ class Job:
     id: int
     main_task_id: str
     workflow: str
+    client: str
     state: JobState
     failed: bool
     cancelling: bool
@@ -187,5 +201,13 @@ class Process:
     pid: int
     started_at_ms: int
     slots: int
-    job_id: int | None
+    job_id: int | None = None
     """The only job it serves; None: every job."""
+    queues: tuple[str, ...] = ()
+    """The queues it serves; empty: all there are."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Versions and capabilities."""
+    scratch_free: int | None = None
+    """Bytes that its scratch has room for; None: not told."""
+    draining: bool = False
+    """Whether it takes no new tasks."""

@@ -5,7 +5,7 @@ Every transition compares the task's state and generation and changes nothing wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,8 @@ from adaptation.engine.statements import (
     INSERT_ATTEMPT,
     JOB_OF_CLAIM,
     LEAVE,
-    START_JOB,
     UPSTREAM,
+    most_urgent,
 )
 from adaptation.engine.states import JobState, Order, TaskState
 from adaptation.errors import ParameterError
@@ -49,16 +49,13 @@ class Moves:
 
     database: Database
 
-    def submit(
-        self, new: NewJob, plan: Plan, queues: Mapping[str, str], *, send: bool
-    ) -> tuple[int, Moved]:
+    def submit(self, new: NewJob, plan: Plan, queues: Mapping[str, str]) -> int:
         """Store a job with its tasks; a second submission of the same id changes nothing.
 
-        Args:
-            send: whether the caller publishes the ready tasks; else a controller finds them.
+        Its tasks are held until the job is started, by `admit`.
 
         Returns:
-            The job's id and what is ready.
+            The job's id.
 
         Raises:
             ParameterError: `output_busy`, an unfinished job holds the same output.
@@ -66,9 +63,9 @@ class Moves:
         with self.database.write() as connection:
             known = select(job.c.id).where(job.c.main_task_id == new.main_task_id)
             if (job_id := connection.execute(known).scalar()) is not None:
-                return job_id, Moved()
+                return int(job_id)
             job_id = _insert_job(connection, new, len(plan.tasks))
-            _, ready = rows.insert_plan(
+            rows.insert_plan(
                 connection,
                 plan,
                 job_id=job_id,
@@ -76,12 +73,12 @@ class Moves:
                 priority=new.priority,
                 queues=queues,
                 known={},
-                send=send,
+                held=True,
             )
             rows.insert_lines(
                 connection, job_id, 0, [(20, f"accepted {new.workflow}")], progname="api"
             )
-            return job_id, Moved(tuple(ready))
+            return job_id
 
     def refuse(self, new: NewJob, error: dict[str, Any]) -> int:
         """Store a job that cannot run as failed, so that whoever sent it learns why."""
@@ -103,37 +100,34 @@ class Moves:
     ) -> Claim | None:
         """Make a ready task ours under the next generation; None if it is not to be had."""
         with self.database.write() as connection:
-            facts = {
-                "claim_id": task_id,
-                "claim_generation": generation,
-                "claim_worker": worker_id,
-                "lease_ms": int(lease_seconds * 1000),
-            }
-            row = connection.execute(CLAIM, facts).one_or_none()
-            if row is None:
+            return _claim(connection, task_id, generation, worker_id, lease_seconds)
+
+    def claim_next(
+        self,
+        queues: Sequence[str],
+        worker_id: str,
+        lease_seconds: float,
+        *,
+        job_id: int | None = None,
+        scratch_free: int | None = None,
+    ) -> Claim | None:
+        """Make the most urgent ready task of some queues ours; None if there is none.
+
+        A message only says that there is something to do: what is done first is decided here, so
+        that no order of messages and no backlog in a broker comes before a job's priority.
+
+        Args:
+            queues: their names.
+            worker_id: who claims.
+            lease_seconds: how long the task is ours without a heartbeat.
+            job_id: only this job's tasks.
+            scratch_free: bytes; tasks that need more are left to others.
+        """
+        with self.database.write() as connection:
+            found = connection.execute(most_urgent(queues, job_id, scratch_free)).first()
+            if found is None:
                 return None
-            owner = connection.execute(JOB_OF_CLAIM, {"job_id": row.job_id}).one()
-            if owner.state == JobState.QUEUED:
-                connection.execute(START_JOB, {"started_job": row.job_id})
-            connection.execute(
-                INSERT_ATTEMPT,
-                {"task_id": task_id, "generation": generation + 1, "worker_id": worker_id},
-            )
-            results = list(connection.execute(UPSTREAM, {"claim_id": task_id}).scalars())
-            payload = results if row.joins else (results[0] if results else owner.context)
-            return Claim(
-                task_id=task_id,
-                generation=generation + 1,
-                job_id=row.job_id,
-                run_no=row.run_no,
-                main_task_id=owner.main_task_id,
-                workflow=owner.workflow,
-                key=row.key,
-                name=row.name,
-                params=row.params,
-                attempt=row.attempt,
-                payload=payload,
-            )
+            return _claim(connection, found.id, found.generation, worker_id, lease_seconds)
 
     def heartbeat(
         self, worker_id: str, beats: Iterable[Beat], lease_seconds: float
@@ -191,7 +185,7 @@ class Moves:
             delta = -1
             if expansion and not stopping:
                 delta += len(expansion.tasks)
-                ready += _expand(connection, claim, expansion, owner.priority, queues)
+                ready += _expand(connection, claim, expansion, owner, queues)
             rows.insert_outgoing(
                 connection,
                 claim.job_id,
@@ -252,11 +246,46 @@ class Moves:
             return Moved()
 
 
+def _claim(
+    connection: Connection, task_id: int, generation: int, worker_id: str, lease_seconds: float
+) -> Claim | None:
+    facts = {
+        "claim_id": task_id,
+        "claim_generation": generation,
+        "claim_worker": worker_id,
+        "lease_ms": int(lease_seconds * 1000),
+    }
+    row = connection.execute(CLAIM, facts).one_or_none()
+    if row is None:
+        return None
+    owner = connection.execute(JOB_OF_CLAIM, {"job_id": row.job_id}).one()
+    connection.execute(
+        INSERT_ATTEMPT,
+        {"task_id": task_id, "generation": generation + 1, "worker_id": worker_id},
+    )
+    results = list(connection.execute(UPSTREAM, {"claim_id": task_id}).scalars())
+    payload = results if row.joins else (results[0] if results else owner.context)
+    return Claim(
+        task_id=task_id,
+        generation=generation + 1,
+        job_id=row.job_id,
+        run_no=row.run_no,
+        main_task_id=owner.main_task_id,
+        workflow=owner.workflow,
+        key=row.key,
+        name=row.name,
+        params=row.params,
+        attempt=row.attempt,
+        payload=payload,
+    )
+
+
 def _insert_job(connection: Connection, new: NewJob, tasks: int) -> int:
     values = {
         "main_task_id": new.main_task_id,
         "workflow": new.workflow,
-        "state": JobState.QUEUED,
+        "state": JobState.SCHEDULED if new.waits_outside else JobState.QUEUED,
+        "client": new.client,
         "priority": new.priority,
         "remaining": tasks,
         "parameters": new.parameters,
@@ -264,6 +293,10 @@ def _insert_job(connection: Connection, new: NewJob, tasks: int) -> int:
         "farewell": new.farewell,
         "fingerprint": new.fingerprint,
         "output": new.output,
+        "run_at": new.run_at,
+        "semaphore_url": new.semaphore_url,
+        "persist": new.persist,
+        "queued_at": now(),
         "created_at": now(),
         "updated_at": now(),
     }
@@ -286,7 +319,7 @@ def _expand(
     connection: Connection,
     claim: Claim,
     expansion: Plan,
-    priority: int,
+    owner: rows.AnyRow,
     queues: Mapping[str, str],
 ) -> list[Dispatch]:
     edges = rows.take_edges(connection, claim.task_id)
@@ -295,10 +328,10 @@ def _expand(
         expansion,
         job_id=claim.job_id,
         run_no=claim.run_no,
-        priority=priority,
+        priority=owner.priority,
         queues=queues,
         known={claim.key: claim.task_id},
-        send=True,
+        held=owner.state != JobState.STARTED,
     )
     rows.give_edges(connection, edges, expansion.exits, ids)
     return ready

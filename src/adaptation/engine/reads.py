@@ -150,6 +150,10 @@ class Reads:
                     started_at_ms=row.process_started_at,
                     slots=row.slots,
                     job_id=row.job_id,
+                    queues=tuple(row.queues),
+                    facts=row.facts,
+                    scratch_free=row.scratch_free,
+                    draining=row.draining,
                 )
                 for row in connection.execute(statement)
             ]
@@ -168,6 +172,7 @@ def _job(row: Row[Any]) -> Job:
         id=row.id,
         main_task_id=row.main_task_id,
         workflow=row.workflow,
+        client=row.client,
         state=JobState(row.state),
         failed=row.failed,
         cancelling=row.cancelling,

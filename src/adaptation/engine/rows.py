@@ -38,7 +38,9 @@ RELEASE = (
         state=case((_left == 0, TaskState.READY), else_=task.c.state),
         sent_at=case((_left == 0, now()), else_=None),
     )
-    .returning(task.c.id, task.c.generation, task.c.queue, task.c.priority, task.c.state)
+    .returning(
+        task.c.id, task.c.generation, task.c.queue, task.c.priority, task.c.state, task.c.held
+    )
 )
 """One statement turns a wait into a ready task, so that it happens exactly once."""
 
@@ -65,7 +67,7 @@ def release_dependants(
     return [
         Dispatch(row.id, row.generation, row.queue, row.priority)
         for row in rows
-        if row.state == TaskState.READY
+        if row.state == TaskState.READY and not row.held
     ]
 
 
@@ -78,17 +80,18 @@ def insert_plan(  # noqa: PLR0913 - one row's worth of facts
     priority: int,
     queues: Mapping[str, str],
     known: Mapping[str, int],
-    send: bool,
+    held: bool,
 ) -> tuple[dict[str, int], list[Dispatch]]:
     """Store the tasks of a plan with their edges.
 
     Args:
         queues: the queue of each task name.
         known: ids of finished tasks that the plan's first tasks receive from, by key.
-        send: whether the caller publishes what is ready right after its commit.
+        held: whether the job is not started; what is ready is then not to be claimed yet.
 
     Returns:
-        The ids of all keys, and the tasks that are ready at once.
+        The ids of all keys, and the tasks that may be claimed at once, for the caller to publish
+        right after its commit.
     """
     ids = dict(known)
     ready: list[Dispatch] = []
@@ -103,15 +106,16 @@ def insert_plan(  # noqa: PLR0913 - one row's worth of facts
             "name": planned.name,
             "queue": queue,
             "state": TaskState.WAITING if waits else TaskState.READY,
+            "held": held,
             "waits": waits,
             "joins": upstream.joins,
             "priority": priority,
             "params": planned.params,
         }
-        statement = INSERT_SENT_TASK if send and not waits else INSERT_TASK
+        statement = INSERT_TASK if held or waits else INSERT_SENT_TASK
         ids[planned.key] = connection.execute(statement, row).scalar_one()
         link(connection, ids[planned.key], upstream, ids)
-        if not waits:
+        if not held and not waits:
             ready.append(Dispatch(ids[planned.key], 0, queue, priority))
     return ids, ready
 

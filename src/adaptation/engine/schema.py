@@ -35,6 +35,7 @@ job = Table(
     Column("id", Id, primary_key=True),
     Column("main_task_id", String(64), nullable=False, unique=True),
     Column("workflow", String(100), nullable=False),
+    Column("client", String(100), nullable=False, default=""),
     Column("state", String(12), nullable=False),
     Column("failed", Boolean, nullable=False, default=False),
     Column("cancelling", Boolean, nullable=False, default=False),
@@ -50,11 +51,31 @@ job = Table(
     Column("output", Text),
     Column("permanent", Boolean, nullable=False, default=False),  # the error: no retry can help
     Column("work", String(8), nullable=False, default="kept"),  # kept, removing, removed
+    Column("run_at", BigInteger),  # not before this
+    Column("semaphore_url", Text),  # not before this address answers well
+    Column("persist", Boolean, nullable=False, default=False),  # never cleaned up
+    Column("queued_at", BigInteger),  # since when it waits for admission
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
     Index("job_fingerprint", "fingerprint", "id"),
+    Index("job_client", "client", "started_at"),
+    Index(
+        "job_queued",
+        "client",
+        "priority",
+        "queued_at",
+        "id",
+        sqlite_where=text("state = 'queued'"),
+        postgresql_where=text("state = 'queued'"),
+    ),
+    Index(
+        "job_started",
+        "id",
+        sqlite_where=text("state = 'started'"),
+        postgresql_where=text("state = 'started'"),
+    ),
     # Ended jobs whose pieces are still there are few, and looked for at every sweep.
     Index(
         "job_work",
@@ -83,6 +104,7 @@ task = Table(
     Column("name", String(100), nullable=False),
     Column("queue", String(60), nullable=False),
     Column("state", String(12), nullable=False),
+    Column("held", Boolean, nullable=False),  # its job is not started: nobody may claim it
     Column("waits", Integer, nullable=False),
     Column("joins", Boolean, nullable=False),
     Column("attempt", Integer, nullable=False, default=0),
@@ -93,6 +115,7 @@ task = Table(
     Column("not_before", BigInteger, nullable=False, default=0),
     Column("sent_at", BigInteger),
     Column("priority", Integer, nullable=False),
+    Column("scratch_bytes", BigInteger, nullable=False, default=0),  # it needs, 0: hardly any
     Column("params", Json, nullable=False),
     Column("result", Json),
     Column("error", Json),
@@ -103,10 +126,11 @@ task = Table(
     UniqueConstraint("job_id", "run_no", "key"),
     Index(
         "task_ready",
+        "queue",
         "priority",
         "id",
-        sqlite_where=text("state = 'ready'"),
-        postgresql_where=text("state = 'ready'"),
+        sqlite_where=text("state = 'ready' AND NOT held"),
+        postgresql_where=text("state = 'ready' AND NOT held"),
     ),
     Index(
         "task_running",
@@ -181,6 +205,10 @@ worker = Table(
     Column("pid", Integer, nullable=False),
     Column("process_started_at", BigInteger, nullable=False),
     Column("slots", Integer, nullable=False),
+    Column("queues", Json, nullable=False),  # names; empty: all there are
+    Column("facts", Json, nullable=False),  # versions and capabilities
+    Column("scratch_free", BigInteger),  # bytes; NULL: not told
+    Column("draining", Boolean, nullable=False, default=False),  # takes no new tasks
     Column("job_id", Id),  # the only job it serves; NULL: all
     Column("heartbeat_at", BigInteger, nullable=False),
 )
@@ -191,4 +219,21 @@ leader = Table(
     Column("name", String(30), primary_key=True),
     Column("holder", String(64), nullable=False),
     Column("lease_until", BigInteger, nullable=False),
+)
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("value", Json, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("active", Boolean, nullable=False, default=True),
+    Column("due_at", BigInteger, nullable=False),  # of the next run
+    Column("ran_at", BigInteger),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, insert, select, update
+from collections.abc import Sequence
+
+from sqlalchemy import Select, bindparam, insert, select, union_all, update
 
 from adaptation.engine.database import now
 from adaptation.engine.schema import attempt, job, task, task_dependency
-from adaptation.engine.states import JobState, TaskState, task_sources
+from adaptation.engine.states import TaskState, task_sources
 
 ENDING = (
     job.c.remaining,
@@ -18,7 +20,6 @@ ENDING = (
     job.c.farewell,
 )
 """What `end_job` must know of a job."""
-RUNNABLE = (JobState.QUEUED, JobState.STARTED)
 
 CLAIM = (
     update(task)
@@ -26,8 +27,8 @@ CLAIM = (
         task.c.id == bindparam("claim_id"),
         task.c.generation == bindparam("claim_generation"),
         task.c.state.in_(task_sources(TaskState.RUNNING)),
+        task.c.held.is_(False),
         task.c.not_before <= now(),
-        select(job.c.id).where(job.c.id == task.c.job_id, job.c.state.in_(RUNNABLE)).exists(),
     )
     .values(
         state=TaskState.RUNNING,
@@ -50,6 +51,38 @@ CLAIM = (
         task.c.joins,
     )
 )
+
+
+def most_urgent(
+    queues: Sequence[str], job_id: int | None, scratch_free: int | None
+) -> Select[int, int]:
+    """The id and generation of the ready task whose turn it is, locked where rows can be.
+
+    One look at the index for each queue; a row that somebody is just claiming is passed over.
+    """
+    firsts = []
+    for queue in queues:
+        first = (
+            select(task.c.id, task.c.generation, task.c.priority)
+            .where(
+                task.c.state == TaskState.READY,
+                task.c.held.is_(False),
+                task.c.queue == queue,
+                task.c.not_before <= now(),
+            )
+            .order_by(task.c.priority, task.c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        if job_id is not None:
+            first = first.where(task.c.job_id == job_id)
+        if scratch_free is not None:
+            first = first.where(task.c.scratch_bytes <= scratch_free)
+        firsts.append(select(first.subquery()))
+    found = union_all(*firsts).subquery()
+    return select(found.c.id, found.c.generation).order_by(found.c.priority, found.c.id).limit(1)
+
+
 UPSTREAM = (
     select(task.c.result)
     .join(task_dependency, task_dependency.c.upstream_id == task.c.id)
@@ -59,15 +92,10 @@ UPSTREAM = (
     )
     .order_by(task_dependency.c.position)
 )
-JOB_OF_CLAIM = select(job.c.main_task_id, job.c.workflow, job.c.context, job.c.state).where(
+JOB_OF_CLAIM = select(job.c.main_task_id, job.c.workflow, job.c.context).where(
     job.c.id == bindparam("job_id")
 )
 INSERT_ATTEMPT = insert(attempt).values(started_at=now())
-START_JOB = (
-    update(job)
-    .where(job.c.id == bindparam("started_job"), job.c.state == JobState.QUEUED)
-    .values(state=JobState.STARTED, started_at=now(), updated_at=now())
-)
 LEAVE = (
     update(task)
     .where(

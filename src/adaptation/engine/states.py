@@ -8,6 +8,7 @@ from enum import StrEnum
 class JobState(StrEnum):
     """Where a job stands; the values are the API's words."""
 
+    SCHEDULED = "scheduled"
     QUEUED = "queued"
     STARTED = "started"
     PAUSED = "paused"
@@ -45,6 +46,7 @@ class Work(StrEnum):
 
 
 JOB_MOVES: dict[JobState, frozenset[JobState]] = {
+    JobState.SCHEDULED: frozenset({JobState.QUEUED, JobState.BROKEN}),
     JobState.QUEUED: frozenset(
         {JobState.STARTED, JobState.PAUSED, JobState.COMPLETED, JobState.BROKEN}
     ),

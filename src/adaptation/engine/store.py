@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from adaptation.engine.admission import Admission
 from adaptation.engine.control import Control
 from adaptation.engine.database import Database
 from adaptation.engine.moves import Moves
 from adaptation.engine.reads import Reads
 
 
-class Store(Moves, Control, Reads):
+class Store(Moves, Admission, Control, Reads):
     """Jobs, tasks, logs and messages in one SQL database."""
 
     def __init__(self, url: str) -> None:

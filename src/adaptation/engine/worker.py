@@ -62,24 +62,38 @@ class Worker:
     dispatcher: Dispatcher
     heart: Heart
     retry: RetryRule
+    queues: tuple[str, ...]
+    """The queues it serves."""
+    job_id: int | None = None
+    """The only job whose tasks it runs; None: every job's."""
     closing: threading.Event = field(default_factory=threading.Event)
     """Set when no more tasks may be claimed."""
 
     def execute(self, task_id: int, generation: int) -> None:
-        """Claim a task and run it to its end; nothing happens if it is not to be had."""
+        """Answer a message: run tasks, the most urgent first, until there are none to be had.
+
+        Whatever the message names, so that no backlog in a broker comes before a job's priority,
+        and a slot that is at work needs no broker.
+        """
         self.dispatcher.taken(task_id, generation)
-        if self.closing.is_set():
-            return
-        claim = self.store.claim(task_id, generation, self.worker_id, self.heart.lease_seconds)
-        if claim is None:
-            return
-        ids = {"job_id": claim.job_id, "task_id": task_id, "task": claim.name}
+        while not self.closing.is_set():
+            claim = self.store.claim_next(
+                self.queues, self.worker_id, self.heart.lease_seconds, job_id=self.job_id
+            )
+            if claim is None:
+                return
+            self._run_claimed(claim)
+
+    def _run_claimed(self, claim: Claim) -> None:
+        ids = {"job_id": claim.job_id, "task_id": claim.task_id, "task": claim.name}
         with structlog.contextvars.bound_contextvars(**ids):
             moved = self._attempt(claim)
         if moved is None:
             logger.warning("stale attempt dropped", **ids, generation=claim.generation)
             return
         self.dispatcher.send(moved.ready)
+        if moved.ended:
+            self.dispatcher.send(self.store.admit(self.job_id))
 
     def _attempt(self, claim: Claim) -> Moved | None:
         try:

@@ -1,0 +1,84 @@
+"""Which job is started next: limits, priorities, fairness and ageing, as a pure decision."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+MS = 1000
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the operator may change at any time; the defaults are the API's."""
+
+    max_jobs: int = 2
+    """Jobs that are started at once."""
+    priority_slots: int = 0
+    """Of those, how many only priority jobs may hold; never raises `max_jobs`."""
+    priority_threshold: int = 5
+    """A job of priority 1 to this is a priority job."""
+    ageing_seconds: float = 1800.0
+    """A job that has waited this long counts as one priority more urgent, and so on."""
+
+    def is_ordinary(self, priority: int) -> bool:
+        """Whether a job of this priority must leave the priority slots free."""
+        return priority > max(1, self.priority_threshold)
+
+    @property
+    def ordinary_slots(self) -> int:
+        """How many ordinary jobs may be started at once."""
+        return max(0, self.max_jobs - max(0, self.priority_slots))
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The first of one client's queued jobs of one priority."""
+
+    job_id: int
+    client: str
+    priority: int
+    queued_at: int
+    """Milliseconds, as `now_ms`."""
+    client_served_at: int = 0
+    """When a job of this client was last started; 0: never."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A job that holds a slot."""
+
+    client: str
+    priority: int
+
+
+def order(
+    waiting: Iterable[Waiting], started: Sequence[Started], rules: Rules, now_ms: int
+) -> list[Waiting]:
+    """The jobs that may be started now, the one whose turn it is first.
+
+    The more urgent comes first, after ageing; within one priority the client that holds fewest
+    slots, then the one that was served longest ago; of one client first in, first out.
+    """
+    if len(started) >= rules.max_jobs:
+        return []
+    ordinary = sum(rules.is_ordinary(job.priority) for job in started)
+    room = ordinary < rules.ordinary_slots
+    held = Counter(job.client for job in started)
+    return sorted(
+        (job for job in waiting if room or not rules.is_ordinary(job.priority)),
+        key=lambda job: (
+            urgency(job, rules, now_ms),
+            held[job.client],
+            job.client_served_at,
+            job.queued_at,
+            job.job_id,
+        ),
+    )
+
+
+def urgency(job: Waiting, rules: Rules, now_ms: int) -> int:
+    """The priority after ageing, at best 1."""
+    steps = (now_ms - job.queued_at) // max(1, int(rules.ageing_seconds * MS))
+    return max(1, job.priority - max(0, steps))
