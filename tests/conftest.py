@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 import services
+from postgres import Postgres, running_postgres
 
 CI = os.environ.get("CI") == "true"
 """In CI everything must be proven: a skip is a failure."""
@@ -151,3 +152,18 @@ def redis_url(redis_server: str) -> str:
     """The URL of an empty Redis."""
     services.flush_redis(redis_server)
     return redis_server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A PostgreSQL of this session's own, which forgets all in a crash of the machine."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """The URL of an empty database, without tables."""
+    url = postgres_server.make_database()
+    yield url
+    postgres_server.drop_database(url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,7 +91,7 @@ class HandWorker:
     def submit(self, workflow: str, **parameters: Any) -> int:
         definition = self.registry.workflow(workflow)
         plan = lower(definition.author(parameters))
-        new = NewJob(f"{workflow}-{random.getrandbits(64):x}", workflow, parameters)
+        new = NewJob(f"{workflow}-{uuid.uuid4().hex}", workflow, parameters)
         job_id = self.store.submit(new, plan, self.queues)
         self.store.admit(job_id)
         return job_id

@@ -1,4 +1,4 @@
-"""Bring what the tests need besides Python packages: a browser, Redis, Node and its packages.
+"""Bring what the tests need besides Python packages: a browser, servers, Node and its packages.
 
 usage: python tools/needs.py
 
@@ -20,6 +20,8 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 NEEDS = (
     (("chromium", "chromium-browser", "google-chrome"), ("chromium",)),
     (("redis-server",), ("redis-server",)),
+    (("rabbitmq-server",), ("rabbitmq-server",)),
+    (("initdb",), ("postgresql",)),
     (("node",), ("nodejs",)),
     (("npm",), ("npm",)),
 )
@@ -40,7 +42,13 @@ def main() -> None:
 
 
 def _any(commands: tuple[str, ...]) -> bool:
-    return any(shutil.which(command) for command in commands)
+    return any(shutil.which(command, path=_path()) for command in commands)
+
+
+def _path() -> str:
+    """Where commands are looked for: Debian keeps servers out of the ordinary places."""
+    versions = (str(folder) for folder in Path("/").glob("usr/lib/postgresql/*/bin"))
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", *versions])
 
 
 def _node_packages_are_current() -> bool:

@@ -8,7 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Dialect, create_engine, event, func, select
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Connection,
+    Dialect,
+    Engine,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
@@ -20,6 +30,19 @@ from adaptation.errors import SettingsError
 
 BUSY_TIMEOUT_SECONDS = 30
 """How long a SQLite writer waits for another process's transaction."""
+POSTGRESQL = {"postgres", "postgresql", "postgresql+psycopg"}
+"""Ways to write that a URL is PostgreSQL's; psycopg 3 is the one driver."""
+SEVERED_MS = 15_000
+"""How long a server or network that says nothing is waited for."""
+REACH = {
+    "connect_timeout": 5,
+    "application_name": "adaptation",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": SEVERED_MS,
+}
+"""How a connection notices that the other end is gone, where the URL does not say otherwise."""
 
 
 class now(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it stands for
@@ -43,13 +66,18 @@ class Database:
     """A pool of connections to one database, with explicit read and write transactions."""
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
+        self.url = _with_driver(make_url(url))
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = create_engine(self.url, pool_size=16, max_overflow=32)
+        self._engine = _make_engine(self.url)
+        # One statement is its own transaction: BEGIN and COMMIT would cost two more ways.
+        lone = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._reader = self._engine.execution_options(**lone)
         if self.is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self._engine, "connect", _prepare_postgresql)
 
     @property
     def is_sqlite(self) -> bool:
@@ -83,8 +111,11 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads; it never waits for a writer."""
-        with self._engine.connect() as connection:
+        """Only reads; it never waits for a writer.
+
+        On SQLite all reads of the block see one moment, on PostgreSQL each sees its own.
+        """
+        with self._reader.connect() as connection:
             connection.info["writes"] = False
             with connection.begin():
                 yield connection
@@ -106,6 +137,35 @@ class Database:
     def dialect(self) -> Dialect:
         """How this database speaks SQL."""
         return self._engine.dialect
+
+
+def _with_driver(url: URL) -> URL:
+    return url.set(drivername="postgresql+psycopg") if url.drivername in POSTGRESQL else url
+
+
+def _make_engine(url: URL) -> Engine:
+    """A pool of connections.
+
+    Raises:
+        SettingsError: `database_unavailable`, there is no driver for this URL.
+    """
+    reach = REACH if url.drivername in POSTGRESQL else {}
+    arguments = {name: value for name, value in reach.items() if name not in url.query}
+    try:
+        return create_engine(url, pool_size=16, max_overflow=32, connect_args=arguments)
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"there is no driver for {url.drivername}: {error}",
+            code="database_unavailable",
+            hint="For PostgreSQL: pip install 'adaptation[postgresql]'.",
+        ) from error
+
+
+def _prepare_postgresql(connection: Any, record: object) -> None:  # noqa: ARG001
+    # A process that stands still in a transaction would hold its locks against all others.
+    connection.autocommit = True
+    connection.execute(f"SET idle_in_transaction_session_timeout = {SEVERED_MS}")
+    connection.autocommit = False
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
