@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from adaptation.engine import rows
 from adaptation.engine.database import Database, now
@@ -121,6 +122,8 @@ class Control:
     def forgive_losses(self, job_id: int) -> None:
         """Count a job's lost workers from zero, because somebody started it again on purpose."""
         with self.database.write() as connection:
+            rows.lock_job(connection, job_id)
+            rows.lock_tasks(connection, job_id)
             connection.execute(
                 update(task)
                 .where(task.c.job_id == job_id, task.c.losses > 0)
@@ -139,12 +142,15 @@ class Control:
         if not found:
             return []
         with self.database.write() as connection:
-            connection.execute(
-                update(task)
-                .where(task.c.id.in_([row.id for row in found]), task.c.state == TaskState.READY)
-                .values(sent_at=now())
-            )
-        return [Dispatch(row.id, row.generation, row.queue, row.priority) for row in found]
+            known = task.c.id.in_([row.id for row in found])
+            # What somebody is just claiming needs no message.
+            free = rows.unlocked(connection, task.c.id, known, task.c.state == TaskState.READY)
+            connection.execute(update(task).where(task.c.id.in_(free)).values(sent_at=now()))
+        return [
+            Dispatch(row.id, row.generation, row.queue, row.priority)
+            for row in found
+            if row.id in free
+        ]
 
     def expire(self, job_id: int | None = None) -> int:
         """Take back tasks whose lease has run out; returns how many."""
@@ -176,6 +182,7 @@ class Control:
     def sign_on(self, process: Process) -> None:
         """Make a worker known."""
         with self.database.write() as connection:
+            connection.execute(delete(worker).where(worker.c.id == process.worker_id))
             connection.execute(
                 insert(worker).values(
                     id=process.worker_id,
@@ -207,7 +214,12 @@ class Control:
                 return True
             if connection.execute(select(leader.c.name).where(leader.c.name == name)).first():
                 return False
-            connection.execute(insert(leader).values(name=name, holder=holder, lease_until=lease))
+            taken_first = {"name": name, "holder": holder, "lease_until": lease}
+            try:
+                with connection.begin_nested():
+                    connection.execute(insert(leader).values(taken_first))
+            except IntegrityError:
+                return False
             return True
 
     def step_down(self, holder: str) -> None:
@@ -240,7 +252,8 @@ class Control:
             if connection.execute(select(job.c.id).where(*ended).limit(1)).first() is None:
                 return list(connection.execute(marked).scalars())
         with self.database.write() as connection:
-            connection.execute(update(job).where(*ended).values(work=Work.REMOVING))
+            free = rows.unlocked(connection, job.c.id, *ended)
+            connection.execute(update(job).where(job.c.id.in_(free)).values(work=Work.REMOVING))
             return list(connection.execute(marked).scalars())
 
     def mark_work_removed(self, job_id: int) -> None:
@@ -275,11 +288,14 @@ class Control:
 
 
 def _forget_messages(connection: Connection) -> None:
-    connection.execute(update(task).where(task.c.state == TaskState.READY).values(sent_at=None))
+    sent = task.c.state == TaskState.READY, task.c.held.is_(False), task.c.sent_at.is_not(None)
+    free = rows.unlocked(connection, task.c.id, *sent)
+    connection.execute(update(task).where(task.c.id.in_(free)).values(sent_at=None))
 
 
 def _hold(connection: Connection, job_id: int) -> None:
     """Let nothing of a job be claimed until it is started again."""
+    rows.lock_tasks(connection, job_id)
     connection.execute(update(task).where(task.c.job_id == job_id).values(held=True))
 
 

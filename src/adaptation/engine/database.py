@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
@@ -132,6 +132,16 @@ class Database:
         if not self.is_sqlite:
             number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
             connection.execute(select(func.pg_advisory_xact_lock(number)))
+
+    def may_pass(self, error: DBAPIError) -> bool:
+        """Whether the same transaction may succeed when it is tried again at once or soon.
+
+        A lost connection, a server that starts or stops, a deadlock, too many clients. SQLite's
+        own wait for other writers is long enough.
+        """
+        if self.is_sqlite:
+            return False
+        return error.connection_invalidated or isinstance(error, OperationalError)
 
     @property
     def dialect(self) -> Dialect:

@@ -61,10 +61,9 @@ class Moves:
             ParameterError: `output_busy`, an unfinished job holds the same output.
         """
         with self.database.write() as connection:
-            known = select(job.c.id).where(job.c.main_task_id == new.main_task_id)
-            if (job_id := connection.execute(known).scalar()) is not None:
-                return int(job_id)
-            job_id = _insert_job(connection, new, len(plan.tasks))
+            job_id, is_new = _insert_job(connection, new, len(plan.tasks))
+            if not is_new:
+                return job_id
             rows.insert_plan(
                 connection,
                 plan,
@@ -83,10 +82,9 @@ class Moves:
     def refuse(self, new: NewJob, error: dict[str, Any]) -> int:
         """Store a job that cannot run as failed, so that whoever sent it learns why."""
         with self.database.write() as connection:
-            known = select(job.c.id).where(job.c.main_task_id == new.main_task_id)
-            if (job_id := connection.execute(known).scalar()) is not None:
-                return int(job_id)
-            job_id = _insert_job(connection, new, 0)
+            job_id, is_new = _insert_job(connection, new, 0)
+            if not is_new:
+                return job_id
             connection.execute(
                 update(job)
                 .where(job.c.id == job_id)
@@ -123,8 +121,13 @@ class Moves:
             job_id: only this job's tasks.
             scratch_free: bytes; tasks that need more are left to others.
         """
+        limits = {"only_job": job_id, "scratch_free": scratch_free}
+        limits = {name: value for name, value in limits.items() if value is not None}
+        urgent = most_urgent(
+            tuple(queues), one_job=job_id is not None, fitting=scratch_free is not None
+        )
         with self.database.write() as connection:
-            found = connection.execute(most_urgent(queues, job_id, scratch_free)).first()
+            found = connection.execute(urgent, limits).first()
             if found is None:
                 return None
             return _claim(connection, found.id, found.generation, worker_id, lease_seconds)
@@ -142,7 +145,8 @@ class Moves:
             connection.execute(
                 update(worker).where(worker.c.id == worker_id).values(heartbeat_at=now())
             )
-            for beat in beats:
+            # In this order, and no other: see `rows.lock_tasks`.
+            for beat in sorted(beats, key=lambda beat: beat.task_id):
                 facts = {
                     "beat_id": beat.task_id,
                     "beat_generation": beat.generation,
@@ -172,13 +176,15 @@ class Moves:
                 and as their upstream.
 
         Returns:
-            What became ready; None if the attempt is stale, and then nothing has changed.
+            What became ready; None if the attempt is stale, and then nothing has changed. One
+            that was committed already, and whose caller could not be told, is not stale.
         """
         with self.database.write() as connection:
             owner = rows.lock_job(connection, claim.job_id)
             if not _leave(connection, claim, TaskState.DONE, "done", result=result, progress=1.0):
+                known = _committed_before(connection, claim)
                 connection.rollback()
-                return None
+                return known
             exits = expansion.exits if expansion else None
             ready = rows.release_dependants(connection, claim.task_id, exits)
             stopping = owner.failed or owner.cancelling
@@ -280,7 +286,10 @@ def _claim(
     )
 
 
-def _insert_job(connection: Connection, new: NewJob, tasks: int) -> int:
+def _insert_job(connection: Connection, new: NewJob, tasks: int) -> tuple[int, bool]:
+    """The job's id, and whether it is new: the same submission may be under way twice."""
+    if (known := _job_id(connection, new.main_task_id)) is not None:
+        return known, False
     values = {
         "main_task_id": new.main_task_id,
         "workflow": new.workflow,
@@ -302,10 +311,11 @@ def _insert_job(connection: Connection, new: NewJob, tasks: int) -> int:
     }
     try:
         with connection.begin_nested():
-            return int(
-                connection.execute(insert(job).values(values).returning(job.c.id)).scalar_one()
-            )
+            inserted = connection.execute(insert(job).values(values).returning(job.c.id))
+            return int(inserted.scalar_one()), True
     except IntegrityError as error:
+        if (known := _job_id(connection, new.main_task_id)) is not None:
+            return known, False
         held = select(job.c.id).where(job.c.output == new.output, job.c.finished_at.is_(None))
         holder = connection.execute(held).scalar()
         raise ParameterError(
@@ -313,6 +323,12 @@ def _insert_job(connection: Connection, new: NewJob, tasks: int) -> int:
             code="output_busy",
             hint=f"Wait for job {holder} or cancel it, or choose another output folder.",
         ) from error
+
+
+def _job_id(connection: Connection, main_task_id: str) -> int | None:
+    known = select(job.c.id).where(job.c.main_task_id == main_task_id)
+    found = connection.execute(known).scalar()
+    return None if found is None else int(found)
 
 
 def _expand(
@@ -374,6 +390,21 @@ def _leave(  # noqa: PLR0913 - one row's worth of facts
     }
     connection.execute(END_ATTEMPT, ended)
     return True
+
+
+def _committed_before(connection: Connection, claim: Claim) -> Moved | None:
+    """What an earlier try of this very completion did, if it was it that finished the task."""
+    done = (
+        select(job.c.finished_at)
+        .join(task, task.c.job_id == job.c.id)
+        .where(
+            task.c.id == claim.task_id,
+            task.c.generation == claim.generation,
+            task.c.state == TaskState.DONE,
+        )
+    )
+    row = connection.execute(done).one_or_none()
+    return None if row is None else Moved(ended=row.finished_at is not None)
 
 
 def _put_back(connection: Connection, task_id: int, delay_seconds: float) -> None:

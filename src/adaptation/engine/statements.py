@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
-from sqlalchemy import Select, bindparam, insert, select, union_all, update
+from sqlalchemy import (
+    Select,
+    bindparam,
+    insert,
+    select,
+    text,
+    union_all,
+    update,
+)
 
 from adaptation.engine.database import now
-from adaptation.engine.schema import attempt, job, task, task_dependency
+from adaptation.engine.schema import CLAIMABLE, attempt, job, task, task_dependency
 from adaptation.engine.states import TaskState, task_sources
 
 ENDING = (
@@ -53,31 +61,34 @@ CLAIM = (
 )
 
 
-def most_urgent(
-    queues: Sequence[str], job_id: int | None, scratch_free: int | None
-) -> Select[int, int]:
+@lru_cache(maxsize=256)
+def most_urgent(queues: tuple[str, ...], *, one_job: bool, fitting: bool) -> Select[int, int]:
     """The id and generation of the ready task whose turn it is, locked where rows can be.
 
     One look at the index for each queue; a row that somebody is just claiming is passed over.
+
+    Args:
+        queues: their names.
+        one_job: whether only tasks of the job `only_job` count.
+        fitting: whether only tasks count that need no more scratch than `scratch_free` bytes.
     """
     firsts = []
     for queue in queues:
         first = (
             select(task.c.id, task.c.generation, task.c.priority)
             .where(
-                task.c.state == TaskState.READY,
-                task.c.held.is_(False),
+                text(CLAIMABLE),
                 task.c.queue == queue,
                 task.c.not_before <= now(),
             )
             .order_by(task.c.priority, task.c.id)
             .limit(1)
-            .with_for_update(skip_locked=True)
+            .with_for_update(key_share=True, skip_locked=True)
         )
-        if job_id is not None:
-            first = first.where(task.c.job_id == job_id)
-        if scratch_free is not None:
-            first = first.where(task.c.scratch_bytes <= scratch_free)
+        if one_job:
+            first = first.where(task.c.job_id == bindparam("only_job"))
+        if fitting:
+            first = first.where(task.c.scratch_bytes <= bindparam("scratch_free"))
         firsts.append(select(first.subquery()))
     found = union_all(*firsts).subquery()
     return select(found.c.id, found.c.generation).order_by(found.c.priority, found.c.id).limit(1)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from adaptation.engine.admission import Admission
+from adaptation.engine.again import SETTLE_SECONDS, tried_again
 from adaptation.engine.control import Control
 from adaptation.engine.database import Database
 from adaptation.engine.moves import Moves
 from adaptation.engine.reads import Reads
 
+SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
+OPENING = dict.fromkeys(("create", "close"), 0.0)
 
+
+@tried_again(SETTLING | OPENING)
 class Store(Moves, Admission, Control, Reads):
     """Jobs, tasks, logs and messages in one SQL database."""
 
