@@ -31,7 +31,7 @@ def server() -> Iterator[Postgres]:
 @pytest.fixture
 def store(server: Postgres) -> Iterator[Store]:
     store = Store(server.make_database())
-    store.create()
+    store.migrate()
     yield store
     store.close()
 
