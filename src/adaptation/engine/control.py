@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adaptation.engine import rows
+from adaptation.engine import messages, rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.endings import drop_unstarted, end_job, fail_job
 from adaptation.engine.model import Dispatch, Process
@@ -21,7 +19,7 @@ LOSS_LIMIT = 10
 """Workers that may vanish under one task before it is held to be what kills them."""
 LOSS_BACKOFF_MS = 2_000
 """Wait after the third loss of a task in a row; doubled for each further one."""
-DISPATCH_BATCH = 500
+EXPIRY_BATCH = 500
 
 
 class StateForbids(AdaptationError):
@@ -138,19 +136,11 @@ class Control:
             job_id: only this job's tasks.
         """
         with self.database.read() as connection:
-            found = connection.execute(_due(resend_seconds, job_id)).all()
+            found = messages.due(connection, resend_seconds, job_id)
         if not found:
             return []
         with self.database.write() as connection:
-            known = task.c.id.in_([row.id for row in found])
-            # What somebody is just claiming needs no message.
-            free = rows.unlocked(connection, task.c.id, known, task.c.state == TaskState.READY)
-            connection.execute(update(task).where(task.c.id.in_(free)).values(sent_at=now()))
-        return [
-            Dispatch(row.id, row.generation, row.queue, row.priority)
-            for row in found
-            if row.id in free
-        ]
+            return messages.mark(connection, found)
 
     def expire(self, job_id: int | None = None) -> int:
         """Take back tasks whose lease has run out; returns how many."""
@@ -160,7 +150,7 @@ class Control:
         if job_id is not None:
             expired = expired.where(task.c.job_id == job_id)
         with self.database.read() as connection:
-            found = connection.execute(expired.limit(DISPATCH_BATCH)).all()
+            found = connection.execute(expired.limit(EXPIRY_BATCH)).all()
         return sum(self._lose(row.id, row.generation, "its lease ran out") for row in found)
 
     def bury(self, worker_id: str) -> int:
@@ -174,7 +164,7 @@ class Control:
         lost = sum(self._lose(row.id, row.generation, "its worker died") for row in found)
         with self.database.write() as connection:
             # What it was sent may have been in its memory: send it again, a double does no harm.
-            _forget_messages(connection)
+            messages.forget(connection)
             connection.execute(delete(leader).where(leader.c.holder == worker_id))
             connection.execute(delete(worker).where(worker.c.id == worker_id))
         return lost
@@ -287,12 +277,6 @@ class Control:
             return 1
 
 
-def _forget_messages(connection: Connection) -> None:
-    sent = task.c.state == TaskState.READY, task.c.held.is_(False), task.c.sent_at.is_not(None)
-    free = rows.unlocked(connection, task.c.id, *sent)
-    connection.execute(update(task).where(task.c.id.in_(free)).values(sent_at=None))
-
-
 def _hold(connection: Connection, job_id: int) -> None:
     """Let nothing of a job be claimed until it is started again."""
     rows.lock_tasks(connection, job_id)
@@ -356,21 +340,6 @@ def _end_if_idle(connection: Connection, job_id: int) -> None:
     row = connection.execute(select(*ENDING).where(job.c.id == job_id)).one()
     if row.remaining == 0:
         end_job(connection, job_id, row, None)
-
-
-def _due(resend_seconds: float, job_id: int | None) -> Any:
-    statement = (
-        select(task.c.id, task.c.generation, task.c.queue, task.c.priority)
-        .where(
-            task.c.state == TaskState.READY,
-            task.c.held.is_(False),
-            task.c.not_before <= now(),
-            or_(task.c.sent_at.is_(None), task.c.sent_at <= now() - int(resend_seconds * 1000)),
-        )
-        .order_by(task.c.priority, task.c.id)
-        .limit(DISPATCH_BATCH)
-    )
-    return statement if job_id is None else statement.where(task.c.job_id == job_id)
 
 
 def _reset_tasks(connection: Connection, job_id: int, run_no: int) -> int:
