@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 
 from adaptation.engine.database import Database
-from adaptation.engine.model import Job, LogLine, Message, Process, Task
-from adaptation.engine.schema import attempt, job, log, outbox, task, task_dependency, worker
+from adaptation.engine.model import Job, LogLine, Message, Task
+from adaptation.engine.schema import attempt, job, log, outbox, task, task_dependency
 from adaptation.engine.states import JobState, TaskState, Work
 from adaptation.errors import ParameterError
 
@@ -137,26 +137,6 @@ class Reads:
         )
         with self.database.read() as connection:
             return [_message(row) for row in connection.execute(statement)]
-
-    def processes(self, host: str | None = None) -> list[Process]:
-        """The workers that signed on and have not signed off."""
-        statement = select(worker) if host is None else select(worker).where(worker.c.host == host)
-        with self.database.read() as connection:
-            return [
-                Process(
-                    worker_id=row.id,
-                    host=row.host,
-                    pid=row.pid,
-                    started_at_ms=row.process_started_at,
-                    slots=row.slots,
-                    job_id=row.job_id,
-                    queues=tuple(row.queues),
-                    facts=row.facts,
-                    scratch_free=row.scratch_free,
-                    draining=row.draining,
-                )
-                for row in connection.execute(statement)
-            ]
 
 
 def _time(milliseconds: int) -> datetime:
