@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation.engine.process import host_identity, is_alive
+from adaptation.engine.semaphores import Semaphores
 from adaptation.engine.store import Store
 from adaptation.engine.transport import Dispatcher
 
@@ -33,6 +34,8 @@ class Controller:
     """Deletes the pieces of jobs that are over."""
     sweep_scratch: Callable[[], object]
     """Deletes the scratch of attempts that are not running any more."""
+    semaphores: Semaphores
+    """Asks the addresses that scheduled jobs wait for."""
     sweep_seconds: float = 2.0
     job_id: int | None = None
     """The only job it looks after; None: every job."""
@@ -49,6 +52,7 @@ class Controller:
         self._stop.set()
         if self._thread:
             self._thread.join()
+            self.semaphores.stop()
             self.store.step_down(self.holder)
 
     def _run(self) -> None:
@@ -66,11 +70,15 @@ class Controller:
             self._stop.wait(LOOK_SECONDS)
 
     def dispatch(self) -> int:
-        """Start jobs for which there is room, and send the tasks that have no message under way.
+        """Start jobs whose time has come and for which there is room, and send their tasks.
+
+        Also other tasks that have no message under way.
 
         Returns:
             How many had none.
         """
+        if self.job_id is None:
+            self.store.queue_due()
         self.dispatcher.send(self.store.admit(self.job_id))
         due = self.store.due(RESEND_SECONDS, self.job_id)
         self.dispatcher.send(due)
@@ -86,6 +94,8 @@ class Controller:
         self.store.expire(self.job_id)
         self.tidy()
         self.sweep_scratch()
+        if self.job_id is None:
+            self.semaphores.look()
         if not self.dispatcher.local_only:
             self.publish()
 
