@@ -10,7 +10,7 @@ from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 from celery.utils import uuid
 
 from adaptation.context import Context
-from adaptation.engine.engine import Node
+from adaptation.engine.node import Node
 from adaptation.wiring import deploy
 from adaptation.workflows.encoding import NAME
 

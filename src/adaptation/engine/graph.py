@@ -37,6 +37,8 @@ class PlannedTask:
     upstream: Upstream
     urgency: int = 0
     """Celery's `priority` of its signature: of tasks that are ready at once, higher ones first."""
+    scratch_bytes: int = 0
+    """Its signature's option of that name: how much scratch it needs at most."""
 
 
 @dataclass
@@ -109,8 +111,16 @@ def _lower_task(node: Mapping[str, Any], path: str, upstream: Upstream, plan: Pl
             hint="Give them by name: a task's only positional argument is its context.",
         )
     key = f"{path}:{node['task']}" if path else node["task"]
-    urgency = int(node["options"].get("priority") or 0)
-    plan.tasks.append(PlannedTask(key, node["task"], dict(node["kwargs"]), upstream, urgency))
+    options = node["options"]
+    planned = PlannedTask(
+        key,
+        node["task"],
+        dict(node["kwargs"]),
+        upstream,
+        urgency=int(options.get("priority") or 0),
+        scratch_bytes=int(options.get("scratch_bytes") or 0),
+    )
+    plan.tasks.append(planned)
     return Upstream(keys=(key,))
 
 
