@@ -28,6 +28,9 @@ however seldom it sweeps."""
 CANDIDATE_SECONDS = 1.0
 """Time between the looks of one who does not lead: a read of one row."""
 
+TELL_SECONDS = 5.0
+"""Time between looks for tasks that fit nowhere."""
+
 
 @dataclass
 class Controller:
@@ -54,6 +57,7 @@ class Controller:
     _leads: bool = False
     _next_claim: float = 0.0
     _next_sweep: float = 0.0
+    _next_telling: float = 0.0
 
     def start(self) -> None:
         """Sweep now and then again and again, in a thread of its own."""
@@ -125,7 +129,9 @@ class Controller:
             self.publish()
         if self.job_id is None:
             self.bury_silent()
-            self.store.tell_unfit(self.silent_seconds)
+            if monotonic() >= self._next_telling:
+                self._next_telling = monotonic() + TELL_SECONDS
+                self.store.tell_unfit(self.silent_seconds)
 
     def bury_dead(self) -> None:
         """Take over from workers of this host whose process is gone, without waiting for leases."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adaptation.engine import rows
+from adaptation.engine import messages, rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.losses import lose
 from adaptation.engine.model import Member, Process, Running
 from adaptation.engine.room import MOST_TOLD, Need, Room, most_room
-from adaptation.engine.schema import job, leader, task, worker
+from adaptation.engine.schema import job, leader, log, task, worker
 from adaptation.engine.states import JobState, TaskState
 
 EXPIRY_BATCH = 500
+WAITING = "scratch"
+"""Who says in a job's log that it waits for scratch."""
 
 
 class Fleet:
@@ -48,7 +50,7 @@ class Fleet:
         lost = sum(lose(self.database, row.id, row.generation, "its worker died") for row in found)
         with self.database.write() as connection:
             # What it was sent may have been in its memory: send it again, a double does no harm.
-            _forget_messages(connection)
+            messages.forget(connection)
             connection.execute(delete(leader).where(leader.c.holder == worker_id))
             connection.execute(delete(worker).where(worker.c.id == worker_id))
         return lost
@@ -167,7 +169,9 @@ class Fleet:
             )
 
     def tell_unfit(self, silent_seconds: float) -> int:
-        """Say once of each task that needs more scratch than any live worker can give that it does.
+        """Find ready tasks that need more scratch than any live worker can give.
+
+        Each is marked so in its details, and its job's log says so once.
 
         Returns:
             How many were found for the first time.
@@ -192,16 +196,11 @@ class Fleet:
         with self.database.write() as connection:
             free = rows.unlocked(connection, task.c.id, *unclaimed)
             connection.execute(update(task).where(task.c.id.in_(free)).values(detail=detail))
-            if free:
+            told = log.c.job_id == need.job_id, log.c.progname == WAITING
+            if free and connection.execute(select(log.c.id).where(*told).limit(1)).first() is None:
                 line = need.sentence(most_bytes)
-                rows.insert_lines(connection, need.job_id, need.task_id, [(30, line)], "scheduler")
+                rows.insert_lines(connection, need.job_id, need.task_id, [(30, line)], WAITING)
             return bool(free)
-
-
-def _forget_messages(connection: Connection) -> None:
-    sent = task.c.state == TaskState.READY, task.c.held.is_(False), task.c.sent_at.is_not(None)
-    free = rows.unlocked(connection, task.c.id, *sent)
-    connection.execute(update(task).where(task.c.id.in_(free)).values(sent_at=None))
 
 
 def _process(row: Any) -> Process:

@@ -85,7 +85,7 @@ class Heart:
         with self._lock:
             runs = list(self._runs.values())
         beats = [_beat(run) for run in runs]
-        me = replace(self.process, scratch_free=self._room(), draining=self.draining)
+        me = self.standing()
         orders = self.store.heartbeat(me.worker_id, beats, self.lease_seconds, me)
         for run in runs:
             order = orders[run.claim.task_id]
@@ -93,6 +93,10 @@ class Heart:
             if order is not Order.RUN and self._holds(run):
                 logger.info("task told to stop", task_id=run.claim.task_id, order=order)
                 run.cancelled.set()
+
+    def standing(self) -> Process:
+        """How the worker stands now."""
+        return replace(self.process, scratch_free=self._room(), draining=self.draining)
 
     def _room(self) -> int | None:
         try:

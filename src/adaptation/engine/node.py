@@ -33,7 +33,7 @@ class Node:
     def start(self) -> None:
         """Sign on, begin to beat and to sweep."""
         self.heart.process = replace(self.process, facts=dict(self.describe()))
-        self.store.sign_on(self.heart.process)
+        self.store.sign_on(self.heart.standing())
         self.heart.start()
         self.controller.start()
 
