@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
@@ -12,7 +12,7 @@ from adaptation.engine import messages, rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.losses import lose
 from adaptation.engine.model import Member, Process, Running
-from adaptation.engine.room import MOST_TOLD, Need, Room, most_room
+from adaptation.engine.room import MOST_TOLD, SCRATCH_NEEDED, Need, Room, most_room
 from adaptation.engine.schema import job, leader, log, task, worker
 from adaptation.engine.states import JobState, TaskState
 
@@ -60,6 +60,12 @@ class Fleet:
         with self.database.write() as connection:
             connection.execute(delete(worker).where(worker.c.id == process.worker_id))
             rows.insert_worker(connection, process)
+
+    def describe(self, worker_id: str, facts: Mapping[str, Any]) -> None:
+        """Store what a worker says of its machine."""
+        with self.database.write() as connection:
+            told = update(worker).where(worker.c.id == worker_id).values(facts=dict(facts))
+            connection.execute(told)
 
     def drain(self, worker_id: str) -> None:
         """Make known that a worker takes no new tasks."""
@@ -187,7 +193,7 @@ class Fleet:
         return told
 
     def _tell(self, need: Need, most_bytes: int) -> bool:
-        detail = {"needs_scratch_bytes": need.scratch_bytes, "most_scratch_bytes": most_bytes}
+        detail = {SCRATCH_NEEDED: need.scratch_bytes, "most_scratch_bytes": most_bytes}
         unclaimed = (
             task.c.id == need.task_id,
             task.c.state == TaskState.READY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ from adaptation.engine.lease import Heart
 from adaptation.engine.model import Process
 from adaptation.engine.store import Store
 from adaptation.engine.worker import Worker
+from adaptation.errors import AdaptationError
 
 logger = structlog.get_logger(__name__)
 
@@ -32,10 +34,20 @@ class Node:
 
     def start(self) -> None:
         """Sign on, begin to beat and to sweep."""
-        self.heart.process = replace(self.process, facts=dict(self.describe()))
         self.store.sign_on(self.heart.standing())
         self.heart.start()
         self.controller.start()
+        if self.process.job_id is None:
+            threading.Thread(target=self._say_more, name="description", daemon=True).start()
+
+    def _say_more(self) -> None:
+        """Tell versions and capabilities, which keep nobody waiting."""
+        try:
+            facts = dict(self.describe())
+            self.heart.process = replace(self.process, facts=facts)
+            self.store.describe(self.process.worker_id, facts)
+        except (AdaptationError, OSError, SQLAlchemyError) as error:
+            logger.info("this machine is not described", error=str(error))
 
     def drain(self) -> None:
         """Claim nothing any more and let others lead; what runs goes on, and its leases live."""

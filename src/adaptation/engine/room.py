@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+SCRATCH_NEEDED = "needs_scratch_bytes"
+"""Name in the details of a task that fits on no worker."""
 MOST_TOLD = 100
 """Tasks that are looked at in one go, those that need most first."""
 
