@@ -184,7 +184,10 @@ class Fleet:
         """
         with self.database.read() as connection:
             needs = [Need(*row) for row in connection.execute(_needs())]
-            rooms = [Room(*row) for row in connection.execute(_rooms(silent_seconds))]
+            # PostgreSQL sums to a Decimal.
+            rooms = [
+                Room(*row, int(given)) for *row, given in connection.execute(_rooms(silent_seconds))
+            ]
         told = 0
         for need in needs:
             most = most_room(need, rooms)
