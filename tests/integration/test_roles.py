@@ -79,7 +79,12 @@ def runs(store: Store, name: str = "encode_chunk") -> bool:
 def last_words(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
     """What a service that was asked to end says until it has; it ends well."""
     lines: list[dict[str, Any]] = []
-    read_until(process.stderr, lambda line: lines.append(line) or line["event"].startswith("stopp"))
+
+    def is_last(line: dict[str, Any]) -> bool:
+        lines.append(line)
+        return str(line["event"]).startswith("stopping")
+
+    read_until(process.stderr, is_last)
     assert process.wait(20) == 0
     return lines
 

@@ -184,10 +184,9 @@ class Fleet:
         """
         with self.database.read() as connection:
             needs = [Need(*row) for row in connection.execute(_needs())]
+            found = connection.execute(_rooms(silent_seconds))
             # PostgreSQL sums to a Decimal.
-            rooms = [
-                Room(*row, int(given)) for *row, given in connection.execute(_rooms(silent_seconds))
-            ]
+            rooms = [Room(row[0], row[1], row[2], int(row[3])) for row in found]
         told = 0
         for need in needs:
             most = most_room(need, rooms)

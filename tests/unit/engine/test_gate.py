@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from adaptation.engine.gate import Gate
 
 
@@ -38,9 +40,7 @@ def test_two_who_look_at_once_share_what_is_left() -> None:
 
 def test_a_look_that_fails_is_given_back() -> None:
     gate = Gate(max_tasks=1)
-    try:
+    with pytest.raises(ZeroDivisionError):
         gate.claim(lambda: 1 // 0)
-    except ZeroDivisionError:
-        pass
     assert gate.busy == 0
     assert gate.claim(lambda: "task") == "task"
