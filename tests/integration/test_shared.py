@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 import clips
 import judges
+from adaptation.engine.schema import task
 from adaptation.engine.store import Store
 from command_line import adaptation, here
 
@@ -26,8 +28,15 @@ def film(tmp_path: Path) -> Path:
 
 def ends(store: Store, name: str) -> list[str]:
     """How the attempts at each task of a name ended; empty for one that was not tried."""
-    tasks = [task for task in store.tasks(1) if task.name == name]
-    return [" ".join(end or "" for _, end in store.attempts(task.id)) for task in tasks]
+    ids = [found.id for found in store.tasks(1) if found.name == name]
+    return [" ".join(end or "" for _, end in store.attempts(task_id)) for task_id in ids]
+
+
+def needed(store: Store) -> list[tuple[str, int]]:
+    """The name of each task, and how much scratch it asked for."""
+    with store.database.read() as connection:
+        found = connection.execute(select(task.c.name, task.c.scratch_bytes))
+        return [(row.name, row.scratch_bytes) for row in found]
 
 
 def test_machines_with_a_shared_folder_encode_one_job_together(
@@ -57,9 +66,13 @@ def test_machines_with_a_shared_folder_encode_one_job_together(
     assert rest.status == 0, rest.err
     assert store.job(1).succeeded
     assert ends(store, "encode_chunk") == ["done", "done"]
+    needs = needed(store)
     store.close()
     assert judges.tree(output) == judges.promised(output)
     streams, complaints = judges.decode(output / judges.MASTER)
     assert complaints == ""
     assert [len(s.starts) for s in streams if s.kind == "video"] == [SECONDS * RATE] * 2
+    media_bytes = sum(size for size, _ in judges.media_digests(output).values())
+    assert {name for name, need in needs if need} == {"encode_chunk", "transcode_audio"}
+    assert sum(need for _, need in needs) >= 2 * media_bytes
     assert {path.name for path in homes[1].iterdir() if path.is_dir()} == {"scratch"}

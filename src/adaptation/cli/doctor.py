@@ -86,7 +86,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("python", ok=True, found=f"{platform.python_version()} {sys.executable}")
     yield Finding("platform", ok=True, found=f"{platform.platform()}, {os.cpu_count()} processors")
     yield from _places(settings)
-    yield _shared(settings)
+    yield shared_folder(settings)
     yield _chunk_cache(settings)
     yield _judged("database", "jobs and their state", lambda: _database(settings))
     yield _judged("broker", "telling workers of tasks", lambda: _broker(settings))
@@ -121,7 +121,7 @@ def _places(settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _shared(settings: Settings) -> Finding:
+def shared_folder(settings: Settings) -> Finding:
     """Whether the machines of a fleet have a place for the files of one job."""
     if settings.shared:
         found = f"{settings.shared}: every machine must see it under this name"
