@@ -138,7 +138,7 @@ def _change(
 
 
 def _is_served(store: Store, job_id: int) -> bool:
-    return any(process.job_id in {None, job_id} for process in store.processes())
+    return any(process.slots and process.job_id in {None, job_id} for process in store.processes())
 
 
 def _hint_at_service(served: bool) -> None:

@@ -9,6 +9,7 @@ from cyclopts.validators import Number
 
 from adaptation.adapters.masking import masked
 from adaptation.cli import output
+from adaptation.cli.cache import size
 from adaptation.cli.progress import survey, track_names
 from adaptation.cli.store import (
     find_job,
@@ -20,7 +21,8 @@ from adaptation.cli.store import (
 from adaptation.cli.views import percent
 from adaptation.engine.lists import JobQuery
 from adaptation.engine.model import Job, Task
-from adaptation.engine.states import JobState
+from adaptation.engine.room import SCRATCH_NEEDED
+from adaptation.engine.states import JobState, TaskState
 from adaptation.engine.store import Store
 
 
@@ -75,6 +77,8 @@ def show(job: str, /, *, as_json: Annotated[bool, Parameter(name="--json")] = Fa
             return
         for line in (*_about(found, tasks), "", *_table(tasks)):
             output.data(line)
+        for line in _waiting(tasks):
+            output.data(line)
         if found.error:
             output.show_error(found.error, log=f"adaptation logs {found.id}")
 
@@ -113,6 +117,15 @@ def _awaited(job: Job) -> str:
     if job.after_id is not None:
         return f"the end of job {job.after_id}"
     return masked(job.semaphore_url) if job.semaphore_url else ""
+
+
+def _waiting(tasks: list[Task]) -> list[str]:
+    """What keeps ready tasks from being run, if anything is known of it."""
+    return [
+        f"task {task.id} waits for a worker with {size(need)} of free scratch"
+        for task in tasks
+        if task.state is TaskState.READY and (need := (task.detail or {}).get(SCRATCH_NEEDED))
+    ]
 
 
 def _table(tasks: list[Task]) -> list[str]:

@@ -42,6 +42,8 @@ class TaskRun(Generic[Resources]):
     """What the composition root gave to all tasks: tools, storages."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     """Set when the work must stop: cancel, pause, or a lease that went to another worker."""
+    confirm: Callable[[], None] = lambda: None
+    """Asks the store now, not at the next heartbeat, whether the work should go on."""
     fraction: float = 0.0
     detail: dict[str, Any] = field(default_factory=dict)
     outgoing: list[Outgoing] = field(default_factory=list)
@@ -52,7 +54,7 @@ class TaskRun(Generic[Resources]):
     @property
     def area(self) -> str:
         """Key prefix in the work area that only this attempt writes under."""
-        return f"jobs/{self.claim.job_id}/{self.claim.task_id}/{self.claim.generation}"
+        return area_of(self.claim)
 
     def progress(self, fraction: float, **detail: Any) -> None:
         """Say how far the work is; stored with the next heartbeat.
@@ -72,6 +74,11 @@ class TaskRun(Generic[Resources]):
         """Raise Cancelled if the work should stop."""
         if self.cancelled.is_set():
             raise Cancelled("the task was asked to stop")
+
+    def check_now(self) -> None:
+        """Raise Cancelled if this attempt has lost its task, before it changes what others see."""
+        self.confirm()
+        self.check()
 
     def log(self, message: str, severity: int = logging.INFO) -> None:
         """Add a line to the job's log; stored with the next heartbeat or the task's end.
@@ -93,6 +100,11 @@ class TaskRun(Generic[Resources]):
     def notify(self, address: str, body: dict[str, Any]) -> None:
         """Send a message to the queue `address` when, and only when, this task completes."""
         self.outgoing.append(Outgoing("notification", address, body))
+
+
+def area_of(claim: Claim) -> str:
+    """Key prefix in the work area that only one attempt writes under."""
+    return f"jobs/{claim.job_id}/{claim.task_id}/{claim.generation}"
 
 
 TaskFunction = Callable[[Payload, TaskRun[Any]], "dict[str, Any] | Expand"]
