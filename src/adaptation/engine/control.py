@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from adaptation.engine import rows
@@ -12,7 +10,7 @@ from adaptation.engine.endings import drop_unstarted, end_job, fail_job
 from adaptation.engine.model import Dispatch, Process
 from adaptation.engine.rows import AnyRow
 from adaptation.engine.schema import attempt, job, leader, outbox, task, task_dependency, worker
-from adaptation.engine.statements import ENDING
+from adaptation.engine.statements import ENDING, READY_QUEUES, due
 from adaptation.engine.states import JOB_ENDS, JobState, TaskState, Work, job_sources
 from adaptation.errors import AdaptationError
 
@@ -127,15 +125,21 @@ class Control:
                 .values(losses=0, not_before=0)
             )
 
-    def due(self, resend_seconds: float, job_id: int | None = None) -> list[Dispatch]:
-        """Ready tasks that have no message under way, marked as sent.
+    def due(
+        self, resend_seconds: float, job_id: int | None = None, limit: int = DISPATCH_BATCH
+    ) -> list[Dispatch]:
+        """The first ready tasks of each queue that have no message under way, marked as sent.
 
         Args:
             resend_seconds: after this long an unclaimed task's message is held to be lost.
             job_id: only this job's tasks.
+            limit: how many tasks of one queue are looked at, the most urgent first.
         """
         with self.database.read() as connection:
-            found = connection.execute(_due(resend_seconds, job_id)).all()
+            queues = list(connection.execute(READY_QUEUES).scalars())
+            if not queues:
+                return []
+            found = connection.execute(due(queues, resend_seconds, job_id, limit)).all()
         if not found:
             return []
         with self.database.write() as connection:
@@ -145,6 +149,13 @@ class Control:
                 .values(sent_at=now())
             )
         return [Dispatch(row.id, row.generation, row.queue, row.priority) for row in found]
+
+    def slots(self, alive_seconds: float) -> int:
+        """The slots of all workers that have given a heartbeat lately."""
+        alive = worker.c.heartbeat_at > now() - int(alive_seconds * 1000)
+        with self.database.read() as connection:
+            found = connection.execute(select(func.sum(worker.c.slots)).where(alive))
+            return int(found.scalar() or 0)
 
     def expire(self, job_id: int | None = None) -> int:
         """Take back tasks whose lease has run out; returns how many."""
@@ -340,21 +351,6 @@ def _end_if_idle(connection: Connection, job_id: int) -> None:
     row = connection.execute(select(*ENDING).where(job.c.id == job_id)).one()
     if row.remaining == 0:
         end_job(connection, job_id, row, None)
-
-
-def _due(resend_seconds: float, job_id: int | None) -> Any:
-    statement = (
-        select(task.c.id, task.c.generation, task.c.queue, task.c.priority)
-        .where(
-            task.c.state == TaskState.READY,
-            task.c.held.is_(False),
-            task.c.not_before <= now(),
-            or_(task.c.sent_at.is_(None), task.c.sent_at <= now() - int(resend_seconds * 1000)),
-        )
-        .order_by(task.c.priority, task.c.id)
-        .limit(DISPATCH_BATCH)
-    )
-    return statement if job_id is None else statement.where(task.c.job_id == job_id)
 
 
 def _reset_tasks(connection: Connection, job_id: int, run_no: int) -> int:

@@ -18,8 +18,10 @@ logger = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.5
 """Time between looks for tasks that another process made ready."""
-RESEND_SECONDS = 15.0
+RESEND_SECONDS = 5.0
 """Age at which the message of an unclaimed task is held to be lost."""
+ALIVE_SECONDS = 60.0
+"""A worker that has been silent for longer does not count."""
 
 
 @dataclass
@@ -58,6 +60,7 @@ class Controller:
             try:
                 if look % looks_per_sweep == 0:
                     self.sweep()
+                    self.dispatcher.serve(self.store.slots(ALIVE_SECONDS))
                 self.dispatch()
             except (SQLAlchemyError, OperationalError, OSError) as error:
                 # The database or the broker is away: the next look may find it back.
@@ -72,7 +75,11 @@ class Controller:
             How many had none.
         """
         self.dispatcher.send(self.store.admit(self.job_id))
-        due = self.store.due(RESEND_SECONDS, self.job_id)
+        if self.dispatcher.resting:
+            return 0
+        # What could not be sent while the broker was away is late enough.
+        resend_seconds = 0.0 if self.dispatcher.missed else RESEND_SECONDS
+        due = self.store.due(resend_seconds, self.job_id, self.dispatcher.limit)
         self.dispatcher.send(due)
         return len(due)
 

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, bindparam, insert, select, union_all, update
+from sqlalchemy import Select, bindparam, insert, or_, select, text, union_all, update
 
 from adaptation.engine.database import now
 from adaptation.engine.schema import attempt, job, task, task_dependency
 from adaptation.engine.states import TaskState, task_sources
 
+READY = text("task.state = 'ready' AND NOT task.held")
+"""What the index `task_ready` holds, in its own words: with others, or with bound values, it would
+not be used."""
+READY_QUEUES = text("""
+    WITH RECURSIVE found(queue) AS (
+        SELECT MIN(queue) FROM task WHERE task.state = 'ready' AND NOT task.held
+        UNION ALL
+        SELECT (SELECT MIN(queue) FROM task
+            WHERE task.state = 'ready' AND NOT task.held AND task.queue > found.queue)
+        FROM found WHERE found.queue IS NOT NULL
+    )
+    SELECT queue FROM found WHERE queue IS NOT NULL""")
+"""The queues of ready tasks: a step in the index for each, however many tasks there are."""
 ENDING = (
     job.c.remaining,
     job.c.failed,
@@ -64,12 +77,7 @@ def most_urgent(
     for queue in queues:
         first = (
             select(task.c.id, task.c.generation, task.c.priority)
-            .where(
-                task.c.state == TaskState.READY,
-                task.c.held.is_(False),
-                task.c.queue == queue,
-                task.c.not_before <= now(),
-            )
+            .where(READY, task.c.queue == queue, task.c.not_before <= now())
             .order_by(task.c.priority, task.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -81,6 +89,30 @@ def most_urgent(
         firsts.append(select(first.subquery()))
     found = union_all(*firsts).subquery()
     return select(found.c.id, found.c.generation).order_by(found.c.priority, found.c.id).limit(1)
+
+
+def due(
+    queues: Sequence[str], resend_seconds: float, job_id: int | None, limit: int
+) -> Select[int, int, str, int]:
+    """Those of the first `limit` ready tasks of each queue that have no message under way."""
+    heads = []
+    for queue in queues:
+        head = (
+            select(task.c.id, task.c.generation, task.c.queue, task.c.priority, task.c.sent_at)
+            .where(READY, task.c.queue == queue, task.c.not_before <= now())
+            .order_by(task.c.priority, task.c.id)
+            .limit(limit)
+        )
+        if job_id is not None:
+            head = head.where(task.c.job_id == job_id)
+        heads.append(select(head.subquery()))
+    found = union_all(*heads).subquery()
+    lost = found.c.sent_at <= now() - int(resend_seconds * 1000)
+    return (
+        select(found.c.id, found.c.generation, found.c.queue, found.c.priority)
+        .where(or_(found.c.sent_at.is_(None), lost))
+        .order_by(found.c.priority, found.c.id)
+    )
 
 
 UPSTREAM = (

@@ -1,0 +1,105 @@
+"""What Celery is told of each kind of broker. A message is a hint; the truth is in SQL.
+
+So a message is acknowledged when a slot takes it: no broker's timeout, however short, sees a task
+run. Lost work comes back by its lease, a lost message by the controller's next look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kombu import Exchange, Queue
+
+from adaptation.engine import local, rabbitmq
+
+SUBMIT_QUEUE = "celery"
+"""Celery's own default queue: where a client's `encoding_workflow.delay()` arrives."""
+CONNECT_SECONDS = 3.0
+HEARTBEAT_SECONDS = 10
+"""RabbitMQ: a connection that is silent for two of these is dead."""
+HEALTH_SECONDS = 3
+"""Redis: a consumer that is not answered for about two of these connects anew."""
+POLL_SECONDS = 0.25
+"""Redis: how long one wait for a message lasts, and so how soon a freed slot is heard of."""
+SUBMISSION_SECONDS = 60
+"""Redis: after this the submission that a dead worker had taken is taken by another."""
+PUBLISH = {"max_retries": 1, "interval_start": 0.0, "interval_step": 0.2, "interval_max": 0.2}
+"""A publisher tries once more, on a new connection. Nobody waits for a broker that is away."""
+
+REMOTE: dict[str, Any] = {
+    "worker_pool": "adaptation.engine.intake:Slots",
+    "worker_consumer": "adaptation.engine.intake:Intake",
+    "broker_connection_timeout": CONNECT_SECONDS,
+    "broker_connection_max_retries": None,
+    "broker_channel_error_retry": True,
+    "broker_heartbeat": HEARTBEAT_SECONDS,
+    # What runs needs no broker: it goes on while the connection is made anew.
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    # Messages are taken one at a time anyway, before and after a lost connection.
+    "worker_enable_prefetch_count_reduction": False,
+    "task_publish_retry_policy": PUBLISH,
+}
+RABBITMQ: dict[str, Any] = PUBLISH | {"confirm_publish": True}
+REDIS: dict[str, Any] = PUBLISH | {
+    "socket_timeout": rabbitmq.ANSWER_SECONDS,
+    "socket_connect_timeout": CONNECT_SECONDS,
+    "socket_keepalive": True,
+    "health_check_interval": HEALTH_SECONDS,
+    "polling_interval": POLL_SECONDS,
+    # Of our own, so that our timeout does not bring back the long tasks of others on one Redis.
+    "unacked_key": "adaptation:unacked",
+    "unacked_index_key": "adaptation:unacked_index",
+    "unacked_mutex_key": "adaptation:unacked_mutex",
+    "visibility_timeout": SUBMISSION_SECONDS,
+    "unacked_restore_throttle": 1,
+}
+
+
+def is_local(broker_url: str) -> bool:
+    """Whether messages stay inside this process."""
+    return broker_url.startswith("memory:")
+
+
+def is_rabbitmq(broker_url: str) -> bool:
+    """Whether the broker speaks AMQP."""
+    return broker_url.partition(":")[0] in rabbitmq.SCHEMES
+
+
+def settings(broker_url: str) -> dict[str, Any]:
+    """Celery's settings for a broker, or several of one kind with `;` between their URLs."""
+    if is_local(broker_url):
+        return {"broker_url": f"{local.SCHEME}://localhost", "worker_pool": "threads"}
+    if is_rabbitmq(broker_url):
+        urls = ";".join(_bounded(url) for url in broker_url.split(";"))
+        return REMOTE | {"broker_url": urls, "broker_transport_options": RABBITMQ}
+    return REMOTE | {"broker_url": broker_url, "broker_transport_options": REDIS}
+
+
+def queues(broker_url: str, names: Iterable[str]) -> list[Queue]:
+    """The queues of submissions and of tasks; each is reached by its name alone.
+
+    No exchange of our own: a broker that was emptied has forgotten the bindings, and publishers
+    that live long would not make them again.
+    """
+    kind = {"x-queue-type": "quorum"} if is_rabbitmq(broker_url) else None
+    tasks = [_queue(name, kind) for name in names]
+    # Declared as every Celery client declares it, or the first to come would refuse the others.
+    return [_queue(SUBMIT_QUEUE, None), *tasks]
+
+
+def notification_queue(address: str) -> Queue:
+    """The durable queue that a consumer of a job's notifications reads, also after the end.
+
+    As a plain client declares it. One a job is too many for quorum queues.
+    """
+    return Queue(address, durable=True, auto_delete=False)
+
+
+def _queue(name: str, arguments: dict[str, str] | None) -> Queue:
+    return Queue(name, Exchange(""), routing_key=name, queue_arguments=arguments, durable=True)
+
+
+def _bounded(url: str) -> str:
+    scheme, separator, rest = url.partition(":")
+    return rabbitmq.SCHEMES.get(scheme, scheme) + separator + rest

@@ -1,0 +1,63 @@
+"""RabbitMQ over kombu, with an end to every wait for the broker's answer.
+
+py-amqp waits for ever where a connection is half open: it looks alive, and nobody answers. A
+publisher would hold its slot, and the consumer's thread would miss the heartbeats that tell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kombu.transport import TRANSPORT_ALIASES, pyamqp
+
+SCHEME = "rabbitmq"
+"""URL scheme under which Celery finds this transport; `rabbitmqs` over TLS."""
+SCHEMES = {"amqp": SCHEME, "pyamqp": SCHEME, "amqps": f"{SCHEME}s"}
+"""What people write -> what Celery is told."""
+ANSWER_SECONDS = 3.0
+"""How long the broker may take to answer a request or to confirm a message."""
+
+
+class Patience:
+    """Gives up waiting after a while."""
+
+    def wait(
+        self,
+        method: Any,
+        callback: Any = None,
+        timeout: float | None = None,
+        returns_tuple: bool = False,
+    ) -> Any:
+        """Wait for an answer.
+
+        Raises:
+            TimeoutError: none came in time.
+        """
+        waited: Any = super()
+        return waited.wait(method, callback, timeout or ANSWER_SECONDS, returns_tuple)
+
+
+class Channel(Patience, pyamqp.Channel):
+    """A channel that is answered soon or not at all."""
+
+
+class Connection(Patience, pyamqp.Connection):
+    """A connection whose every request is answered soon or not at all."""
+
+    Channel = Channel
+
+
+class Transport(pyamqp.Transport):
+    """RabbitMQ over TCP."""
+
+    Connection = Connection
+
+
+class SecureTransport(pyamqp.SSLTransport):
+    """RabbitMQ over TLS."""
+
+    Connection = Connection
+
+
+TRANSPORT_ALIASES[SCHEME] = f"{__name__}:Transport"
+TRANSPORT_ALIASES[f"{SCHEME}s"] = f"{__name__}:SecureTransport"
