@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 import services
+from adaptation.engine.store import Store
 from postgres import Postgres, running_postgres
 
 CI = os.environ.get("CI") == "true"
@@ -161,9 +162,27 @@ def postgres_server() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: Postgres) -> str:
+    """The URL of a database with the tables, to make others after."""
+    url = postgres_server.make_database()
+    store = Store(url)
+    store.migrate()
+    store.close()
+    return url
+
+
 @pytest.fixture
-def postgres_url(postgres_server: Postgres) -> Iterator[str]:
-    """The URL of an empty database, without tables."""
+def postgres_url(postgres_server: Postgres, postgres_template: str) -> Iterator[str]:
+    """The URL of a database that is up to date and holds nothing."""
+    url = postgres_server.make_database(postgres_template.rpartition("/")[2])
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def bare_postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """The URL of a database without tables."""
     url = postgres_server.make_database()
     yield url
     postgres_server.drop_database(url)

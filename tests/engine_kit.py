@@ -59,15 +59,18 @@ def small_registry() -> Registry:
 
 
 def small_engine(
-    folder: Path, registry: Registry | None = None, pace: Pace | None = None
+    folder: Path,
+    registry: Registry | None = None,
+    pace: Pace | None = None,
+    store: Store | None = None,
 ) -> Engine:
-    """An engine over a database in `folder`, with scratch beside it."""
+    """An engine with its scratch in `folder`, and its database too if none is given."""
 
     @contextmanager
     def scratch(job_id: int, task_id: int, generation: int) -> Iterator[Path]:
         yield folder
 
-    store = Store(f"sqlite:///{folder / 'engine.db'}")
+    store = store or Store(f"sqlite:///{folder / 'engine.db'}")
     store.create()
     return Engine(
         store=store,

@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from adaptation.engine.control import StateForbids
 from adaptation.engine.graph import lower
-from adaptation.engine.model import Claim, Dispatch, NewJob, Outgoing
+from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing
 from adaptation.engine.moves import Beat
 from adaptation.engine.schema import task
 from adaptation.engine.states import JobState, Order, TaskState
@@ -91,6 +91,24 @@ def test_the_same_submission_twice_is_one_job(worker: HandWorker, store: Store) 
     assert len(ids) == 1
 
 
+def test_the_same_submission_at_the_same_time_is_one_job(worker: HandWorker, store: Store) -> None:
+    new = NewJob("client-chose-this", "line", {}, output="/out")
+    plan = lower(count_one.s())
+    ids: list[int] = []
+
+    def submit() -> None:
+        ids.append(store.submit(new, plan, worker.queues))
+
+    clients = [threading.Thread(target=submit) for _ in range(8)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+
+    assert len(ids) == 8
+    assert len(set(ids)) == 1
+
+
 def test_two_unfinished_jobs_cannot_hold_one_output(worker: HandWorker, store: Store) -> None:
     plan = lower(count_one.s())
     store.submit(NewJob("a", "line", {}, output="/out"), plan, worker.queues)
@@ -136,6 +154,23 @@ def test_a_stale_attempt_changes_nothing(worker: HandWorker, store: Store) -> No
     assert worker.complete(winner)
     assert store.job(job_id).succeeded
     assert store.attempts(zombie.task_id) == [(1, "lost"), (2, "done")]
+
+
+def test_a_completion_whose_answer_was_lost_may_be_repeated(
+    worker: HandWorker, store: Store
+) -> None:
+    job_id = worker.submit("line", length=1)
+    claim = claimed(worker)
+    sent = [Outgoing("notification", "client", {"status": "done"})]
+
+    first_answer, second = (
+        store.complete(claim, {"n": 1}, queues=worker.queues, outgoing=sent) for _ in range(2)
+    )
+
+    assert first_answer == second == Moved(ended=True)
+    assert len(store.messages("client")) == 1
+    assert store.attempts(claim.task_id) == [(1, "done")]
+    assert store.job(job_id).result == {"n": 1}
 
 
 def test_messages_of_an_earlier_generation_claim_nothing(worker: HandWorker, store: Store) -> None:

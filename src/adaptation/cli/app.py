@@ -31,6 +31,7 @@ COMMANDS = (
     ("worker", "service:worker", "Take tasks from a broker until it is stopped."),
     ("profiles", "profiles:profiles", "List the encoding profiles, or show one."),
     ("cache", "cache:cache", "Tell what the cache of encoded chunks holds, or empty it."),
+    ("migrate", "migrate:migrate", "Bring the database up to date with this version."),
     ("doctor", "doctor:doctor", "Tell what this machine can do, and what is missing."),
 )
 """Name, place in this package, one line of help; in the order of the help."""

@@ -21,6 +21,7 @@ from adaptation.adapters.process import Limits, run
 from adaptation.adapters.tools import Tools, find_tools, versions
 from adaptation.cli import exits, output
 from adaptation.cli.cache import size
+from adaptation.engine.migrations import HEAD
 from adaptation.engine.transport import is_local
 from adaptation.errors import AdaptationError, SettingsError, ToolError
 from adaptation.media.coding import ENCODERS
@@ -169,13 +170,15 @@ def _existing(folder: Path) -> Path:
 
 def _database(settings: Settings) -> str:
     store = deploy(settings).store
-    store.create()
     place = store.database.url.render_as_string(hide_password=True)
-    if not store.database.is_sqlite:
-        return place
-    with store.database.read() as connection:
-        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
-    store.close()
+    try:
+        store.create()
+        if not store.database.is_sqlite:
+            return f"{place}, version {HEAD}"
+        with store.database.read() as connection:
+            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+    finally:
+        store.close()
     if mode != "wal":
         raise SettingsError(
             f"{place} uses the journal {mode} instead of wal",

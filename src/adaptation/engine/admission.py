@@ -130,11 +130,12 @@ def _start(connection: Connection, job_id: int) -> list[Dispatch] | None:
     free = (
         select(job.c.id)
         .where(job.c.id == job_id, job.c.state == JobState.QUEUED)
-        .with_for_update(skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=True)
     )
     if connection.execute(free).first() is None:
         return None
     connection.execute(START, {"started_id": job_id})
+    rows.lock_tasks(connection, job_id)
     connection.execute(RELEASED, {"released_job": job_id})
     rows.insert_lines(connection, job_id, 0, [(10, "started")], progname="scheduler")
     sent = connection.execute(SENT, {"sent_job": job_id})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from adaptation.engine import rows
 from adaptation.engine.database import Database, now
@@ -10,7 +11,7 @@ from adaptation.engine.endings import drop_unstarted, end_job, fail_job
 from adaptation.engine.model import Dispatch, Process
 from adaptation.engine.rows import AnyRow
 from adaptation.engine.schema import attempt, job, leader, outbox, task, task_dependency, worker
-from adaptation.engine.statements import ENDING, READY_QUEUES, due
+from adaptation.engine.statements import CLAIMABLE_QUEUES, ENDING, unsent
 from adaptation.engine.states import JOB_ENDS, JobState, TaskState, Work, job_sources
 from adaptation.errors import AdaptationError
 
@@ -119,6 +120,8 @@ class Control:
     def forgive_losses(self, job_id: int) -> None:
         """Count a job's lost workers from zero, because somebody started it again on purpose."""
         with self.database.write() as connection:
+            rows.lock_job(connection, job_id)
+            rows.lock_tasks(connection, job_id)
             connection.execute(
                 update(task)
                 .where(task.c.job_id == job_id, task.c.losses > 0)
@@ -126,29 +129,34 @@ class Control:
             )
 
     def due(
-        self, resend_seconds: float, job_id: int | None = None, limit: int = DISPATCH_BATCH
+        self, resend_seconds: float, job_id: int | None = None, most: int = DISPATCH_BATCH
     ) -> list[Dispatch]:
         """The first ready tasks of each queue that have no message under way, marked as sent.
 
         Args:
             resend_seconds: after this long an unclaimed task's message is held to be lost.
             job_id: only this job's tasks.
-            limit: how many tasks of one queue are looked at, the most urgent first.
+            most: how many tasks of one queue are looked at, the most urgent first.
         """
         with self.database.read() as connection:
-            queues = list(connection.execute(READY_QUEUES).scalars())
+            queues = tuple(connection.execute(CLAIMABLE_QUEUES).scalars())
             if not queues:
                 return []
-            found = connection.execute(due(queues, resend_seconds, job_id, limit)).all()
+            facts = {"most": most, "resend_ms": int(resend_seconds * 1000), "only_job": job_id}
+            statement = unsent(queues, one_job=job_id is not None)
+            found = connection.execute(statement, facts).all()
         if not found:
             return []
         with self.database.write() as connection:
-            connection.execute(
-                update(task)
-                .where(task.c.id.in_([row.id for row in found]), task.c.state == TaskState.READY)
-                .values(sent_at=now())
-            )
-        return [Dispatch(row.id, row.generation, row.queue, row.priority) for row in found]
+            known = task.c.id.in_([row.id for row in found])
+            # What somebody is just claiming needs no message.
+            free = rows.unlocked(connection, task.c.id, known, task.c.state == TaskState.READY)
+            connection.execute(update(task).where(task.c.id.in_(free)).values(sent_at=now()))
+        return [
+            Dispatch(row.id, row.generation, row.queue, row.priority)
+            for row in found
+            if row.id in free
+        ]
 
     def slots(self, alive_seconds: float) -> int:
         """The slots of all workers that have given a heartbeat lately."""
@@ -187,6 +195,7 @@ class Control:
     def sign_on(self, process: Process) -> None:
         """Make a worker known."""
         with self.database.write() as connection:
+            connection.execute(delete(worker).where(worker.c.id == process.worker_id))
             connection.execute(
                 insert(worker).values(
                     id=process.worker_id,
@@ -218,7 +227,12 @@ class Control:
                 return True
             if connection.execute(select(leader.c.name).where(leader.c.name == name)).first():
                 return False
-            connection.execute(insert(leader).values(name=name, holder=holder, lease_until=lease))
+            taken_first = {"name": name, "holder": holder, "lease_until": lease}
+            try:
+                with connection.begin_nested():
+                    connection.execute(insert(leader).values(taken_first))
+            except IntegrityError:
+                return False
             return True
 
     def step_down(self, holder: str) -> None:
@@ -251,7 +265,8 @@ class Control:
             if connection.execute(select(job.c.id).where(*ended).limit(1)).first() is None:
                 return list(connection.execute(marked).scalars())
         with self.database.write() as connection:
-            connection.execute(update(job).where(*ended).values(work=Work.REMOVING))
+            free = rows.unlocked(connection, job.c.id, *ended)
+            connection.execute(update(job).where(job.c.id.in_(free)).values(work=Work.REMOVING))
             return list(connection.execute(marked).scalars())
 
     def mark_work_removed(self, job_id: int) -> None:
@@ -286,11 +301,14 @@ class Control:
 
 
 def _forget_messages(connection: Connection) -> None:
-    connection.execute(update(task).where(task.c.state == TaskState.READY).values(sent_at=None))
+    sent = task.c.state == TaskState.READY, task.c.held.is_(False), task.c.sent_at.is_not(None)
+    free = rows.unlocked(connection, task.c.id, *sent)
+    connection.execute(update(task).where(task.c.id.in_(free)).values(sent_at=None))
 
 
 def _hold(connection: Connection, job_id: int) -> None:
     """Let nothing of a job be claimed until it is started again."""
+    rows.lock_tasks(connection, job_id)
     connection.execute(update(task).where(task.c.job_id == job_id).values(held=True))
 
 

@@ -20,12 +20,12 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, NoResultFound, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
 
-from adaptation.engine.schema import metadata
+from adaptation.engine.migrations import HEAD, HISTORY, STORED_VERSION, migrate, version_of
 from adaptation.errors import SettingsError
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -85,20 +85,76 @@ class Database:
         return self.url.get_backend_name() == "sqlite"
 
     def create(self) -> None:
-        """Make the tables that are missing.
+        """Make sure that the tables are those this code works with.
+
+        A SQLite file is brought up to date at once: nobody else would do it. A PostgreSQL is
+        left as it is, for other machines may still run what works with the older tables.
 
         Raises:
-            SettingsError: the database cannot be opened.
+            SettingsError: the database cannot be opened, or `database_outdated`,
+                `database_newer`.
+        """
+        found = self.version()
+        if found == HEAD:
+            return
+        if self.is_sqlite:
+            self.migrate()
+            return
+        _refuse_newer(found)
+        state = "is empty" if found is None else f"has version {found} of the tables, not {HEAD}"
+        raise SettingsError(
+            f"the database {self._place} {state}",
+            code="database_outdated",
+            hint="Bring it up to date: adaptation migrate",
+        )
+
+    def migrate(self) -> str | None:
+        """Bring the tables to the newest version, one process at a time; all of it or nothing.
+
+        Returns:
+            The version they had; None: there were none.
+
+        Raises:
+            SettingsError: the database cannot be opened, or `database_newer`.
+        """
+        with self._opening(), self.write() as connection:
+            self.lock(connection, "migrate")
+            found = version_of(connection)
+            _refuse_newer(found)
+            if found != HEAD:
+                migrate(connection, found)
+        return found
+
+    def version(self) -> str | None:
+        """The version of the tables; None: there are none.
+
+        Raises:
+            SettingsError: `database_unavailable`.
         """
         try:
-            with self.write() as connection:
-                metadata.create_all(connection)
+            with self.read() as connection:
+                return str(connection.execute(STORED_VERSION).scalar_one())
+        except (DBAPIError, NoResultFound):
+            # No such table, most likely: what there is instead takes a closer look.
+            with self._opening(), self.read() as connection:
+                return version_of(connection)
+
+    @property
+    def _place(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def _opening(self) -> Iterator[None]:
+        try:
+            yield
         except SQLAlchemyError as error:
-            place = self.url.render_as_string(hide_password=True)
+            hint = "Set ADAPTATION_HOME to a folder on a local disk that you can write to."
+            if not self.is_sqlite:
+                hint = "Start it, or set ADAPTATION_DATABASE_URL to one that you may write to."
             raise SettingsError(
-                f"the database {place} cannot be opened: {error.__cause__ or error}",
+                f"the database {self._place} cannot be opened: {error.__cause__ or error}",
                 code="database_unavailable",
-                hint="Set ADAPTATION_HOME to a folder on a local disk that you can write to.",
+                hint=hint,
             ) from error
 
     @contextmanager
@@ -133,10 +189,29 @@ class Database:
             number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
             connection.execute(select(func.pg_advisory_xact_lock(number)))
 
+    def may_pass(self, error: DBAPIError) -> bool:
+        """Whether the same transaction may succeed when it is tried again at once or soon.
+
+        A lost connection, a server that starts or stops, a deadlock, too many clients. SQLite's
+        own wait for other writers is long enough.
+        """
+        if self.is_sqlite:
+            return False
+        return error.connection_invalidated or isinstance(error, OperationalError)
+
     @property
     def dialect(self) -> Dialect:
         """How this database speaks SQL."""
         return self._engine.dialect
+
+
+def _refuse_newer(found: str | None) -> None:
+    if found is not None and found not in HISTORY:
+        raise SettingsError(
+            f"the database has version {found} of the tables, and this program knows {HEAD}",
+            code="database_newer",
+            hint="Run the newer version of adaptation that made it, here too.",
+        )
 
 
 def _with_driver(url: URL) -> URL:

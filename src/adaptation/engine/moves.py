@@ -1,11 +1,11 @@
-"""The life of a task in SQL: submit, claim, heartbeat, complete, fail, give back.
+"""The life of a task in SQL: submit, heartbeat, complete, fail, give back.
 
 Every transition compares the task's state and generation and changes nothing when they moved on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +20,8 @@ from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing
 from adaptation.engine.schema import job, task, worker
 from adaptation.engine.statements import (
     BEAT,
-    CLAIM,
     END_ATTEMPT,
-    INSERT_ATTEMPT,
-    JOB_OF_CLAIM,
     LEAVE,
-    UPSTREAM,
-    most_urgent,
 )
 from adaptation.engine.states import JobState, Order, TaskState
 from adaptation.errors import ParameterError
@@ -61,10 +56,9 @@ class Moves:
             ParameterError: `output_busy`, an unfinished job holds the same output.
         """
         with self.database.write() as connection:
-            known = select(job.c.id).where(job.c.main_task_id == new.main_task_id)
-            if (job_id := connection.execute(known).scalar()) is not None:
-                return int(job_id)
-            job_id = _insert_job(connection, new, len(plan.tasks))
+            job_id, is_new = _insert_job(connection, new, len(plan.tasks))
+            if not is_new:
+                return job_id
             rows.insert_plan(
                 connection,
                 plan,
@@ -83,10 +77,9 @@ class Moves:
     def refuse(self, new: NewJob, error: dict[str, Any]) -> int:
         """Store a job that cannot run as failed, so that whoever sent it learns why."""
         with self.database.write() as connection:
-            known = select(job.c.id).where(job.c.main_task_id == new.main_task_id)
-            if (job_id := connection.execute(known).scalar()) is not None:
-                return int(job_id)
-            job_id = _insert_job(connection, new, 0)
+            job_id, is_new = _insert_job(connection, new, 0)
+            if not is_new:
+                return job_id
             connection.execute(
                 update(job)
                 .where(job.c.id == job_id)
@@ -94,40 +87,6 @@ class Moves:
             )
             count_off(connection, job_id, 0, None)
             return job_id
-
-    def claim(
-        self, task_id: int, generation: int, worker_id: str, lease_seconds: float
-    ) -> Claim | None:
-        """Make a ready task ours under the next generation; None if it is not to be had."""
-        with self.database.write() as connection:
-            return _claim(connection, task_id, generation, worker_id, lease_seconds)
-
-    def claim_next(
-        self,
-        queues: Sequence[str],
-        worker_id: str,
-        lease_seconds: float,
-        *,
-        job_id: int | None = None,
-        scratch_free: int | None = None,
-    ) -> Claim | None:
-        """Make the most urgent ready task of some queues ours; None if there is none.
-
-        A message only says that there is something to do: what is done first is decided here, so
-        that no order of messages and no backlog in a broker comes before a job's priority.
-
-        Args:
-            queues: their names.
-            worker_id: who claims.
-            lease_seconds: how long the task is ours without a heartbeat.
-            job_id: only this job's tasks.
-            scratch_free: bytes; tasks that need more are left to others.
-        """
-        with self.database.write() as connection:
-            found = connection.execute(most_urgent(queues, job_id, scratch_free)).first()
-            if found is None:
-                return None
-            return _claim(connection, found.id, found.generation, worker_id, lease_seconds)
 
     def heartbeat(
         self, worker_id: str, beats: Iterable[Beat], lease_seconds: float
@@ -142,7 +101,8 @@ class Moves:
             connection.execute(
                 update(worker).where(worker.c.id == worker_id).values(heartbeat_at=now())
             )
-            for beat in beats:
+            # In this order, and no other: see `rows.lock_tasks`.
+            for beat in sorted(beats, key=lambda beat: beat.task_id):
                 facts = {
                     "beat_id": beat.task_id,
                     "beat_generation": beat.generation,
@@ -172,13 +132,15 @@ class Moves:
                 and as their upstream.
 
         Returns:
-            What became ready; None if the attempt is stale, and then nothing has changed.
+            What became ready; None if the attempt is stale, and then nothing has changed. One
+            that was committed already, and whose caller could not be told, is not stale.
         """
         with self.database.write() as connection:
             owner = rows.lock_job(connection, claim.job_id)
             if not _leave(connection, claim, TaskState.DONE, "done", result=result, progress=1.0):
+                known = _committed_before(connection, claim)
                 connection.rollback()
-                return None
+                return known
             exits = expansion.exits if expansion else None
             ready = rows.release_dependants(connection, claim.task_id, exits)
             stopping = owner.failed or owner.cancelling
@@ -246,41 +208,10 @@ class Moves:
             return Moved()
 
 
-def _claim(
-    connection: Connection, task_id: int, generation: int, worker_id: str, lease_seconds: float
-) -> Claim | None:
-    facts = {
-        "claim_id": task_id,
-        "claim_generation": generation,
-        "claim_worker": worker_id,
-        "lease_ms": int(lease_seconds * 1000),
-    }
-    row = connection.execute(CLAIM, facts).one_or_none()
-    if row is None:
-        return None
-    owner = connection.execute(JOB_OF_CLAIM, {"job_id": row.job_id}).one()
-    connection.execute(
-        INSERT_ATTEMPT,
-        {"task_id": task_id, "generation": generation + 1, "worker_id": worker_id},
-    )
-    results = list(connection.execute(UPSTREAM, {"claim_id": task_id}).scalars())
-    payload = results if row.joins else (results[0] if results else owner.context)
-    return Claim(
-        task_id=task_id,
-        generation=generation + 1,
-        job_id=row.job_id,
-        run_no=row.run_no,
-        main_task_id=owner.main_task_id,
-        workflow=owner.workflow,
-        key=row.key,
-        name=row.name,
-        params=row.params,
-        attempt=row.attempt,
-        payload=payload,
-    )
-
-
-def _insert_job(connection: Connection, new: NewJob, tasks: int) -> int:
+def _insert_job(connection: Connection, new: NewJob, tasks: int) -> tuple[int, bool]:
+    """The job's id, and whether it is new: the same submission may be under way twice."""
+    if (known := _job_id(connection, new.main_task_id)) is not None:
+        return known, False
     values = {
         "main_task_id": new.main_task_id,
         "workflow": new.workflow,
@@ -302,10 +233,11 @@ def _insert_job(connection: Connection, new: NewJob, tasks: int) -> int:
     }
     try:
         with connection.begin_nested():
-            return int(
-                connection.execute(insert(job).values(values).returning(job.c.id)).scalar_one()
-            )
+            inserted = connection.execute(insert(job).values(values).returning(job.c.id))
+            return int(inserted.scalar_one()), True
     except IntegrityError as error:
+        if (known := _job_id(connection, new.main_task_id)) is not None:
+            return known, False
         held = select(job.c.id).where(job.c.output == new.output, job.c.finished_at.is_(None))
         holder = connection.execute(held).scalar()
         raise ParameterError(
@@ -313,6 +245,12 @@ def _insert_job(connection: Connection, new: NewJob, tasks: int) -> int:
             code="output_busy",
             hint=f"Wait for job {holder} or cancel it, or choose another output folder.",
         ) from error
+
+
+def _job_id(connection: Connection, main_task_id: str) -> int | None:
+    known = select(job.c.id).where(job.c.main_task_id == main_task_id)
+    found = connection.execute(known).scalar()
+    return None if found is None else int(found)
 
 
 def _expand(
@@ -374,6 +312,21 @@ def _leave(  # noqa: PLR0913 - one row's worth of facts
     }
     connection.execute(END_ATTEMPT, ended)
     return True
+
+
+def _committed_before(connection: Connection, claim: Claim) -> Moved | None:
+    """What an earlier try of this very completion did, if it was it that finished the task."""
+    done = (
+        select(job.c.finished_at)
+        .join(task, task.c.job_id == job.c.id)
+        .where(
+            task.c.id == claim.task_id,
+            task.c.generation == claim.generation,
+            task.c.state == TaskState.DONE,
+        )
+    )
+    row = connection.execute(done).one_or_none()
+    return None if row is None else Moved(ended=row.finished_at is not None)
 
 
 def _put_back(connection: Connection, task_id: int, delay_seconds: float) -> None:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, delete, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    case,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from adaptation.engine.database import now
 from adaptation.engine.graph import Plan, Upstream
@@ -22,7 +33,8 @@ INSERT_OUTBOX = insert(outbox).values(created_at=now())
 LOCK_JOB = (
     select(job.c.state, job.c.failed, job.c.cancelling, job.c.priority, job.c.run_no, job.c.work)
     .where(job.c.id == bindparam("job_id"))
-    .with_for_update()
+    # The key stays: others may store rows that refer to it meanwhile, such as log lines.
+    .with_for_update(key_share=True)
 )
 
 _edge = task_dependency
@@ -48,6 +60,29 @@ RELEASE = (
 def lock_job(connection: Connection, job_id: int) -> AnyRow:
     """Read the job's row and hold it until the transaction ends (SQLite already holds all)."""
     return connection.execute(LOCK_JOB, {"job_id": job_id}).one()
+
+
+def lock_tasks(connection: Connection, job_id: int) -> None:
+    """Hold the tasks of a job that run or may be claimed, in the order heartbeats take them.
+
+    Whoever changes them in another order could wait for a heartbeat that waits for it.
+    """
+    lively = task.c.job_id == job_id, task.c.state.in_([TaskState.READY, TaskState.RUNNING])
+    held = select(task.c.id).where(*lively).order_by(task.c.id)
+    connection.execute(held.with_for_update(key_share=True)).all()
+
+
+def unlocked(
+    connection: Connection, column: Column[int], *conditions: ColumnElement[bool]
+) -> list[int]:
+    """Ids of rows that nobody is just changing, held until the transaction ends.
+
+    For changes to rows of many jobs: to wait for any of them could be to wait in a circle.
+    """
+    free = select(column).where(*conditions).order_by(column)
+    return list(
+        connection.execute(free.with_for_update(key_share=True, skip_locked=True)).scalars()
+    )
 
 
 def release_dependants(

@@ -29,6 +29,9 @@ Json = JSON(none_as_null=True)
 Id = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only in a column declared INTEGER."""
 
+CLAIMABLE = "state = 'ready' AND NOT held"
+"""Which tasks a slot may take, in the words of their index: only these words make use of it."""
+
 job = Table(
     "job",
     metadata,
@@ -129,8 +132,8 @@ task = Table(
         "queue",
         "priority",
         "id",
-        sqlite_where=text("state = 'ready' AND NOT held"),
-        postgresql_where=text("state = 'ready' AND NOT held"),
+        sqlite_where=text(CLAIMABLE),
+        postgresql_where=text(CLAIMABLE),
     ),
     Index(
         "task_running",

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
-from sqlalchemy import Select, bindparam, insert, or_, select, text, union_all, update
+from sqlalchemy import (
+    Select,
+    bindparam,
+    insert,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
 
 from adaptation.engine.database import now
-from adaptation.engine.schema import attempt, job, task, task_dependency
+from adaptation.engine.schema import CLAIMABLE, attempt, job, task, task_dependency
 from adaptation.engine.states import TaskState, task_sources
 
-READY = text("task.state = 'ready' AND NOT task.held")
-"""What the index `task_ready` holds, in its own words: with others, or with bound values, it would
-not be used."""
-READY_QUEUES = text("""
-    WITH RECURSIVE found(queue) AS (
-        SELECT MIN(queue) FROM task WHERE task.state = 'ready' AND NOT task.held
-        UNION ALL
-        SELECT (SELECT MIN(queue) FROM task
-            WHERE task.state = 'ready' AND NOT task.held AND task.queue > found.queue)
-        FROM found WHERE found.queue IS NOT NULL
-    )
-    SELECT queue FROM found WHERE queue IS NOT NULL""")
-"""The queues of ready tasks: a step in the index for each, however many tasks there are."""
 ENDING = (
     job.c.remaining,
     job.c.failed,
@@ -66,48 +62,71 @@ CLAIM = (
 )
 
 
-def most_urgent(
-    queues: Sequence[str], job_id: int | None, scratch_free: int | None
-) -> Select[int, int]:
+@lru_cache(maxsize=256)
+def most_urgent(queues: tuple[str, ...], *, one_job: bool, fitting: bool) -> Select[int, int]:
     """The id and generation of the ready task whose turn it is, locked where rows can be.
 
     One look at the index for each queue; a row that somebody is just claiming is passed over.
+
+    Args:
+        queues: their names.
+        one_job: whether only tasks of the job `only_job` count.
+        fitting: whether only tasks count that need no more scratch than `scratch_free` bytes.
     """
     firsts = []
     for queue in queues:
         first = (
             select(task.c.id, task.c.generation, task.c.priority)
-            .where(READY, task.c.queue == queue, task.c.not_before <= now())
+            .where(
+                text(CLAIMABLE),
+                task.c.queue == queue,
+                task.c.not_before <= now(),
+            )
             .order_by(task.c.priority, task.c.id)
             .limit(1)
-            .with_for_update(skip_locked=True)
+            .with_for_update(key_share=True, skip_locked=True)
         )
-        if job_id is not None:
-            first = first.where(task.c.job_id == job_id)
-        if scratch_free is not None:
-            first = first.where(task.c.scratch_bytes <= scratch_free)
+        if one_job:
+            first = first.where(task.c.job_id == bindparam("only_job"))
+        if fitting:
+            first = first.where(task.c.scratch_bytes <= bindparam("scratch_free"))
         firsts.append(select(first.subquery()))
     found = union_all(*firsts).subquery()
     return select(found.c.id, found.c.generation).order_by(found.c.priority, found.c.id).limit(1)
 
 
-def due(
-    queues: Sequence[str], resend_seconds: float, job_id: int | None, limit: int
-) -> Select[int, int, str, int]:
-    """Those of the first `limit` ready tasks of each queue that have no message under way."""
+CLAIMABLE_QUEUES = text(f"""
+    WITH RECURSIVE found(queue) AS (
+        SELECT MIN(queue) FROM task WHERE {CLAIMABLE}
+        UNION ALL
+        SELECT (SELECT MIN(task.queue) FROM task WHERE {CLAIMABLE} AND task.queue > found.queue)
+        FROM found WHERE found.queue IS NOT NULL
+    )
+    SELECT queue FROM found WHERE queue IS NOT NULL""")
+"""The queues of ready tasks: a step in the index for each, however many tasks there are."""
+
+
+@lru_cache(maxsize=256)
+def unsent(queues: tuple[str, ...], *, one_job: bool) -> Select[int, int, str, int]:
+    """Which of the first `most` ready tasks of each queue were not sent in the last `resend_ms`.
+
+    Args:
+        queues: their names.
+        one_job: whether only tasks of the job `only_job` count.
+    """
     heads = []
     for queue in queues:
         head = (
             select(task.c.id, task.c.generation, task.c.queue, task.c.priority, task.c.sent_at)
-            .where(READY, task.c.queue == queue, task.c.not_before <= now())
+            .where(text(CLAIMABLE), task.c.queue == queue, task.c.not_before <= now())
             .order_by(task.c.priority, task.c.id)
-            .limit(limit)
+            .limit(bindparam("most"))
         )
-        if job_id is not None:
-            head = head.where(task.c.job_id == job_id)
+        if one_job:
+            head = head.where(task.c.job_id == bindparam("only_job"))
         heads.append(select(head.subquery()))
     found = union_all(*heads).subquery()
-    lost = found.c.sent_at <= now() - int(resend_seconds * 1000)
+    lost = found.c.sent_at <= now() - bindparam("resend_ms")
     return (
         select(found.c.id, found.c.generation, found.c.queue, found.c.priority)
         .where(or_(found.c.sent_at.is_(None), lost))

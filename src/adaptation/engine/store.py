@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from adaptation.engine.admission import Admission
+from adaptation.engine.again import SETTLE_SECONDS, tried_again
+from adaptation.engine.claims import Claims
 from adaptation.engine.control import Control
 from adaptation.engine.database import Database
 from adaptation.engine.moves import Moves
 from adaptation.engine.reads import Reads
 
+SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
+OPENING = dict.fromkeys(("create", "migrate", "close"), 0.0)
 
-class Store(Moves, Admission, Control, Reads):
+
+@tried_again(SETTLING | OPENING)
+class Store(Claims, Moves, Admission, Control, Reads):
     """Jobs, tasks, logs and messages in one SQL database."""
 
     def __init__(self, url: str) -> None:
-        """Open the database, which is made when it does not exist.
+        """Open the database; a SQLite file is made when it does not exist.
 
         Args:
-            url: an SQLAlchemy URL, `sqlite:///…` or `postgresql://…`.
+            url: an SQLAlchemy URL, `sqlite:///…` or `postgresql://…`, which means psycopg 3.
         """
         self.database = Database(url)
 
     def create(self) -> None:
-        """Make the tables that are missing."""
+        """Make sure that the tables are the right ones; see `Database.create`."""
         self.database.create()
+
+    def migrate(self) -> str | None:
+        """Bring the tables to the newest version; the one they had, None: there were none."""
+        return self.database.migrate()
 
     def close(self) -> None:
         """Close every connection."""
