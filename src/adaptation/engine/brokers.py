@@ -24,8 +24,8 @@ POLL_SECONDS = 0.25
 """Redis: how long one wait for a message lasts, and so how soon a freed slot is heard of."""
 SUBMISSION_SECONDS = 60
 """Redis: after this the submission that a dead worker had taken is taken by another."""
-PUBLISH = {"max_retries": 1, "interval_start": 0.0, "interval_step": 0.2, "interval_max": 0.2}
-"""A publisher tries once more, on a new connection. Nobody waits for a broker that is away."""
+ONCE = {"max_retries": 0, "interval_start": 0.0, "interval_step": 0.0, "interval_max": 0.0}
+"""Nobody who has a message waits for a broker that is away."""
 
 REMOTE: dict[str, Any] = {
     "worker_pool": "adaptation.engine.intake:Slots",
@@ -38,10 +38,10 @@ REMOTE: dict[str, Any] = {
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     # Messages are taken one at a time anyway, before and after a lost connection.
     "worker_enable_prefetch_count_reduction": False,
-    "task_publish_retry_policy": PUBLISH,
+    "task_publish_retry_policy": ONCE,
 }
-RABBITMQ: dict[str, Any] = PUBLISH | {"confirm_publish": True}
-REDIS: dict[str, Any] = PUBLISH | {
+RABBITMQ: dict[str, Any] = ONCE | {"confirm_publish": True}
+REDIS: dict[str, Any] = ONCE | {
     "socket_timeout": rabbitmq.ANSWER_SECONDS,
     "socket_connect_timeout": CONNECT_SECONDS,
     "socket_keepalive": True,

@@ -158,13 +158,6 @@ class Control:
             if row.id in free
         ]
 
-    def slots(self, alive_seconds: float) -> int:
-        """The slots of all workers that have given a heartbeat lately."""
-        alive = worker.c.heartbeat_at > now() - int(alive_seconds * 1000)
-        with self.database.read() as connection:
-            found = connection.execute(select(func.sum(worker.c.slots)).where(alive))
-            return int(found.scalar() or 0)
-
     def expire(self, job_id: int | None = None) -> int:
         """Take back tasks whose lease has run out; returns how many."""
         expired = select(task.c.id, task.c.generation).where(

@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import structlog
 from celery.concurrency.base import apply_target
-from celery.concurrency.thread import ApplyResult, TaskPool
+from celery.concurrency.thread import TaskPool
 from celery.worker import consumer
 from celery.worker.state import maybe_shutdown
 from kombu import Queue
@@ -35,6 +36,9 @@ DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
 
 class Slots(TaskPool):
     """Threads that run tasks, and one beside them that stores submissions."""
+
+    limit: int
+    executor: ThreadPoolExecutor
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -57,10 +61,10 @@ class Slots(TaskPool):
         callback: Callable[..., Any] | None = None,
         accept_callback: Callable[..., Any] | None = None,
         **_: Any,
-    ) -> ApplyResult:
+    ) -> Future[Any]:
         """Run a message's task: `args` starts with its name."""
-        call = (apply_target, target, args, kwargs, callback, accept_callback)
-        return ApplyResult(self._take(*call) if args[0] == EXECUTE else self._door.submit(*call))
+        run = partial(apply_target, target, args, kwargs, callback, accept_callback)
+        return self._take(run) if args[0] == EXECUTE else self._door.submit(run)
 
     def wake(self, look: Callable[[], object]) -> None:
         """Let every free slot look for something to do, as if each had got a message."""
@@ -72,10 +76,10 @@ class Slots(TaskPool):
         self._door.shutdown(cancel_futures=True)
         super().on_stop()
 
-    def _take(self, *call: Any) -> Future[Any]:
+    def _take(self, run: Callable[[], object]) -> Future[Any]:
         with self._lock:
             self._busy += 1
-        taken = self.executor.submit(*call)
+        taken = self.executor.submit(run)
         taken.add_done_callback(self._free)
         return taken
 
@@ -92,7 +96,7 @@ class Intake(consumer.Consumer):
     hub: Any
     task_consumer: Any
 
-    class Blueprint(consumer.Consumer.Blueprint):
+    class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc,valid-type] # a class
         """The steps that are needed."""
 
         default_steps = [  # noqa: RUF012 - as in the parent
@@ -109,7 +113,7 @@ class Intake(consumer.Consumer):
         self._task_queues: list[Queue] = [q for q in queues if q.name != SUBMIT_QUEUE]
         self.pool.on_freed = lambda: self.call_soon(bool)  # ends the wait for a message
 
-    def connection_for_read(self, heartbeat: int | None = None) -> Any:
+    def connection_for_read(self, heartbeat: float | None = None) -> Any:
         """Connect, however long it takes."""
         connection: Any = self.app.connection_for_read(heartbeat=heartbeat)
         self.first_connection_attempt = False

@@ -102,7 +102,7 @@ CLAIMABLE_QUEUES = text(f"""
         SELECT (SELECT MIN(task.queue) FROM task WHERE {CLAIMABLE} AND task.queue > found.queue)
         FROM found WHERE found.queue IS NOT NULL
     )
-    SELECT queue FROM found WHERE queue IS NOT NULL""")
+    SELECT queue FROM found WHERE queue IS NOT NULL""")  # noqa: S608 - our own words
 """The queues of ready tasks: a step in the index for each, however many tasks there are."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any
 
@@ -26,6 +26,8 @@ COUNT_SECONDS = 0.5
 """How long a queue's length is held to be known."""
 REST_SECONDS = 2.0
 """After a failure nobody waits for the broker for so long."""
+QUICKLY_SECONDS = 1.0
+"""A failure that took longer is no stale connection: somebody has waited for nothing."""
 
 logger = structlog.get_logger(__name__)
 
@@ -122,7 +124,7 @@ class Dispatcher:
         self._try(lambda producer: _tell(producer, messages, sent))
         return sent
 
-    def _try(self, publish: Any) -> None:
+    def _try(self, publish: Callable[[Any], None]) -> None:
         """Do something with the broker, or note that it is away."""
         with self._lock:
             if self.resting:
@@ -130,9 +132,15 @@ class Dispatcher:
                 return
             if self.missed:  # one looks whether it is back, and the others need not wait for it
                 self._rest_until = monotonic() + REST_SECONDS
+        began = monotonic()
         try:
-            with self._app.producer_or_acquire() as producer:
-                publish(producer)
+            try:
+                self._publish_with(publish)
+            except self._errors():
+                # A connection that the broker has closed since fails at once, a new one may not.
+                if monotonic() - began > QUICKLY_SECONDS:
+                    raise
+                self._publish_with(publish)
         except self._errors() as error:
             self._rest_until = monotonic() + REST_SECONDS
             self.missed = True
@@ -140,6 +148,10 @@ class Dispatcher:
         else:
             self._rest_until = 0.0
             self.missed = False
+
+    def _publish_with(self, publish: Callable[[Any], None]) -> None:
+        with self._app.producer_or_acquire() as producer:
+            publish(producer)
 
     def _errors(self) -> tuple[type[BaseException], ...]:
         connection = self._app.connection_for_write()
@@ -164,7 +176,9 @@ class Dispatcher:
 
     def _publish(self, producer: Any, name: str, item: Dispatch) -> None:
         key = (item.task_id, item.generation)
-        self._app.send_task(EXECUTE, args=key, queue=name, producer=producer, ignore_result=True)
+        self._app.send_task(
+            EXECUTE, args=key, queue=name, producer=producer, retry=False, ignore_result=True
+        )
 
     def _reserve(self, producer: Any, name: str, wanted: int) -> int:
         """How many of the messages wanted have room in a queue; the room is taken."""
@@ -179,13 +193,8 @@ class Dispatcher:
 
     def _waiting(self, producer: Any, name: str) -> int:
         """How many messages wait in a queue, which is made if somebody has deleted it."""
-        queue = self._app.amqp.queues[name]
-        count = producer.connection.ensure(
-            producer,
-            lambda: queue(producer.channel).queue_declare().message_count,
-            **brokers.PUBLISH,
-        )
-        return int(count())
+        queue: Any = self._app.amqp.queues[name]
+        return int(queue(producer.channel).queue_declare().message_count)
 
 
 def _tell(producer: Any, messages: Iterable[Message], sent: list[int]) -> None:
@@ -197,8 +206,6 @@ def _tell(producer: Any, messages: Iterable[Message], sent: list[int]) -> None:
             routing_key=queue.name,
             exchange="",
             declare=[queue],
-            retry=True,
-            retry_policy=brokers.PUBLISH,
             delivery_mode="persistent",
             message_id=message.identity,
         )
