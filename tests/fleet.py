@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adaptation.engine import brokers
 from adaptation.engine.engine import Engine
 from adaptation.engine.model import Job
 from adaptation.engine.states import TaskState
@@ -20,8 +21,10 @@ from fleet_process import executions, fleet_engine
 from services import wait_until
 
 RUNNER = Path(__file__).parent / "fleet_process.py"
-NOTICED = {"broker_heartbeat": 1}
-"""So that a RabbitMQ connection that is silent is given up after 2 s instead of 20."""
+RESTLESS = {"visibility_timeout": 1, "unacked_restore_interval": 1}
+"""Redis forgets after a second who took a message."""
+HASTY = RESTLESS | {"answer_seconds": 1, "socket_timeout": 1, "health_check_interval": 1}
+"""A silent broker is noticed sooner."""
 
 
 @dataclass
@@ -31,10 +34,15 @@ class Fleet:
     folder: Path
     database: str
     broker_url: str
-    settings: dict[str, Any] = field(default_factory=lambda: dict(NOTICED))
-    """Celery's settings, beside those of the product."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Of the transport, beside those of the product."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Celery's."""
 
     def __post_init__(self) -> None:
+        self.settings["broker_transport_options"] = (
+            brokers.settings(self.broker_url)["broker_transport_options"] | self.options
+        )
         self.engine: Engine = fleet_engine(
             self.folder, self.database, self.broker_url, self.settings
         )

@@ -11,25 +11,27 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.engine import rabbitmq
+from adaptation.engine import controller
 from adaptation.engine.states import TaskState
 from adaptation.engine.transport import LEAST_WAITING
 from brokers import CONSUMER_TIMEOUT_SECONDS, Broker
-from fleet import Fleet
+from engine_kit import HandWorker
+from fleet import HASTY, RESTLESS, Fleet
 from services import wait_until
 from wire import Wire, wire_to
 
 LONG_SECONDS = CONSUMER_TIMEOUT_SECONDS * 2
 AT_WORK_SECONDS = 2.0
-PATIENCE_SECONDS = 15.0
-"""A publisher's: an answer that does not come, then a connection that is not answered, twice."""
+PATIENCE_SECONDS = 10.0
+AT_ONCE_SECONDS = 1.0
 READY = 5000
+LOOKS = 20
 QUEUES = ("celery", "light", "heavy")
 
 
 @pytest.fixture
 def fleet(tmp_path: Path, broker: Broker) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, "", broker.url)
+    fleet = Fleet(tmp_path, "", broker.url, RESTLESS)
     yield fleet
     fleet.judge()
     fleet.store.close()
@@ -41,17 +43,7 @@ def wire(broker: Broker) -> Iterator[Wire]:
         yield wire
 
 
-def impatient(fleet: Fleet) -> None:
-    """Let Redis forget who took a message after a second."""
-    options = dict(fleet.engine.app.conf.broker_transport_options)
-    fleet.settings["broker_transport_options"] = options | {
-        "visibility_timeout": 1,
-        "unacked_restore_interval": 1,
-    }
-
-
 def test_a_task_longer_than_the_brokers_timeouts_runs_once(fleet: Fleet) -> None:
-    impatient(fleet)
     with fleet.worker(slots=1):
         long = fleet.submit("work", seconds=LONG_SECONDS)
         assert wait_until(lambda: fleet.runs(long))
@@ -109,19 +101,23 @@ def test_while_the_broker_is_away_jobs_are_taken_and_run(fleet: Fleet, broker: B
 
 
 def test_a_half_open_connection_is_noticed_and_made_anew(
-    fleet: Fleet, broker: Broker, wire: Wire
+    tmp_path: Path, broker: Broker, wire: Wire
 ) -> None:
+    hasty = {"broker_heartbeat": 1, "broker_connection_timeout": 1}
+    fleet = Fleet(tmp_path, "", broker.url, HASTY, hasty)
     with fleet.worker(broker_url=broker.url_over(wire.port)):
         job = fleet.submit("spread", width=4, seconds=0.5)
         assert wait_until(lambda: fleet.states(job).count(TaskState.RUNNING) == 2)
         wire.go_silent()
-        ended = fleet.ended(job, timeout_seconds=30)
+        ended = fleet.ended(job)
         assert wait_until(lambda: "the broker is away" in fleet.log, 20), fleet.log
         wire.mend()
         ended += fleet.ended(fleet.submit("spread", width=2))
 
     assert all(job.succeeded for job in ended)
     assert set(fleet.executed.values()) == {1}
+    fleet.judge()
+    fleet.store.close()
 
 
 def test_a_reset_connection_is_made_anew(fleet: Fleet, broker: Broker, wire: Wire) -> None:
@@ -138,7 +134,7 @@ def test_a_reset_connection_is_made_anew(fleet: Fleet, broker: Broker, wire: Wir
 def test_a_silent_broker_holds_a_submission_for_seconds_and_the_next_not_at_all(
     tmp_path: Path, broker: Broker, wire: Wire
 ) -> None:
-    fleet = Fleet(tmp_path, "", broker.url_over(wire.port))
+    fleet = Fleet(tmp_path, "", broker.url_over(wire.port), HASTY)
     fleet.submit("work")
     wire.go_silent()
 
@@ -148,7 +144,7 @@ def test_a_silent_broker_holds_a_submission_for_seconds_and_the_next_not_at_all(
     assert between - before < PATIENCE_SECONDS
     assert fleet.engine.dispatcher.resting
     fleet.submit("work")
-    assert time.monotonic() - between < rabbitmq.ANSWER_SECONDS
+    assert time.monotonic() - between < AT_ONCE_SECONDS
 
     assert fleet.states(held) == [TaskState.READY]
     fleet.store.close()
@@ -157,7 +153,7 @@ def test_a_silent_broker_holds_a_submission_for_seconds_and_the_next_not_at_all(
 def test_messages_that_come_three_times_and_in_no_order_change_nothing(
     tmp_path: Path, broker: Broker
 ) -> None:
-    fleet = Fleet(tmp_path, "", broker.url, {"repeat": True})
+    fleet = Fleet(tmp_path, "", broker.url, RESTLESS, {"repeat": True})
     with fleet.worker(slots=3), fleet.worker(slots=3):
         jobs = fleet.ended(*(fleet.submit("spread", width=5) for _ in range(10)))
 
@@ -167,18 +163,23 @@ def test_messages_that_come_three_times_and_in_no_order_change_nothing(
     fleet.store.close()
 
 
-def test_thousands_of_ready_tasks_are_a_few_messages(
-    tmp_path: Path, broker: Broker, postgres_url: str
+def test_thousands_of_ready_tasks_are_a_few_messages_however_often_they_are_sent(
+    fleet: Fleet, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fleet = Fleet(tmp_path, postgres_url, broker.url)
-    with fleet.worker(slots=2):
-        job = fleet.submit("spread", width=READY)
-        most = 0
-        while not fleet.store.job(job.id).ended:
-            most = max(most, broker.waiting("light"))
+    monkeypatch.setattr(controller, "RESEND_SECONDS", 0.0)
+    hand = HandWorker(fleet.store, fleet.engine.registry, fleet.folder)
+    job_id = hand.submit("spread", width=READY)
+    claim = hand.claim(hand.ready()[0])
+    assert claim is not None
+    assert hand.complete(claim)
+    looking = fleet.engine.node(slots=1).controller
 
-    publishers = 2
-    assert 0 < most <= publishers * LEAST_WAITING
-    assert fleet.store.job(job.id).result == {"n": READY + 1, "seconds": 0.0}
-    fleet.judge()
-    fleet.store.close()
+    for _ in range(LOOKS):
+        looking.dispatch()
+        fleet.engine.dispatcher.send(fleet.store.due(0.0))
+        assert 0 < broker.waiting("light") <= LEAST_WAITING
+
+    fleet.store.cancel(job_id)
+    with fleet.worker(slots=4):
+        assert fleet.ended(fleet.submit("spread", width=300), timeout_seconds=60)[0].succeeded
+        assert broker.waiting("light") <= LEAST_WAITING * 2, "the worker's, and ours"

@@ -20,7 +20,7 @@ HEARTBEAT_SECONDS = 10
 """RabbitMQ: a connection that is silent for two of these is dead."""
 HEALTH_SECONDS = 3
 """Redis: a consumer that is not answered for about two of these connects anew."""
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.1
 """Redis: how long one wait for a message lasts, and so how soon a freed slot is heard of."""
 SUBMISSION_SECONDS = 60
 """Redis: after this the submission that a dead worker had taken is taken by another."""

@@ -6,6 +6,7 @@ publisher would hold its slot, and the consumer's thread would miss the heartbea
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, pyamqp
@@ -33,18 +34,36 @@ class Patience:
         Raises:
             TimeoutError: none came in time.
         """
-        waited: Any = super()
-        return waited.wait(method, callback, timeout or ANSWER_SECONDS, returns_tuple)
+        base: Any = super()
+        return base.wait(method, callback, timeout or self._answer_seconds, returns_tuple)
+
+    @property
+    @abstractmethod
+    def _answer_seconds(self) -> float: ...
 
 
 class Channel(Patience, pyamqp.Channel):
     """A channel that is answered soon or not at all."""
+
+    connection: Connection | None
+
+    @property
+    def _answer_seconds(self) -> float:
+        return self.connection.answer_seconds if self.connection else ANSWER_SECONDS
 
 
 class Connection(Patience, pyamqp.Connection):
     """A connection whose every request is answered soon or not at all."""
 
     Channel = Channel
+
+    def __init__(self, *args: Any, answer_seconds: float = ANSWER_SECONDS, **options: Any) -> None:
+        self.answer_seconds = answer_seconds
+        super().__init__(*args, **options)
+
+    @property
+    def _answer_seconds(self) -> float:
+        return self.answer_seconds
 
 
 class Transport(pyamqp.Transport):
