@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -28,6 +29,8 @@ EXECUTE = "adaptation.execute"
 """Name of the one Celery task that runs tasks of the store."""
 LONGEST_WAIT_SECONDS = 5
 """Between two tries to reach a broker that is away; and what is ready meanwhile waits so long."""
+BRIEF_SECONDS = 0.1
+"""When all slots have been taken for so long, the worker stops listening."""
 UNNEEDED = {"without_mingle": True, "without_gossip": True, "without_heartbeat": True}
 """Workers talk to each other through the store, never through the broker."""
 DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
@@ -111,6 +114,9 @@ class Intake(consumer.Consumer):
         self.initial_prefetch_count = 1
         queues = self.app.amqp.queues.consume_from.values()
         self._task_queues: list[Queue] = [q for q in queues if q.name != SUBMIT_QUEUE]
+        self._held: list[Any] = []
+        self._handle: Callable[[Any], object] = bool
+        self._full_since: float | None = None
         self.pool.on_freed = lambda: self.call_soon(bool)  # ends the wait for a message
 
     def connection_for_read(self, heartbeat: float | None = None) -> Any:
@@ -137,10 +143,12 @@ class Intake(consumer.Consumer):
         # What was sent while there was no connection may be lost.
         self.pool.wake(self._look)
 
+        self._handle = handle
+        self._held.clear()
+
         def on_message(message: Any) -> None:
             if self.pool.full and message.headers.get("task") == EXECUTE:
-                # Came before the broker knew: it is for somebody else.
-                message.reject(requeue=True)
+                self._held.append(message)
             else:
                 handle(message)
 
@@ -158,13 +166,29 @@ class Intake(consumer.Consumer):
             self._listen()
 
     def _listen(self) -> None:
-        consumer = self.task_consumer
-        if consumer is None or self.connection is None:
+        if self.task_consumer is None or self.connection is None:
             return
+        if not self.pool.full:
+            self._full_since = None
+            self._resume()
+        elif self._full_since is None:
+            self._full_since = monotonic()
+            self.timer.call_after(BRIEF_SECONDS, bool)  # ends the wait for a message
+        elif monotonic() - self._full_since >= BRIEF_SECONDS:
+            self._pause()
+
+    def _resume(self) -> None:
+        while self._held and not self.pool.full:
+            self._handle(self._held.pop())
         for queue in self._task_queues:
-            if self.pool.full:
-                consumer.cancel_by_queue(queue.name)
-            elif not consumer.consuming_from(queue.name):
+            if not self.task_consumer.consuming_from(queue.name):
                 # Declares it as well: somebody may have deleted it.
-                consumer.add_queue(queue)
-                consumer.consume()
+                self.task_consumer.add_queue(queue)
+                self.task_consumer.consume()
+
+    def _pause(self) -> None:
+        for queue in self._task_queues:
+            self.task_consumer.cancel_by_queue(queue.name)
+        while self._held:
+            # It came before the broker knew, and is for somebody else.
+            self._held.pop().reject(requeue=True)
