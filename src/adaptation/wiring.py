@@ -21,9 +21,10 @@ from adaptation.adapters.storage import LocalStorage
 from adaptation.adapters.tools import find_tools
 from adaptation.engine.engine import Engine, Pace
 from adaptation.engine.model import Job
+from adaptation.engine.process import host_identity, is_alive
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import Registry
-from adaptation.engine.worker import RetryRule, host_identity, is_alive
+from adaptation.engine.worker import RetryRule
 from adaptation.errors import ParameterError, SettingsError, SourceError
 from adaptation.settings import Settings, load_settings
 from adaptation.workflows import encoding

@@ -16,9 +16,10 @@ from celery import chain
 
 from adaptation.engine.engine import Engine, Pace
 from adaptation.engine.model import Job
+from adaptation.engine.process import is_alive, this_process
 from adaptation.engine.states import JobState, TaskState
 from adaptation.engine.tasks import Registry, TaskDefinition, WorkflowDefinition, task
-from adaptation.engine.worker import RetryRule, is_alive, this_process
+from adaptation.engine.worker import RetryRule
 from adaptation.errors import ParameterError, SourceError, Transient
 from engine_kit import Run, broken_invariants, count_one, fan_out, small_engine, small_registry
 from services import wait_until

@@ -10,9 +10,9 @@ import structlog
 from kombu.exceptions import OperationalError
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.engine.process import host_identity, is_alive
 from adaptation.engine.store import Store
 from adaptation.engine.transport import Dispatcher
-from adaptation.engine.worker import host_identity, is_alive
 
 logger = structlog.get_logger(__name__)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from adaptation.engine import rows
 from adaptation.engine.database import now
 from adaptation.engine.model import Outgoing
 from adaptation.engine.rows import AnyRow
 from adaptation.engine.schema import job, task
-from adaptation.engine.statements import COUNT_OFF
+from adaptation.engine.statements import COUNT_OFF, ENDING
 from adaptation.engine.states import JobState, TaskState, task_sources
 
 
@@ -53,6 +53,13 @@ def count_off(
         return False
     end_job(connection, job_id, row, result)
     return True
+
+
+def end_if_idle(connection: Connection, job_id: int) -> None:
+    """End the run of a job that has no unfinished task left."""
+    row = connection.execute(select(*ENDING).where(job.c.id == job_id)).one()
+    if row.remaining == 0:
+        end_job(connection, job_id, row, None)
 
 
 def end_job(

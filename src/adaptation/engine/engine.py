@@ -17,6 +17,7 @@ from adaptation.engine.embedded import EmbeddedWorker
 from adaptation.engine.graph import lower
 from adaptation.engine.lease import Heart
 from adaptation.engine.model import Job, NewJob, Process
+from adaptation.engine.process import this_process
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import Registry
 from adaptation.engine.transport import EXECUTE, SUBMIT_QUEUE, Dispatcher, is_local, make_app
@@ -25,7 +26,6 @@ from adaptation.engine.worker import (
     ScratchFactory,
     Worker,
     error_facts,
-    this_process,
 )
 from adaptation.errors import ParameterError
 

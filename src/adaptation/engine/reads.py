@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, select
 
-from adaptation.engine.database import Database, now
-from adaptation.engine.model import Job, LogLine, Message, Process, Task
-from adaptation.engine.schema import attempt, job, log, outbox, task, task_dependency, worker
+from adaptation.engine.database import Database
+from adaptation.engine.model import Job, LogLine, Message, Task
+from adaptation.engine.schema import attempt, job, log, outbox, task, task_dependency
 from adaptation.engine.states import JobState, TaskState, Work
 from adaptation.errors import ParameterError
 
@@ -137,33 +137,6 @@ class Reads:
         )
         with self.database.read() as connection:
             return [_message(row) for row in connection.execute(statement)]
-
-    def slots(self, alive_seconds: float) -> int:
-        """The slots of all workers that have given a heartbeat lately."""
-        alive = worker.c.heartbeat_at > now() - int(alive_seconds * 1000)
-        with self.database.read() as connection:
-            found = connection.execute(select(func.sum(worker.c.slots)).where(alive))
-            return int(found.scalar() or 0)
-
-    def processes(self, host: str | None = None) -> list[Process]:
-        """The workers that signed on and have not signed off."""
-        statement = select(worker) if host is None else select(worker).where(worker.c.host == host)
-        with self.database.read() as connection:
-            return [
-                Process(
-                    worker_id=row.id,
-                    host=row.host,
-                    pid=row.pid,
-                    started_at_ms=row.process_started_at,
-                    slots=row.slots,
-                    job_id=row.job_id,
-                    queues=tuple(row.queues),
-                    facts=row.facts,
-                    scratch_free=row.scratch_free,
-                    draining=row.draining,
-                )
-                for row in connection.execute(statement)
-            ]
 
 
 def _time(milliseconds: int) -> datetime:

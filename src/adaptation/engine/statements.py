@@ -8,7 +8,6 @@ from sqlalchemy import (
     Select,
     bindparam,
     insert,
-    or_,
     select,
     text,
     union_all,
@@ -93,45 +92,6 @@ def most_urgent(queues: tuple[str, ...], *, one_job: bool, fitting: bool) -> Sel
         firsts.append(select(first.subquery()))
     found = union_all(*firsts).subquery()
     return select(found.c.id, found.c.generation).order_by(found.c.priority, found.c.id).limit(1)
-
-
-CLAIMABLE_QUEUES = text(f"""
-    WITH RECURSIVE found(queue) AS (
-        SELECT MIN(queue) FROM task WHERE {CLAIMABLE}
-        UNION ALL
-        SELECT (SELECT MIN(task.queue) FROM task WHERE {CLAIMABLE} AND task.queue > found.queue)
-        FROM found WHERE found.queue IS NOT NULL
-    )
-    SELECT queue FROM found WHERE queue IS NOT NULL""")  # noqa: S608 - our own words
-"""The queues of ready tasks: a step in the index for each, however many tasks there are."""
-
-
-@lru_cache(maxsize=256)
-def unsent(queues: tuple[str, ...], *, one_job: bool) -> Select[int, int, str, int]:
-    """Which of the first `most` ready tasks of each queue were not sent in the last `resend_ms`.
-
-    Args:
-        queues: their names.
-        one_job: whether only tasks of the job `only_job` count.
-    """
-    heads = []
-    for queue in queues:
-        head = (
-            select(task.c.id, task.c.generation, task.c.queue, task.c.priority, task.c.sent_at)
-            .where(text(CLAIMABLE), task.c.queue == queue, task.c.not_before <= now())
-            .order_by(task.c.priority, task.c.id)
-            .limit(bindparam("most"))
-        )
-        if one_job:
-            head = head.where(task.c.job_id == bindparam("only_job"))
-        heads.append(select(head.subquery()))
-    found = union_all(*heads).subquery()
-    lost = found.c.sent_at <= now() - bindparam("resend_ms")
-    return (
-        select(found.c.id, found.c.generation, found.c.queue, found.c.priority)
-        .where(or_(found.c.sent_at.is_(None), lost))
-        .order_by(found.c.priority, found.c.id)
-    )
 
 
 UPSTREAM = (

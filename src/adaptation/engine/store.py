@@ -7,6 +7,7 @@ from adaptation.engine.again import SETTLE_SECONDS, tried_again
 from adaptation.engine.claims import Claims
 from adaptation.engine.control import Control
 from adaptation.engine.database import Database
+from adaptation.engine.fleet import Fleet
 from adaptation.engine.moves import Moves
 from adaptation.engine.reads import Reads
 
@@ -15,7 +16,7 @@ OPENING = dict.fromkeys(("create", "migrate", "close"), 0.0)
 
 
 @tried_again(SETTLING | OPENING)
-class Store(Claims, Moves, Admission, Control, Reads):
+class Store(Claims, Moves, Admission, Control, Fleet, Reads):
     """Jobs, tasks, logs and messages in one SQL database."""
 
     def __init__(self, url: str) -> None:

@@ -1,0 +1,85 @@
+"""Tasks whose worker vanished, in SQL: ready again, until they are held to be what kills."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select, update
+
+from adaptation.engine import rows
+from adaptation.engine.database import Database, now
+from adaptation.engine.endings import end_if_idle, fail_job
+from adaptation.engine.rows import AnyRow
+from adaptation.engine.schema import attempt, job, task
+from adaptation.engine.states import TaskState
+
+LOSS_LIMIT = 10
+"""Workers that may vanish under one task before it is held to be what kills them."""
+LOSS_BACKOFF_MS = 2_000
+"""Wait after the third loss of a task in a row; doubled for each further one."""
+
+
+def lose(database: Database, task_id: int, generation: int, reason: str) -> int:
+    """Take a task back from an attempt that will not end it; 1, or 0 if it has ended meanwhile."""
+    with database.write() as connection:
+        row = connection.execute(
+            select(task.c.job_id, task.c.name, task.c.losses).where(task.c.id == task_id)
+        ).one()
+        owner = rows.lock_job(connection, row.job_id)
+        stopping = owner.failed or owner.cancelling
+        poison = row.losses + 1 >= LOSS_LIMIT
+        state = (
+            TaskState.CANCELLED if stopping else (TaskState.FAILED if poison else TaskState.READY)
+        )
+        if not _take_back(connection, task_id, generation, state, row.losses):
+            return 0
+        line = f"{row.name} was taken back: {reason}"
+        rows.insert_lines(connection, row.job_id, task_id, [(30, line)], "controller")
+        if stopping or poison:
+            _drop_lost(connection, row, task_id, poison=poison and not stopping)
+        return 1
+
+
+def _drop_lost(connection: Connection, row: AnyRow, task_id: int, *, poison: bool) -> None:
+    if poison:
+        error = {
+            "code": "worker_lost",
+            "message": f"{LOSS_LIMIT} workers vanished while they ran {row.name}",
+            "hint": "Look for memory limits or a crash in the workers' logs, then retry the job.",
+        }
+        fail_job(connection, row.job_id, task_id, row.name, error)
+    connection.execute(
+        update(job).where(job.c.id == row.job_id).values(remaining=job.c.remaining - 1)
+    )
+    end_if_idle(connection, row.job_id)
+
+
+def _take_back(
+    connection: Connection, task_id: int, generation: int, state: TaskState, losses: int
+) -> bool:
+    wait = LOSS_BACKOFF_MS * 2 ** (losses - 2) if losses >= 2 else 0
+    held = connection.execute(
+        update(task)
+        .where(
+            task.c.id == task_id,
+            task.c.generation == generation,
+            task.c.state == TaskState.RUNNING,
+        )
+        .values(
+            state=state,
+            attempt=task.c.attempt - 1,
+            losses=task.c.losses + 1,
+            worker_id=None,
+            lease_until=None,
+            sent_at=None,
+            not_before=now() + wait,
+        )
+    ).rowcount
+    connection.execute(
+        update(attempt)
+        .where(
+            attempt.c.task_id == task_id,
+            attempt.c.generation == generation,
+            attempt.c.finished_at.is_(None),
+        )
+        .values(finished_at=now(), outcome="lost")
+    )
+    return held == 1
