@@ -20,7 +20,7 @@ from kombu.exceptions import OperationalError
 
 from services import free_port, need_command, wait_until
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 CONSUMER_TIMEOUT_SECONDS = 2.0
 """How long RabbitMQ lets a message wait for its acknowledgement, in tests; 30 min by default."""
 PLAIN = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}

@@ -29,6 +29,8 @@ from adaptation.engine.worker import RetryRule
 from engine_kit import Run, small_engine
 
 LEDGER = "executions"
+SUBMIT = "submit"
+"""The Celery task by which any client submits: a workflow's name and its parameters."""
 PACE = Pace(heartbeat_seconds=0.2, sweep_seconds=0.5, retry=RetryRule(3, 0.05))
 
 
@@ -93,6 +95,11 @@ def fleet_engine(folder: Path, database: str, broker: str, settings: dict[str, A
     if settings.get("repeat"):
         engine.dispatcher = Repeating(engine.app, local_only=False)
     engine.app.conf.update({k: v for k, v in settings.items() if k != "repeat"})
+
+    @engine.app.task(name=SUBMIT, shared=False, acks_late=True)
+    def submit(workflow: str, parameters: dict[str, Any]) -> None:
+        engine.submit(workflow, parameters)
+
     return engine
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from celery import Task
+from celery.exceptions import Reject
 from celery.result import AsyncResult
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 from celery.utils import uuid
+from sqlalchemy.exc import OperationalError
 
 from adaptation.context import Context
 from adaptation.engine.engine import Node
@@ -15,6 +18,9 @@ from adaptation.wiring import deploy
 from adaptation.workflows.encoding import NAME
 
 __all__ = ["Context", "app", "encoding_workflow"]
+
+REFUSED_SECONDS = 1.0
+"""Pause before a submission that could not be stored goes back to its queue."""
 
 deployment = deploy()
 app = deployment.engine.app
@@ -41,12 +47,17 @@ class Submission(Task[Any, Any]):
         return AsyncResult(main_task_id, app=app)
 
 
-@app.task(base=Submission, bind=True, name=f"{__name__}.{NAME}", shared=False)
+# Acknowledged when the store has it: until then the broker alone knows of the job.
+@app.task(base=Submission, bind=True, name=f"{__name__}.{NAME}", shared=False, acks_late=True)
 def encoding_workflow(self: Submission, /, url: str, **parameters: Any) -> None:
     """Encode `url` to a ladder of renditions, as HLS and DASH over the same segments."""
-    deployment.engine.submit_or_refuse(
-        NAME, {"url": url, **parameters}, main_task_id=str(self.request.id)
-    )
+    try:
+        deployment.engine.submit_or_refuse(
+            NAME, {"url": url, **parameters}, main_task_id=str(self.request.id)
+        )
+    except OperationalError as error:  # the database is away
+        time.sleep(REFUSED_SECONDS)
+        raise Reject(error, requeue=True) from error
 
 
 @worker_init.connect

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from celery import Celery
 
 from adaptation.engine import controller
 from adaptation.engine.states import TaskState
@@ -17,6 +18,7 @@ from adaptation.engine.transport import LEAST_WAITING
 from brokers import CONSUMER_TIMEOUT_SECONDS, Broker
 from engine_kit import HandWorker
 from fleet import HASTY, RESTLESS, Fleet
+from fleet_process import SUBMIT
 from services import wait_until
 from wire import Wire, wire_to
 
@@ -56,6 +58,18 @@ def test_a_task_longer_than_the_brokers_timeouts_runs_once(fleet: Fleet) -> None
     assert set(fleet.executed.values()) == {1}
     assert "the broker is away" not in fleet.log
     assert "Connection to broker lost" not in fleet.log
+
+
+def test_a_submission_is_taken_while_every_slot_is_at_work(fleet: Fleet) -> None:
+    client = Celery(broker=fleet.broker_url, set_as_current=False)
+    with fleet.worker(slots=1):
+        long = fleet.submit("work", seconds=AT_WORK_SECONDS)
+        assert wait_until(lambda: fleet.runs(long))
+        client.send_task(SUBMIT, ("work", {}), ignore_result=True)
+        assert wait_until(lambda: len(fleet.store.jobs()) == 2)
+        assert fleet.runs(long)
+        fleet.ended(*fleet.store.jobs())
+    client.close()
 
 
 def test_a_broker_that_forgets_everything_delays_no_job_for_long(

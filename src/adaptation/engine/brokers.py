@@ -6,13 +6,16 @@ run. Lost work comes back by its lease, a lost message by the controller's next 
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable
 from typing import Any
 
 from kombu import Exchange, Queue
 
 from adaptation.engine import local, rabbitmq
+from adaptation.errors import SettingsError
 
+REDIS_SCHEMES = ("redis:", "rediss:", "redis+socket:")
 SUBMIT_QUEUE = "celery"
 """Celery's own default queue: where a client's `encoding_workflow.delay()` arrives."""
 CONNECT_SECONDS = 3.0
@@ -67,12 +70,30 @@ def is_rabbitmq(broker_url: str) -> bool:
 
 
 def settings(broker_url: str) -> dict[str, Any]:
-    """Celery's settings for a broker, or several of one kind with `;` between their URLs."""
+    """Celery's settings for a broker, or several of one kind with `;` between their URLs.
+
+    Raises:
+        SettingsError: `broker_unknown`, or `broker_unavailable` for want of its driver.
+    """
     if is_local(broker_url):
         return {"broker_url": f"{local.SCHEME}://localhost", "worker_pool": "threads"}
     if is_rabbitmq(broker_url):
         urls = ";".join(_bounded(url) for url in broker_url.split(";"))
         return REMOTE | {"broker_url": urls, "broker_transport_options": RABBITMQ}
+    if not broker_url.startswith(REDIS_SCHEMES):
+        scheme = broker_url.partition(":")[0]
+        raise SettingsError(
+            f"{scheme!r} is no kind of broker that can be used",
+            code="broker_unknown",
+            hint="ADAPTATION_BROKER_URL begins with amqp:// or amqps:// (RabbitMQ), redis:// or"
+            " rediss:// (Redis), or is memory:// (none).",
+        )
+    if importlib.util.find_spec("redis") is None:
+        raise SettingsError(
+            "the driver of Redis is not installed",
+            code="broker_unavailable",
+            hint="Install it: pip install 'adaptation[redis]'",
+        )
     return REMOTE | {"broker_url": broker_url, "broker_transport_options": REDIS}
 
 
