@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import structlog
 from celery import Task
 from celery.exceptions import Reject
 from celery.result import AsyncResult
@@ -18,6 +19,8 @@ from adaptation.wiring import deploy
 from adaptation.workflows.encoding import NAME
 
 __all__ = ["Context", "app", "encoding_workflow"]
+
+logger = structlog.get_logger(__name__)
 
 REFUSED_SECONDS = 1.0
 """Pause before a submission that could not be stored goes back to its queue."""
@@ -55,7 +58,8 @@ def encoding_workflow(self: Submission, /, url: str, **parameters: Any) -> None:
         deployment.engine.submit_or_refuse(
             NAME, {"url": url, **parameters}, main_task_id=str(self.request.id)
         )
-    except OperationalError as error:  # the database is away
+    except OperationalError as error:
+        logger.warning("a submission waits for the database", error=str(error.orig).strip())
         time.sleep(REFUSED_SECONDS)
         raise Reject(error, requeue=True) from error
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -144,22 +144,25 @@ def test_a_bad_request_over_a_broker_is_answered_on_its_queue(home: Path, broker
     client.close()
 
 
-def test_a_submission_waits_for_a_database_that_is_away(home: Path, broker: Broker) -> None:
+def test_a_submission_waits_for_a_database_that_is_away(
+    home: Path, broker: Broker, capfd: pytest.CaptureFixture[str]
+) -> None:
     client = Celery(broker=broker.url, set_as_current=False)
     with running_postgres() as server:
         store = Store(server.url)
         store.database.migrate()
         env = environment(home, broker.url) | {"ADAPTATION_DATABASE_URL": server.url}
-        with running_worker(env, OURS):
+        with closing(store), running_worker(env):
+            assert wait_until(lambda: bool(store.processes()), timeout_seconds=30)
             server.stop(signal.SIGQUIT)
             sent = client.send_task(
                 "adaptation.commons.encoding_workflow", kwargs={"url": "x", "rendition": []}
             )
-            assert wait_until(lambda: broker.waiting("celery") == 0), "it was taken"
+            waits = "a submission waits for the database"
+            assert wait_until(lambda: waits in "".join(capfd.readouterr()), timeout_seconds=30)
             server.start()
             assert wait_until(lambda: bool(store.jobs()), timeout_seconds=30)
-        assert [job.main_task_id for job in store.jobs()] == [sent.id]
-        store.close()
+            assert [job.main_task_id for job in store.jobs()] == [sent.id]
     client.close()
 
 
