@@ -40,9 +40,8 @@ class Fleet:
     """Celery's."""
 
     def __post_init__(self) -> None:
-        self.settings["broker_transport_options"] = (
-            brokers.settings(self.broker_url)["broker_transport_options"] | self.options
-        )
+        usual = brokers.settings(self.broker_url).get("broker_transport_options", {})
+        self.settings["broker_transport_options"] = usual | self.options
         self.engine: Engine = fleet_engine(
             self.folder, self.database, self.broker_url, self.settings
         )
@@ -52,13 +51,13 @@ class Fleet:
     def worker(self, slots: int = 2, broker_url: str = "") -> Iterator[subprocess.Popen[bytes]]:
         """A worker process; SIGTERM ends it, and it must end well."""
         known = len(self.store.processes())
-        paths = os.pathsep.join(path for path in sys.path if path)
+        # A fleet may serve several tests: it lives in nobody's home.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ADAPTATION_")}
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         command = [sys.executable, str(RUNNER), str(self.folder), self.database]
         command += [broker_url or self.broker_url, str(slots), json.dumps(self.settings)]
         with (self.folder / "worker.log").open("ab") as log:
-            process = subprocess.Popen(
-                command, env=os.environ | {"PYTHONPATH": paths}, stdout=log, stderr=log
-            )
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         with process:
             try:
                 assert wait_until(lambda: len(self.store.processes()) > known, 20), self.log

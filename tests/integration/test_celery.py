@@ -158,8 +158,14 @@ def test_a_submission_waits_for_a_database_that_is_away(
             sent = client.send_task(
                 "adaptation.commons.encoding_workflow", kwargs={"url": "x", "rendition": []}
             )
-            waits = "a submission waits for the database"
-            assert wait_until(lambda: waits in "".join(capfd.readouterr()), timeout_seconds=30)
+            said = ""
+
+            def waits() -> bool:
+                nonlocal said
+                said += "".join(capfd.readouterr())
+                return "a submission waits for the database" in said
+
+            assert wait_until(waits, timeout_seconds=30)
             server.start()
             assert wait_until(lambda: bool(store.jobs()), timeout_seconds=30)
             assert [job.main_task_id for job in store.jobs()] == [sent.id]

@@ -60,7 +60,6 @@ class Controller:
             try:
                 if look % looks_per_sweep == 0:
                     self.sweep()
-                    self.dispatcher.serve(self.store.slots(ALIVE_SECONDS))
                 self.dispatch()
             except (SQLAlchemyError, OperationalError, OSError) as error:
                 # The database or the broker is away: the next look may find it back.
@@ -94,6 +93,7 @@ class Controller:
         self.tidy()
         self.sweep_scratch()
         if not self.dispatcher.local_only:
+            self.dispatcher.serve(self.store.slots(ALIVE_SECONDS))
             self.publish()
 
     def bury_dead(self) -> None:
