@@ -120,6 +120,7 @@ class RabbitMQ(Broker):
     """RabbitMQ as a node of its own, with its own epmd, which both end with the tests."""
 
     epmd: subprocess.Popen[bytes] | None = None
+    consumer_timeout_seconds = CONSUMER_TIMEOUT_SECONDS
 
     @property
     def url(self) -> str:
@@ -155,7 +156,7 @@ class RabbitMQ(Broker):
         configuration = self.folder / "rabbitmq.conf"
         configuration.write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
-            f"consumer_timeout = {int(CONSUMER_TIMEOUT_SECONDS * 1000)}\n"
+            f"consumer_timeout = {int(self.consumer_timeout_seconds * 1000)}\n"
             "vm_memory_high_watermark.absolute = 256MB\n"
             "disk_free_limit.absolute = 1MB\n"
             "log.console = false\n"

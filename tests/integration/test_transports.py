@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from celery import Celery
 
+import brokers
 from adaptation.engine import controller
 from adaptation.engine.states import TaskState
 from adaptation.engine.transport import LEAST_WAITING
-from brokers import CONSUMER_TIMEOUT_SECONDS, Broker
+from brokers import CONSUMER_TIMEOUT_SECONDS, Broker, RabbitMQ, Redis
 from engine_kit import HandWorker
 from fleet import HASTY, RESTLESS, Fleet
 from fleet_process import SUBMIT
 from services import wait_until
 from wire import Wire, wire_to
 
+LONG_TIMEOUT_SECONDS = 60
 LONG_SECONDS = CONSUMER_TIMEOUT_SECONDS * 2
 AT_WORK_SECONDS = 2.0
 PATIENCE_SECONDS = 10.0
@@ -198,3 +201,28 @@ def test_thousands_of_ready_tasks_are_a_few_messages_however_often_they_are_sent
     with fleet.worker(slots=4):
         assert fleet.ended(fleet.submit("spread", width=300), timeout_seconds=60)[0].succeeded
         assert broker.waiting("light") <= LEAST_WAITING * 2, "the worker's, and ours"
+
+
+class PatientRabbitMQ(RabbitMQ):
+    consumer_timeout_seconds = LONG_TIMEOUT_SECONDS
+
+
+@pytest.mark.long
+def test_a_task_of_8_minutes_completes_once_where_timeouts_are_a_minute(tmp_path: Path) -> None:
+    with ExitStack() as everything:
+        work = []
+        for kind in (PatientRabbitMQ, Redis):
+            folder = tmp_path / kind.__name__
+            folder.mkdir()
+            broker = everything.enter_context(brokers.running(kind, folder))
+            fleet = Fleet(folder, "", broker.url, {"visibility_timeout": LONG_TIMEOUT_SECONDS})
+            everything.enter_context(fleet.worker(slots=1))
+            work.append((fleet, fleet.submit("work", seconds=8 * 60)))
+        for fleet, job in work:
+            assert fleet.ended(job, timeout_seconds=10 * 60)[0].succeeded
+            # Its worker still listens.
+            assert fleet.ended(fleet.submit("work"))[0].succeeded
+            assert set(fleet.executed.values()) == {1}
+            assert "Connection to broker lost" not in fleet.log
+            fleet.judge()
+            fleet.store.close()
