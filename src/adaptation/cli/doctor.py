@@ -194,11 +194,13 @@ def _broker(settings: Settings) -> str:
     connection: Any = app.connection_for_read()
     errors = (OSError, OperationalError, *connection.connection_errors, *connection.channel_errors)
     try:
-        connection.ensure_connection(max_retries=0)
+        # As a worker begins: rights that are missing and a queue of another kind show here.
+        app.amqp.default_queue(connection.default_channel).declare()
     except errors as error:
         raise SettingsError(
-            f"{place} does not answer: {error}",
-            hint="Start it, or set ADAPTATION_BROKER_URL; memory:// needs no broker.",
+            f"{place} cannot be worked with: {error}",
+            hint="Start it, correct its rights, or set ADAPTATION_BROKER_URL;"
+            " memory:// needs no broker.",
         ) from error
     finally:
         connection.release()
