@@ -19,7 +19,7 @@ REDIS_SCHEMES = ("redis:", "rediss:", "redis+socket:")
 SUBMIT_QUEUE = "celery"
 """Celery's own default queue: where a client's `encoding_workflow.delay()` arrives."""
 CONNECT_SECONDS = 3.0
-HEARTBEAT_SECONDS = 10
+HEARTBEAT_SECONDS = 5
 """RabbitMQ: a connection that is silent for two of these is dead."""
 HEALTH_SECONDS = 3
 """Redis: a consumer that is not answered for about two of these connects anew."""

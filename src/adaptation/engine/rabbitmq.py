@@ -17,10 +17,11 @@ SCHEMES = {"amqp": SCHEME, "pyamqp": SCHEME, "amqps": f"{SCHEME}s"}
 """What people write -> what Celery is told."""
 ANSWER_SECONDS = 3.0
 """How long the broker may take to answer a request or to confirm a message."""
+GIVEN_UP_SECONDS = 0.01
 
 
 class Patience:
-    """Gives up waiting after a while."""
+    """Gives up waiting after a while, and for good."""
 
     def wait(
         self,
@@ -35,11 +36,18 @@ class Patience:
             TimeoutError: none came in time.
         """
         base: Any = super()
-        return base.wait(method, callback, timeout or self._answer_seconds, returns_tuple)
+        try:
+            return base.wait(method, callback, timeout or self._answer_seconds(), returns_tuple)
+        except TimeoutError:
+            self._give_up()
+            raise
 
-    @property
     @abstractmethod
     def _answer_seconds(self) -> float: ...
+
+    @abstractmethod
+    def _give_up(self) -> None:
+        """Wait no more: closing asks for answers, too."""
 
 
 class Channel(Patience, pyamqp.Channel):
@@ -47,9 +55,12 @@ class Channel(Patience, pyamqp.Channel):
 
     connection: Connection | None
 
-    @property
     def _answer_seconds(self) -> float:
         return self.connection.answer_seconds if self.connection else ANSWER_SECONDS
+
+    def _give_up(self) -> None:
+        if self.connection:
+            self.connection.answer_seconds = GIVEN_UP_SECONDS
 
 
 class Connection(Patience, pyamqp.Connection):
@@ -61,9 +72,11 @@ class Connection(Patience, pyamqp.Connection):
         self.answer_seconds = answer_seconds
         super().__init__(*args, **options)
 
-    @property
     def _answer_seconds(self) -> float:
         return self.answer_seconds
+
+    def _give_up(self) -> None:
+        self.answer_seconds = GIVEN_UP_SECONDS
 
 
 class Transport(pyamqp.Transport):
