@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -62,6 +63,14 @@ class Broker(ABC):
     def forget(self, *queues: str) -> None:
         """Forget these queues and all that is in them."""
 
+    def empty(self, *queues: str) -> None:
+        """Forget what is in these queues; who has declared them need not do it again."""
+        with Connection(self.url) as connection:
+            for queue in queues:
+                channel: Any = connection.channel()
+                with contextlib.suppress(*connection.channel_errors):  # there is none
+                    channel.queue_purge(queue)
+
     def waiting(self, queue: str) -> int:
         """How many messages wait in a queue; 0 if there is none."""
         with Connection(self.url) as connection:
@@ -111,8 +120,12 @@ class Redis(Broker):
         self._await()
 
     def forget(self, *queues: str) -> None:  # noqa: ARG002 - it knows no queues, only lists
+        self.order(b"FLUSHALL")
+
+    def order(self, command: bytes) -> None:
+        """Let it do something."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-            connection.sendall(b"FLUSHALL\r\n")
+            connection.sendall(command + b"\r\n")
             assert connection.recv(64).startswith(b"+OK")
 
 
@@ -121,6 +134,7 @@ class RabbitMQ(Broker):
 
     epmd: subprocess.Popen[bytes] | None = None
     consumer_timeout_seconds = CONSUMER_TIMEOUT_SECONDS
+    most_memory = "256MB"
 
     @property
     def url(self) -> str:
@@ -157,7 +171,7 @@ class RabbitMQ(Broker):
         configuration.write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
             f"consumer_timeout = {int(self.consumer_timeout_seconds * 1000)}\n"
-            "vm_memory_high_watermark.absolute = 256MB\n"
+            f"vm_memory_high_watermark.absolute = {self.most_memory}\n"
             "disk_free_limit.absolute = 1MB\n"
             "log.console = false\n"
             "log.file.level = warning\n"

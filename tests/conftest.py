@@ -168,7 +168,7 @@ def redis_url(redis_server: Broker) -> str:
 def broker(request: pytest.FixtureRequest) -> Broker:
     """RabbitMQ and Redis in turn, with empty queues."""
     found: Broker = request.getfixturevalue(f"{request.param}_server")
-    found.forget("celery", "light", "heavy")
+    found.empty("celery", "light", "heavy")
     return found
 
 

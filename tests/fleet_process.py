@@ -20,6 +20,7 @@ from typing import Any
 
 from celery import chain, chord
 
+from adaptation.engine import intake
 from adaptation.engine.engine import Engine, Pace
 from adaptation.engine.model import Dispatch
 from adaptation.engine.store import Store
@@ -29,6 +30,7 @@ from adaptation.engine.worker import RetryRule
 from engine_kit import Run, small_engine
 
 LEDGER = "executions"
+OURS = ("repeat", "look_seconds")
 SUBMIT = "submit"
 """The Celery task by which any client submits: a workflow's name and its parameters."""
 PACE = Pace(heartbeat_seconds=0.2, sweep_seconds=0.5, retry=RetryRule(3, 0.05))
@@ -89,12 +91,16 @@ class Repeating(Dispatcher):
 
 
 def fleet_engine(folder: Path, database: str, broker: str, settings: dict[str, Any]) -> Engine:
-    """An engine of the fleet, in whatever role; the setting `repeat` makes it repeat messages."""
+    """An engine of the fleet, in whatever role.
+
+    Two settings are ours: `repeat` makes it repeat messages, `look_seconds` is that of free slots.
+    """
     store = Store(database) if database else None
     engine = small_engine(folder, fleet_registry(), PACE, store, broker)
     if settings.get("repeat"):
         engine.dispatcher = Repeating(engine.app, local_only=False)
-    engine.app.conf.update({k: v for k, v in settings.items() if k != "repeat"})
+    intake.LOOK_SECONDS = settings.get("look_seconds", intake.LOOK_SECONDS)
+    engine.app.conf.update({k: v for k, v in settings.items() if k not in OURS})
 
     @engine.app.task(name=SUBMIT, shared=False, acks_late=True)
     def submit(workflow: str, parameters: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ def broker_for(request: pytest.FixtureRequest, kind: str) -> str:
     if kind == "memory":
         return "memory://"
     server: Broker = request.getfixturevalue(f"{kind}_server")
-    server.forget("celery", "light", "heavy")
+    server.empty("celery", "light", "heavy")
     return server.url
 
 

@@ -168,6 +168,26 @@ def test_a_silent_broker_holds_a_submission_for_seconds_and_the_next_not_at_all(
     fleet.store.close()
 
 
+class FullRabbitMQ(RabbitMQ):
+    most_memory = "1MB"
+
+
+@pytest.mark.parametrize("kind", [FullRabbitMQ, Redis])
+def test_a_broker_that_takes_no_messages_delays_jobs_for_seconds(
+    tmp_path: Path, kind: type[Broker]
+) -> None:
+    with brokers.running(kind, tmp_path) as broker:
+        fleet = Fleet(tmp_path, "", broker.url, HASTY, {"look_seconds": 1.0})
+        with fleet.worker():
+            if isinstance(broker, Redis):
+                broker.order(b"CONFIG SET maxmemory 1")
+            (job,) = fleet.ended(fleet.submit("spread", width=4))
+        assert fleet.engine.dispatcher.missed
+        assert job.succeeded
+        fleet.judge()
+        fleet.store.close()
+
+
 def test_messages_that_come_three_times_and_in_no_order_change_nothing(
     tmp_path: Path, broker: Broker
 ) -> None:

@@ -8,6 +8,7 @@ from workers that are idle, and a submission would wait until some slot finds no
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -29,6 +30,10 @@ EXECUTE = "adaptation.execute"
 """Name of the one Celery task that runs tasks of the store."""
 LONGEST_WAIT_SECONDS = 5
 """Between two tries to reach a broker that is away; and what is ready meanwhile waits so long."""
+LOOK_SECONDS = 10.0
+"""Between looks of free slots that get no messages: a broker may be full, or have lost a queue."""
+RETRY_SECONDS = 1.0
+"""Pause after a connection that could not be used."""
 BRIEF_SECONDS = 0.1
 """When all slots have been taken for so long, the worker stops listening."""
 UNNEEDED = {"without_mingle": True, "without_gossip": True, "without_heartbeat": True}
@@ -77,7 +82,9 @@ class Slots(TaskPool):
 
     def wake(self, look: Callable[[], object]) -> None:
         """Let every free slot look for something to do, as if each had got a message."""
-        while not self.full:
+        for _ in range(self.limit):
+            if self.full:
+                return
             self._take(look)
 
     def on_stop(self) -> None:
@@ -123,6 +130,8 @@ class Intake(consumer.Consumer):
         self._held: list[Any] = []
         self._handle: Callable[[Any], object] = bool
         self._full_since: float | None = None
+        self._looked = 0.0
+        self._listened = False
         self.pool.on_freed = lambda: self.call_soon(bool)  # ends the wait for a message
 
     def connection_for_read(self, heartbeat: float | None = None) -> Any:
@@ -133,9 +142,27 @@ class Intake(consumer.Consumer):
             self._is_away, None, 1, 1, LONGEST_WAIT_SECONDS, callback=maybe_shutdown
         )
 
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Wait a little: the broker answers, and cannot be worked with."""
+        self._is_away(exc, RETRY_SECONDS)
+        time.sleep(RETRY_SECONDS)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """The same where it came so far as to be connected, but not to listen."""
+        super().on_connection_error_after_connected(exc)
+        if not self._listened:
+            self.on_connection_error_before_connected(exc)
+        self._listened = False
+
     def _is_away(self, error: Exception, wait_seconds: float) -> None:
         logger.warning("the broker is away", error=str(error), next_try_in_seconds=wait_seconds)
-        self.pool.wake(self._look)
+        self._looked = 0.0
+        self._wake()
+
+    def _wake(self) -> None:
+        if monotonic() - self._looked >= LOOK_SECONDS:
+            self._looked = monotonic()
+            self.pool.wake(self._look)
 
     def _look(self) -> None:
         try:
@@ -146,9 +173,8 @@ class Intake(consumer.Consumer):
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         """What is done with each message of a new connection."""
         handle = super().create_task_handler(*args, **options)
-        # What was sent while there was no connection may be lost.
-        self.pool.wake(self._look)
-
+        self._looked = 0.0  # what was sent while there was no connection may be lost
+        self._wake()
         self._handle = handle
         self._held.clear()
 
@@ -174,8 +200,10 @@ class Intake(consumer.Consumer):
     def _listen(self) -> None:
         if self.task_consumer is None or self.connection is None:
             return
+        self._listened = True
         if not self.pool.full:
             self._full_since = None
+            self._wake()
             self._resume()
         elif self._full_since is None:
             self._full_since = monotonic()

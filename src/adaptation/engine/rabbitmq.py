@@ -6,7 +6,9 @@ publisher would hold its slot, and the consumer's thread would miss the heartbea
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, pyamqp
@@ -20,63 +22,63 @@ ANSWER_SECONDS = 3.0
 GIVEN_UP_SECONDS = 0.01
 
 
-class Patience:
-    """Gives up waiting after a while, and for good."""
+class Channel(pyamqp.Channel):
+    """A channel that is answered soon or not at all."""
 
-    def wait(
-        self,
-        method: Any,
-        callback: Any = None,
-        timeout: float | None = None,
-        returns_tuple: bool = False,
-    ) -> Any:
+    connection: Connection | None
+
+    def wait(self, *method: Any, **options: Any) -> Any:
         """Wait for an answer.
 
         Raises:
             TimeoutError: none came in time.
         """
-        base: Any = super()
-        try:
-            return base.wait(method, callback, timeout or self._answer_seconds(), returns_tuple)
-        except TimeoutError:
-            self._give_up()
-            raise
-
-    @abstractmethod
-    def _answer_seconds(self) -> float: ...
-
-    @abstractmethod
-    def _give_up(self) -> None:
-        """Wait no more: closing asks for answers, too."""
+        if self.connection is None:
+            return super().wait(*method, **options)
+        with self.connection.patience():
+            return super().wait(*method, **options)
 
 
-class Channel(Patience, pyamqp.Channel):
-    """A channel that is answered soon or not at all."""
-
-    connection: Connection | None
-
-    def _answer_seconds(self) -> float:
-        return self.connection.answer_seconds if self.connection else ANSWER_SECONDS
-
-    def _give_up(self) -> None:
-        if self.connection:
-            self.connection.answer_seconds = GIVEN_UP_SECONDS
-
-
-class Connection(Patience, pyamqp.Connection):
+class Connection(pyamqp.Connection):
     """A connection whose every request is answered soon or not at all."""
 
     Channel = Channel
 
     def __init__(self, *args: Any, answer_seconds: float = ANSWER_SECONDS, **options: Any) -> None:
-        self.answer_seconds = answer_seconds
+        self._answer_seconds = answer_seconds
+        self._deadline: float | None = None
         super().__init__(*args, **options)
 
-    def _answer_seconds(self) -> float:
-        return self.answer_seconds
+    def wait(self, *method: Any, **options: Any) -> Any:
+        """Wait for an answer to what concerns the connection itself.
 
-    def _give_up(self) -> None:
-        self.answer_seconds = GIVEN_UP_SECONDS
+        Raises:
+            TimeoutError: none came in time.
+        """
+        with self.patience():
+            return super().wait(*method, **options)
+
+    def blocking_read(self, timeout: float | None = None) -> Any:
+        """Read a frame; while an answer is awaited, heartbeats do not count as one."""
+        if self._deadline is not None:
+            timeout = self._deadline - monotonic()
+            if timeout <= 0:
+                raise TimeoutError("RabbitMQ does not answer")
+        return super().blocking_read(timeout)
+
+    @contextmanager
+    def patience(self) -> Iterator[None]:
+        """Bound what is awaited in the block. Who was patient in vain is not patient again."""
+        outer = self._deadline
+        self._deadline = outer or monotonic() + self._answer_seconds
+        try:
+            yield
+        except TimeoutError:
+            # Closing asks for answers, too.
+            self._answer_seconds = GIVEN_UP_SECONDS
+            raise
+        finally:
+            self._deadline = outer
 
 
 class Transport(pyamqp.Transport):
