@@ -11,12 +11,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from chaos.storm import BROKERS, Outcome, Storm, Wanted, say
+from chaos.storm import Outcome, run, say
+from chaos.wanted import BROKERS, Wanted
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(words: Sequence[str] | None = None) -> int:
     # What is heard of a lost broker or database is the point here, and not news.
     _be_quiet()
     try:
-        calm = _run(replace(wanted, faults=0), folder / "calm") if given.calm else None
+        calm = _run(wanted.calm(), folder / "calm") if given.calm else None
         storm = _run(wanted, folder / "storm")
     except (pytest.skip.Exception, pytest.fail.Exception) as error:
         sys.stderr.write(f"error: {error}\n")
@@ -90,7 +90,7 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
 def _run(wanted: Wanted, folder: Path) -> Outcome:
     say(f"{wanted.jobs} jobs, {wanted.faults} faults")
     folder.mkdir()
-    return Storm(wanted, folder).run()
+    return run(wanted, folder)
 
 
 def _be_quiet() -> None:

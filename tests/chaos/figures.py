@@ -74,7 +74,7 @@ class Cost:
 def cost(
     evidence: Evidence,
     *,
-    wall_seconds: float,
+    began: float,
     repeats: int,
     injected: Sequence[Injected],
     names: dict[int, list[str]],
@@ -84,15 +84,16 @@ def cost(
 
     Args:
         evidence: of the run.
-        wall_seconds: of the run.
+        began: `time.time()` before the first order.
         repeats: orders that were sent again.
         injected: the faults.
         names: the names of workers by process.
         reigns: who was seen to lead, in order.
     """
     runs = [entry for entry in evidence.ledger if entry.deed == "executed"]
+    ends = [job.ended_at for job in evidence.jobs.values() if job.ended_at is not None]
     return Cost(
-        wall_seconds=wall_seconds,
+        wall_seconds=max(ends, default=began) - began,
         executions=len(runs),
         tasks=len({entry.task_id for entry in runs}),
         repeats=repeats,

@@ -60,7 +60,7 @@ class Observer:
 
     def names_of(self, pid: int) -> list[str]:
         """The names that a process has signed on with."""
-        return [name for name, known in self.pids.items() if known == pid]
+        return [name for name, known in list(self.pids.items()) if known == pid]
 
     def _look_on(self) -> None:
         while not self._over.is_set():

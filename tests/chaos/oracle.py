@@ -30,6 +30,8 @@ class Ended:
     error: str
     told: tuple[tuple[str, float | None], ...]
     """Identity of each notification to the receiver, and when the broker took it."""
+    ended_at: float | None = None
+    """Seconds since 1970."""
 
     @property
     def is_well(self) -> bool:

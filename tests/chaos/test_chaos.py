@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from chaos.plan import Kind, make_plan
-from chaos.storm import SHORT, Outcome, Storm
+from chaos.storm import Outcome, run
+from chaos.wanted import SHORT
 
 
 @pytest.fixture(scope="module", params=["redis", "rabbitmq"])
 def storm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What a hundred jobs have come to."""
-    wanted = SHORT.over(request.param)
-    return Storm(wanted, tmp_path_factory.mktemp(wanted.broker)).run()
+    return run(SHORT.over(request.param), tmp_path_factory.mktemp(request.param))
 
 
 @pytest.mark.crash

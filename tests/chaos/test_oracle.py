@@ -220,7 +220,7 @@ def test_a_takeover_is_from_the_kill_to_the_next_claim(honest: Evidence) -> None
     fault = Fault(0.5, Kind.HOST_LOST, 0, 0.0)
     figures = cost(
         honest,
-        wall_seconds=1.0,
+        began=1.0,
         repeats=0,
         injected=[Injected(fault, at=4.0, pid=12)],
         names={12: ["dead"]},
