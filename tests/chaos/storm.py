@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -238,7 +238,13 @@ def _await_tidiness(stage: Stage) -> None:
 
 
 def _gather(stage: Stage) -> Evidence:
-    fleet, store = stage.fleet, stage.shop.engine.store
+    # Of its own: the client's connections may have been cut while nobody used them.
+    with closing(Store(stage.observer.url)) as store:
+        return _gather_from(store, stage)
+
+
+def _gather_from(store: Store, stage: Stage) -> Evidence:
+    fleet = stage.fleet
     accepted = [json.loads(line) for line in stage.client.log.read_text().splitlines()]
     homes = (fleet.folder / "hosts").iterdir()
     return Evidence(
