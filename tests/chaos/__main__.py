@@ -57,6 +57,7 @@ def report(wanted: Wanted, storm: Outcome, calm: Outcome | None) -> str:
         ("fleet", f"{wanted.controllers} controllers, {wanted.workers} workers of {wanted.slots}"),
         ("broker, seed, lease", f"{wanted.broker}, {wanted.seed}, {wanted.lease_seconds:g} s"),
         ("faults", f"{sum(storm.cost.faults.values())} of {wanted.faults}"),
+        ("hosts, with those that were lost", str(storm.hosts)),
         ("not possible here", ", ".join(storm.impossible) or "nothing"),
         ("load of this machine at the end", load),
     ]

@@ -12,7 +12,7 @@ import psycopg
 
 LOOK_SECONDS = 0.1
 CONNECT_SECONDS = 2
-WORKERS = "SELECT id, pid FROM worker"
+WORKERS = "SELECT id, pid, host FROM worker"
 LEADER = """
     SELECT holder FROM leader WHERE name = 'sweep'
     AND lease_until > EXTRACT(EPOCH FROM clock_timestamp()) * 1000"""
@@ -35,8 +35,8 @@ class Observer:
     url: str
     pids: dict[str, int] = field(default_factory=dict)
     """Process ids by the names that workers sign on with."""
-    signed_on: int = 0
-    """How many are known to the database now."""
+    hosts: set[str] = field(default_factory=set)
+    """All that were seen: one for each process, where the system lets them have one."""
     reigns: list[Reign] = field(default_factory=list)
     ended: int = 0
     """Jobs that have ended."""
@@ -75,9 +75,9 @@ class Observer:
                 self._over.wait(LOOK_SECONDS)
 
     def _look(self, connection: psycopg.Connection) -> None:
-        workers = connection.execute(WORKERS).fetchall()
-        self.signed_on = len(workers)
-        self.pids.update(workers)
+        for name, pid, host in connection.execute(WORKERS).fetchall():
+            self.pids[name] = pid
+            self.hosts.add(host)
         leaders = connection.execute(LEADER).fetchall()
         if leaders and (not self.reigns or self.reigns[-1].holder != leaders[0][0]):
             self.reigns.append(Reign(time.time(), leaders[0][0]))

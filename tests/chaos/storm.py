@@ -56,6 +56,8 @@ class Outcome:
     cost: Cost
     impossible: tuple[Kind, ...]
     """Faults that this machine does not allow."""
+    hosts: int
+    """How many hosts the database has seen; one process can only ask about others on its own."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def _play(stage: Stage) -> Outcome:
         names=names,
         reigns=stage.observer.reigns,
     )
-    return Outcome(evidence, judge(evidence), figures, impossible)
+    return Outcome(evidence, judge(evidence), figures, impossible, len(stage.observer.hosts))
 
 
 def _await_fleet(stage: Stage) -> None:
