@@ -10,7 +10,7 @@ from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 from celery.utils import uuid
 
 from adaptation.context import Context
-from adaptation.engine.engine import Node
+from adaptation.engine.node import Node
 from adaptation.wiring import deploy
 from adaptation.workflows.encoding import NAME
 
@@ -49,12 +49,19 @@ def encoding_workflow(self: Submission, /, url: str, **parameters: Any) -> None:
     )
 
 
+def _queues() -> list[str]:
+    """What `celery worker -Q` names of our queues; empty: all of them."""
+    known, wanted = deployment.registry.queues, app.amqp.queues.consume_from
+    named = [name for name in known if name in wanted]
+    return [] if len(named) == len(known) else named
+
+
 @worker_init.connect
 def _join(sender: Any, **_: Any) -> None:
     # `celery -A adaptation.commons worker`; our own commands have joined before they consume,
     # and Celery's signals tell of every app in the process.
     if sender.app is app and not deployment.engine.joined:
-        node = deployment.engine.node(deployment.settings.slots)
+        node = deployment.engine.node(deployment.settings.slots, queues=_queues())
         node.start()
         _nodes.append(node)
 

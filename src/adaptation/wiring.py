@@ -20,14 +20,16 @@ from adaptation.adapters.scratch import Scratch
 from adaptation.adapters.storage import LocalStorage
 from adaptation.adapters.tools import find_tools
 from adaptation.engine.engine import Engine, Pace
-from adaptation.engine.model import Job
+from adaptation.engine.model import Claim, Job
 from adaptation.engine.process import host_identity, is_alive
+from adaptation.engine.states import Work
 from adaptation.engine.store import Store
-from adaptation.engine.tasks import Registry
+from adaptation.engine.tasks import Registry, area_of
 from adaptation.engine.worker import RetryRule
 from adaptation.errors import ParameterError, SettingsError, SourceError
 from adaptation.settings import Settings, load_settings
 from adaptation.workflows import encoding
+from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
 from adaptation.workflows.resources import Resources, publish_token
 
@@ -64,7 +66,7 @@ class Deployment:
         return Resources(
             tools=find_tools(self.settings),
             work=LocalStorage(self.settings.work_root),
-            downloads=self.settings.home / "downloads",
+            downloads=self.settings.downloads_root,
             live=LiveArea(self.settings.live_root),
             parallel_chunks=self.settings.parallel_chunks,
             chunk_cache=self.chunk_cache if self.settings.chunk_cache else None,
@@ -93,6 +95,9 @@ class Deployment:
             scratch=scratch.attempt,
             remove_work=self._remove_work,
             sweep_scratch=lambda: scratch.sweep(self._is_running),
+            room=scratch,
+            discard=self._discard,
+            describe=lambda: describe(self.resources.tools),
             broker_url=self.settings.broker_url,
             pace=Pace(
                 lease_seconds=self.settings.lease_seconds,
@@ -108,6 +113,14 @@ class Deployment:
         self.resources.remove_work(job_id)
         if output := self.store.job(job_id).output:
             discard_staging(Path(output), token=publish_token(job_id))
+
+    def _discard(self, claim: Claim) -> None:
+        """Delete what an attempt left that lost its task to another one."""
+        if self.store.job(claim.job_id).work is Work.KEPT:
+            self.resources.work.delete_prefix(area_of(claim))
+        else:
+            # It may have put something where everything was deleted meanwhile.
+            self._remove_work(claim.job_id)
 
     def _is_running(self, job_id: int, task_id: int, generation: int) -> bool:  # noqa: ARG002
         return self.store.running(task_id, generation)

@@ -29,6 +29,8 @@ COMMANDS = (
     ("retry", "control:retry", "Run again what failed of a job; finished tasks are kept."),
     ("serve", "service:serve", "Run jobs in this process until it is stopped."),
     ("worker", "service:worker", "Take tasks from a broker until it is stopped."),
+    ("controller", "service:controller", "Start jobs and send tasks of a fleet; run none."),
+    ("workers", "workers:workers", "List the workers and controllers, and what they run."),
     ("profiles", "profiles:profiles", "List the encoding profiles, or show one."),
     ("cache", "cache:cache", "Tell what the cache of encoded chunks holds, or empty it."),
     ("migrate", "migrate:migrate", "Bring the database up to date with this version."),

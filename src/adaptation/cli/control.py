@@ -82,7 +82,9 @@ def _change(
             hint = f"Look at it: adaptation show {found.id}"
             output.show_error({"message": message, "code": "state_forbids", "hint": hint})
             return exits.USAGE
-        served = any(process.job_id in {None, found.id} for process in store.processes())
+        served = any(
+            process.slots and process.job_id in {None, found.id} for process in store.processes()
+        )
     output.note(f"Job {found.id} {word}.")
     if needs_service and not served:
         output.note("hint: no service is running; start one with: adaptation serve")

@@ -17,8 +17,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from adaptation import __version__
-from adaptation.adapters.process import Limits, run
-from adaptation.adapters.tools import Tools, find_tools, versions
+from adaptation.adapters.tools import Tools, find_tools, listed, versions
 from adaptation.cli import exits, output
 from adaptation.cli.cache import size
 from adaptation.engine.migrations import HEAD
@@ -29,7 +28,6 @@ from adaptation.settings import Settings, load_settings
 from adaptation.wiring import deploy
 from adaptation.workflows.encoders import NEEDED, trouble
 
-TOOL_SECONDS = 60.0
 BROKER_SECONDS = 3
 LITTLE_BYTES = 2_000_000_000
 """Less free space than this is a warning: a film needs it for one rendition."""
@@ -88,6 +86,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("python", ok=True, found=f"{platform.python_version()} {sys.executable}")
     yield Finding("platform", ok=True, found=f"{platform.platform()}, {os.cpu_count()} processors")
     yield from _places(settings)
+    yield shared_folder(settings)
     yield _chunk_cache(settings)
     yield _judged("database", "jobs and their state", lambda: _database(settings))
     yield _judged("broker", "telling workers of tasks", lambda: _broker(settings))
@@ -118,6 +117,24 @@ def _places(settings: Settings) -> Iterator[Finding]:
         found=f"{free_bytes / 1e9:.1f} GB in {settings.home}",
         why="the pieces of running jobs",
         remedy="Free some space, or set ADAPTATION_HOME to a folder on a larger disk.",
+        needed=False,
+    )
+
+
+def shared_folder(settings: Settings) -> Finding:
+    """Whether the machines of a fleet have a place for the files of one job."""
+    if settings.shared:
+        found = f"{settings.shared}: every machine must see it under this name"
+        return Finding("shared folder", ok=True, found=found)
+    alone = is_local(settings.broker_url)
+    return Finding(
+        "shared folder",
+        ok=alone,
+        found="not needed: all tasks run on this machine"
+        if alone
+        else "none, and there is a broker",
+        why="tasks of one job on several machines; without it, keep to one",
+        remedy="Set ADAPTATION_SHARED to one folder for all machines, such as on NFS.",
         needed=False,
     )
 
@@ -216,7 +233,7 @@ def _tools(settings: Settings) -> Iterator[Finding]:
 
 
 def _abilities(tools: Tools) -> Iterator[Finding]:
-    has = "aac" in _listed(tools, "-encoders")
+    has = "aac" in listed(tools, "-encoders")
     found = "encoder, for sound tracks" if has else "FFmpeg has no such encoder"
     yield Finding("aac", ok=has, found=found, why="sound tracks", remedy=BRING_FFMPEG)
     for name, encoder in ENCODERS.items():
@@ -224,7 +241,7 @@ def _abilities(tools: Tools) -> Iterator[Finding]:
             yield _software(name, tools)
     for family in dict.fromkeys(e.family for e in ENCODERS.values() if e.is_hardware):
         yield _hardware(family, tools)
-    has = "libvmaf" in _listed(tools, "-filters")
+    has = "libvmaf" in listed(tools, "-filters")
     found = "filter, for measures of quality" if has else "FFmpeg has no such filter"
     why = "measures of quality"
     yield Finding("libvmaf", ok=has, found=found, why=why, remedy=BRING_FFMPEG, needed=False)
@@ -256,13 +273,6 @@ def _hardware(family: str, tools: Tools) -> Finding:
     return Finding(
         family, ok=bool(able), found="; ".join(found), why=why, remedy=BRING_DRIVER, needed=False
     )
-
-
-def _listed(tools: Tools, option: str) -> set[str]:
-    """The names in one of FFmpeg's lists: the second word of each line."""
-    command = [str(tools.ffmpeg), "-hide_banner", option]
-    text = run(command, limits=Limits(timeout_seconds=TOOL_SECONDS)).stdout
-    return {words[1] for line in text.splitlines() if len(words := line.split()) > 1}
 
 
 def _death_signal() -> Finding:

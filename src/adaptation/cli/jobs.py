@@ -9,6 +9,7 @@ from cyclopts.validators import Number
 
 from adaptation.adapters.masking import masked
 from adaptation.cli import output
+from adaptation.cli.cache import size
 from adaptation.cli.progress import survey, track_names
 from adaptation.cli.store import (
     find_job,
@@ -19,7 +20,8 @@ from adaptation.cli.store import (
 )
 from adaptation.cli.views import percent
 from adaptation.engine.model import Job, Task
-from adaptation.engine.states import JobState
+from adaptation.engine.room import SCRATCH_NEEDED
+from adaptation.engine.states import JobState, TaskState
 from adaptation.engine.store import Store
 
 
@@ -65,6 +67,8 @@ def show(job: str, /, *, as_json: Annotated[bool, Parameter(name="--json")] = Fa
             return
         for line in (*_about(found, tasks), "", *_table(tasks)):
             output.data(line)
+        for line in _waiting(tasks):
+            output.data(line)
         if found.error:
             output.show_error(found.error, log=f"adaptation logs {found.id}")
 
@@ -89,6 +93,15 @@ def _about(job: Job, tasks: list[Task]) -> list[str]:
         "finished": f"{job.finished_at.astimezone():%Y-%m-%d %H:%M:%S}" if job.finished_at else "",
     }
     return [f"{name:<10} {value}" for name, value in facts.items() if value]
+
+
+def _waiting(tasks: list[Task]) -> list[str]:
+    """What keeps ready tasks from being run, if anything is known of it."""
+    return [
+        f"task {task.id} waits for a worker with {size(need)} of free scratch"
+        for task in tasks
+        if task.state is TaskState.READY and (need := (task.detail or {}).get(SCRATCH_NEEDED))
+    ]
 
 
 def _table(tasks: list[Task]) -> list[str]:

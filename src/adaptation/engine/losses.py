@@ -70,6 +70,7 @@ def _take_back(
             worker_id=None,
             lease_until=None,
             sent_at=None,
+            detail=None,
             not_before=now() + wait,
         )
     ).rowcount

@@ -170,6 +170,8 @@ class Claim:
     """1 for the first try."""
     payload: dict[str, Any] | list[dict[str, Any]]
     """The context the task works on; for a join the list of its upstream contexts."""
+    scratch_bytes: int = 0
+    """How much scratch it needs at most; 0: next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -211,3 +213,24 @@ class Process:
     """Bytes that its scratch has room for; None: not told."""
     draining: bool = False
     """Whether it takes no new tasks."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A task that a worker runs."""
+
+    task_id: int
+    job_id: int
+    name: str
+    progress: float
+    """0 to 1."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A worker or controller as the fleet sees it."""
+
+    process: Process
+    heard_seconds: float
+    """How long ago its last heartbeat was."""
+    running: tuple[Running, ...]

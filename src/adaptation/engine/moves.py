@@ -16,7 +16,7 @@ from adaptation.engine import rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.endings import count_off, fail_job
 from adaptation.engine.graph import Plan
-from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing
+from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing, Process
 from adaptation.engine.schema import job, task, worker
 from adaptation.engine.statements import (
     BEAT,
@@ -89,18 +89,26 @@ class Moves:
             return job_id
 
     def heartbeat(
-        self, worker_id: str, beats: Iterable[Beat], lease_seconds: float
+        self,
+        worker_id: str,
+        beats: Iterable[Beat],
+        lease_seconds: float,
+        process: Process | None = None,
     ) -> dict[int, Order]:
         """Lengthen the leases of running tasks and store their progress and log lines.
+
+        Args:
+            worker_id: who says so.
+            beats: one for each task it runs.
+            lease_seconds: from now on.
+            process: how the worker stands now; one that was held to be lost signs on again.
 
         Returns:
             For each task id what it should do.
         """
         orders: dict[int, Order] = {}
         with self.database.write() as connection:
-            connection.execute(
-                update(worker).where(worker.c.id == worker_id).values(heartbeat_at=now())
-            )
+            _hear(connection, worker_id, process)
             # In this order, and no other: see `rows.lock_tasks`.
             for beat in sorted(beats, key=lambda beat: beat.task_id):
                 facts = {
@@ -206,6 +214,15 @@ class Moves:
                 update(task).where(task.c.id == claim.task_id).values(attempt=task.c.attempt - 1)
             )
             return Moved()
+
+
+def _hear(connection: Connection, worker_id: str, process: Process | None) -> None:
+    facts: dict[str, Any] = {"heartbeat_at": now()}
+    if process is not None:
+        facts |= {"scratch_free": process.scratch_free, "draining": process.draining}
+    known = connection.execute(update(worker).where(worker.c.id == worker_id).values(**facts))
+    if process is not None and known.rowcount == 0:
+        rows.insert_worker(connection, process)
 
 
 def _insert_job(connection: Connection, new: NewJob, tasks: int) -> tuple[int, bool]:
@@ -333,5 +350,10 @@ def _put_back(connection: Connection, task_id: int, delay_seconds: float) -> Non
     connection.execute(
         update(task)
         .where(task.c.id == task_id)
-        .values(not_before=now() + int(delay_seconds * 1000), sent_at=None, finished_at=None)
+        .values(
+            not_before=now() + int(delay_seconds * 1000),
+            sent_at=None,
+            finished_at=None,
+            detail=None,
+        )
     )

@@ -20,8 +20,8 @@ from sqlalchemy import (
 
 from adaptation.engine.database import now
 from adaptation.engine.graph import Plan, Upstream
-from adaptation.engine.model import Dispatch, Outgoing
-from adaptation.engine.schema import job, log, outbox, task, task_dependency
+from adaptation.engine.model import Dispatch, Outgoing, Process
+from adaptation.engine.schema import job, log, outbox, task, task_dependency, worker
 from adaptation.engine.states import TaskState
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -146,6 +146,7 @@ def insert_plan(  # noqa: PLR0913 - one row's worth of facts
             "joins": upstream.joins,
             "priority": priority,
             "params": planned.params,
+            "scratch_bytes": planned.scratch_bytes,
         }
         statement = INSERT_TASK if held or waits else INSERT_SENT_TASK
         ids[planned.key] = connection.execute(statement, row).scalar_one()
@@ -219,6 +220,25 @@ def insert_lines(
     ]
     if rows:
         connection.execute(INSERT_LOG, rows)
+
+
+def insert_worker(connection: Connection, process: Process) -> None:
+    """Store a worker's row, heard just now."""
+    connection.execute(
+        insert(worker).values(
+            id=process.worker_id,
+            host=process.host,
+            pid=process.pid,
+            process_started_at=process.started_at_ms,
+            slots=process.slots,
+            queues=list(process.queues),
+            facts=process.facts,
+            scratch_free=process.scratch_free,
+            draining=process.draining,
+            job_id=process.job_id,
+            heartbeat_at=now(),
+        )
+    )
 
 
 def insert_outgoing(

@@ -40,6 +40,8 @@ class TaskRun(Generic[Resources]):
     """What the composition root gave to all tasks: tools, storages."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     """Set when the work must stop: cancel, pause, or a lease that went to another worker."""
+    confirm: Callable[[], None] = lambda: None
+    """Asks the store now, not at the next heartbeat, whether the work should go on."""
     fraction: float = 0.0
     detail: dict[str, Any] = field(default_factory=dict)
     outgoing: list[Outgoing] = field(default_factory=list)
@@ -48,7 +50,7 @@ class TaskRun(Generic[Resources]):
     @property
     def area(self) -> str:
         """Key prefix in the work area that only this attempt writes under."""
-        return f"jobs/{self.claim.job_id}/{self.claim.task_id}/{self.claim.generation}"
+        return area_of(self.claim)
 
     def progress(self, fraction: float, **detail: Any) -> None:
         """Say how far the work is; stored with the next heartbeat.
@@ -69,6 +71,11 @@ class TaskRun(Generic[Resources]):
         if self.cancelled.is_set():
             raise Cancelled("the task was asked to stop")
 
+    def check_now(self) -> None:
+        """Raise Cancelled if this attempt has lost its task, before it changes what others see."""
+        self.confirm()
+        self.check()
+
     def log(self, message: str, severity: int = logging.INFO) -> None:
         """Add a line to the job's log; stored with the next heartbeat or the task's end."""
         self.lines.append((severity, message))
@@ -80,6 +87,11 @@ class TaskRun(Generic[Resources]):
     def notify(self, address: str, body: dict[str, Any]) -> None:
         """Send a message to the queue `address` when, and only when, this task completes."""
         self.outgoing.append(Outgoing("notification", address, body))
+
+
+def area_of(claim: Claim) -> str:
+    """Key prefix in the work area that only one attempt writes under."""
+    return f"jobs/{claim.job_id}/{claim.task_id}/{claim.generation}"
 
 
 TaskFunction = Callable[[Payload, TaskRun[Any]], "dict[str, Any] | Expand"]

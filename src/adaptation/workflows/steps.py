@@ -165,7 +165,7 @@ def publish(context: Context, run: Run) -> Context:
         files.append((playlist, f"{track.folder}/{hls.PLAYLIST_NAME}"))
         files += [(key, f"{track.folder}/{key.rpartition('/')[2]}") for key in get_json(run, media)]
     files += text_files(context, run)
-    run.check()
+    run.check_now()
     publish_folder(
         [(get_file(run, key), name) for key, name in files],
         Path(context.folder_out),
