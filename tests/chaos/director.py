@@ -18,6 +18,8 @@ from postgres import Postgres
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.2, 2.5
 """How long what is down stays down, and a disk full."""
+OUTAGE_SECONDS = 8.0
+"""How long the database stays down at most, beyond the patience of a single call; seldom so long."""
 BEYOND_SECONDS = 2.0
 """How long a process that stands still does so beyond its leases, at least."""
 BALLAST = "ballast"
@@ -144,7 +146,7 @@ class Director:
         with self._database_lock:
             self._note(fault, time.time())
             self.postgres.stop(signal_number)
-            time.sleep(_pause(fault) / 2)
+            time.sleep(SHORTEST_SECONDS + fault.moment**4 * OUTAGE_SECONDS)
             self.postgres.start()
 
     def _cut(self, fault: Fault) -> None:

@@ -15,7 +15,6 @@ from sqlalchemy import delete, insert
 import brokers
 import clips
 import judges
-from adaptation.cli.app import COMMANDS
 from adaptation.engine.schema import setting
 from adaptation.engine.store import Store
 from adaptation.settings import Settings
@@ -42,9 +41,6 @@ TIDY_SECONDS = 60.0
 LISTEN_SECONDS = 5.0
 """After so long without a notification none comes any more."""
 SCRATCH_BYTES = 24 * 1024 * 1024
-CONTROLLER = (
-    ("controller",) if any(c[0] == "controller" for c in COMMANDS) else ("worker", "--slots", "1")
-)
 
 
 @dataclass(frozen=True)
@@ -149,7 +145,9 @@ def _environment(wanted: Wanted, folder: Path, database: str, broker: str) -> di
 def _members(wanted: Wanted) -> list[Member]:
     work = ("worker", "--slots", str(wanted.slots))
     workers = [Member("worker", number, work) for number in range(wanted.workers)]
-    controllers = [Member("controller", number, CONTROLLER) for number in range(wanted.controllers)]
+    controllers = [
+        Member("controller", number, ("controller",)) for number in range(wanted.controllers)
+    ]
     return [*controllers, *workers]
 
 
@@ -262,5 +260,14 @@ def _gather_from(store: Store, stage: Stage) -> Evidence:
         invariants=broken_invariants(store),
         left=inquest.left_behind(fleet),
         processes=[line for home in homes for line in judges.processes_of(home)],
-        incidents=[*fleet.incidents, *stage.director.errors],
+        incidents=[*fleet.incidents, *_gave_up(stage), *stage.director.errors],
     )
+
+
+def _gave_up(stage: Stage) -> list[str]:
+    """Processes that were at work and could not wait for the database or the broker."""
+    return [
+        f"{name} gave up because the database or the broker was away"
+        for name, pid in stage.fleet.refused
+        if stage.observer.names_of(pid)
+    ]

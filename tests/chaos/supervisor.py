@@ -27,8 +27,8 @@ LEAVING_SECONDS = 60.0
 """How long a process may take to drain."""
 UNREACHABLE = 3
 """Exit status: the database or the broker could not be reached at the start."""
-SHARED = ("work", "live")
-"""Folders that all hosts see, as through a network file system."""
+SHARED = ("work", "live", "downloads")
+"""Folders that all hosts see, and that are empty when all jobs have ended."""
 
 
 @dataclass
@@ -74,6 +74,9 @@ class Supervisor:
     """Size of each host's scratch, a file system of its own; 0: a folder like any other."""
     incidents: list[str] = field(default_factory=list)
     """What should not have happened."""
+    refused: list[tuple[str, int]] = field(default_factory=list)
+    """Names and ids of processes that ended because the database or the broker was away: at their
+    start they may."""
     _over: threading.Event = field(default_factory=threading.Event)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -200,13 +203,14 @@ class Supervisor:
             if time.monotonic() >= each.due:
                 self._start(each)
         elif (status := each.process.poll()) is not None:
-            self._note_end(each, status)
+            self._note_end(each, each.process, status)
             each.process, each.expected, each.stopped = None, None, False
             each.due = time.monotonic() + RESTART_SECONDS
 
-    def _note_end(self, each: Member, status: int) -> None:
-        # Who comes up while the database or the broker is down says so, and is started again.
-        if status not in {each.expected, UNREACHABLE}:
+    def _note_end(self, each: Member, process: subprocess.Popen[bytes], status: int) -> None:
+        if status == UNREACHABLE and each.expected is None:
+            self.refused.append((each.name, process.pid))
+        elif status not in {each.expected, UNREACHABLE}:
             self.incidents.append(f"{each.name} ended with status {status}, not {each.expected}")
 
     def _start(self, each: Member) -> None:
@@ -227,9 +231,6 @@ class Supervisor:
         if home.exists():
             return home
         home.mkdir(parents=True)
-        for name in SHARED:
-            (self.folder / name).mkdir(exist_ok=True)
-            (home / name).symlink_to(self.folder / name)
         if self.scratch_bytes:
             self.scratch(host).mkdir()
             mount_small(self.scratch(host), self.scratch_bytes)
@@ -248,7 +249,7 @@ class Supervisor:
         except subprocess.TimeoutExpired:
             self.incidents.append(f"{each.name} did not leave in {LEAVING_SECONDS:g} s")
             return
-        self._note_end(each, status)
+        self._note_end(each, each.process, status)
         each.process = None
 
     def _end(self, each: Member) -> None:
