@@ -19,7 +19,7 @@ from postgres import Postgres
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.2, 2.5
 """How long what is down stays down, and a disk full."""
 OUTAGE_SECONDS = 8.0
-"""How long the database stays down at most, beyond the patience of a single call; seldom so long."""
+"""How long the database stays down at most: longer than one call waits, but seldom."""
 BEYOND_SECONDS = 2.0
 """How long a process that stands still does so beyond its leases, at least."""
 BALLAST = "ballast"

@@ -24,6 +24,8 @@ class Wanted:
     encodings: int = 0
     """How many of the jobs are real ones."""
     most_pieces: int = LONG_PIECES
+    slow: float = 0.12
+    """Share of the pieces that take long, as most of the product's tasks do."""
     workers: int = 3
     controllers: int = 2
     slots: int = 3
@@ -43,7 +45,11 @@ class Wanted:
     def orders(self) -> list[Order]:
         """What the client will order."""
         return make_orders(
-            self.seed, self.jobs, most_pieces=self.most_pieces, encodings=self.encodings
+            self.seed,
+            self.jobs,
+            most_pieces=self.most_pieces,
+            slow=self.slow,
+            encodings=self.encodings,
         )
 
     def over(self, broker: str) -> Wanted:
@@ -60,6 +66,7 @@ SHORT = Wanted(
     faults=len(Kind),
     seed=1,
     most_pieces=SHORT_PIECES,
+    slow=0.02,
     lease_seconds=3.0,
     beat_seconds=0.5,
     retry_delay_seconds=0.5,
