@@ -62,7 +62,7 @@ class Director:
     def inject(self, fault: Fault) -> None:
         """Begin a fault."""
         deed = self._deeds()[fault.kind]
-        thread = threading.Thread(target=self._guarded, args=(deed, fault), name=fault.kind)
+        thread = threading.Thread(target=self._guarded, args=(deed, fault), daemon=True)
         self._threads.append(thread)
         thread.start()
 
