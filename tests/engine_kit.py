@@ -63,6 +63,7 @@ def small_engine(
     registry: Registry | None = None,
     pace: Pace | None = None,
     store: Store | None = None,
+    broker_url: str = "memory://",
 ) -> Engine:
     """An engine with its scratch in `folder`, and its database too if none is given."""
 
@@ -78,6 +79,7 @@ def small_engine(
         resources=None,
         scratch=scratch,
         remove_work=lambda _: None,
+        broker_url=broker_url,
         pace=pace,
     )
 

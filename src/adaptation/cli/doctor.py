@@ -10,25 +10,24 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
-from kombu import Connection
 from kombu.exceptions import OperationalError
+from kombu.utils.url import sanitize_url
 
 from adaptation import __version__
 from adaptation.adapters.tools import Tools, find_tools, listed, versions
 from adaptation.cli import exits, output
 from adaptation.cli.cache import size
 from adaptation.engine.migrations import HEAD
-from adaptation.engine.transport import is_local
+from adaptation.engine.transport import is_local, make_app
 from adaptation.errors import AdaptationError, SettingsError, ToolError
 from adaptation.media.coding import ENCODERS
 from adaptation.settings import Settings, load_settings
 from adaptation.wiring import deploy
 from adaptation.workflows.encoders import NEEDED, trouble
 
-BROKER_SECONDS = 3
 LITTLE_BYTES = 2_000_000_000
 """Less free space than this is a warning: a film needs it for one rendition."""
 PICTURES = {"h264": "H.264", "hevc": "HEVC", "av1": "AV1"}
@@ -207,15 +206,21 @@ def _database(settings: Settings) -> str:
 def _broker(settings: Settings) -> str:
     if is_local(settings.broker_url):
         return "none: tasks run in the process of `adaptation serve` or `encode`"
-    with Connection(settings.broker_url, connect_timeout=BROKER_SECONDS) as connection:
-        place = connection.as_uri()
-        try:
-            connection.ensure_connection(max_retries=1, timeout=BROKER_SECONDS)
-        except (OSError, OperationalError) as error:
-            raise SettingsError(
-                f"{place} does not answer: {error}",
-                hint="Start it, or set ADAPTATION_BROKER_URL; memory:// needs no broker.",
-            ) from error
+    place = ";".join(sanitize_url(url) for url in settings.broker_url.split(";"))
+    app = make_app(settings.broker_url, ())
+    connection: Any = app.connection_for_read()
+    errors = (OSError, OperationalError, *connection.connection_errors, *connection.channel_errors)
+    try:
+        # As a worker begins: rights that are missing and a queue of another kind show here.
+        app.amqp.default_queue(connection.default_channel).declare()
+    except errors as error:
+        raise SettingsError(
+            f"{place} cannot be worked with: {error}",
+            hint="Start it, correct its rights, or set ADAPTATION_BROKER_URL;"
+            " memory:// needs no broker.",
+        ) from error
+    finally:
+        connection.release()
     return place
 
 

@@ -119,15 +119,18 @@ class Control:
                 .values(losses=0, not_before=0)
             )
 
-    def due(self, resend_seconds: float, job_id: int | None = None) -> list[Dispatch]:
+    def due(
+        self, resend_seconds: float, job_id: int | None = None, each: int = messages.BATCH
+    ) -> list[Dispatch]:
         """Ready tasks that have no message under way, marked as sent.
 
         Args:
             resend_seconds: after this long an unclaimed task's message is held to be lost.
             job_id: only this job's tasks.
+            each: how many tasks of one queue are looked at, the most urgent first.
         """
         with self.database.read() as connection:
-            found = messages.due(connection, resend_seconds, job_id)
+            found = messages.due(connection, resend_seconds, job_id, each)
         if not found:
             return []
         with self.database.write() as connection:

@@ -20,7 +20,7 @@ logger = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.5
 """Time between the leader's looks for tasks that another process made ready."""
-RESEND_SECONDS = 15.0
+RESEND_SECONDS = 5.0
 """Age at which the message of an unclaimed task is held to be lost."""
 LEAD_SECONDS = 3.0
 """How long a leader leads after it last said so: with the others' looks, 5 s without one at most,
@@ -117,7 +117,11 @@ class Controller:
             How many had none.
         """
         self.dispatcher.send(self.store.admit(self.job_id))
-        due = self.store.due(RESEND_SECONDS, self.job_id)
+        if self.dispatcher.resting:
+            return 0
+        # What could not be sent while the broker was away is late enough.
+        resend_seconds = 0.0 if self.dispatcher.missed else RESEND_SECONDS
+        due = self.store.due(resend_seconds, self.job_id, self.dispatcher.limit)
         self.dispatcher.send(due)
         return len(due)
 
@@ -126,6 +130,7 @@ class Controller:
         self.store.expire(self.job_id)
         self.tidy()
         if not self.dispatcher.local_only:
+            self.dispatcher.serve(self.store.slots(self.silent_seconds))
             self.publish()
         if self.job_id is None:
             self.bury_silent()

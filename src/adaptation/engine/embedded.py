@@ -76,7 +76,6 @@ class EmbeddedWorker:
             app=self._app,
             queues=list(self._queues),
             concurrency=self._slots,
-            pool_cls="threads",
             loglevel="WARNING",
             without_gossip=True,
             without_mingle=True,

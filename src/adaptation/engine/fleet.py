@@ -118,6 +118,13 @@ class Fleet:
         with self.database.write() as connection:
             connection.execute(delete(leader).where(leader.c.holder == holder))
 
+    def slots(self, alive_seconds: float) -> int:
+        """The slots of all workers that have given a heartbeat lately."""
+        alive = worker.c.heartbeat_at > now() - int(alive_seconds * 1000)
+        with self.database.read() as connection:
+            found = connection.execute(select(func.sum(worker.c.slots)).where(alive))
+            return int(found.scalar() or 0)
+
     def processes(self, host: str | None = None) -> list[Process]:
         """The workers that signed on and have not signed off."""
         statement = select(worker) if host is None else select(worker).where(worker.c.host == host)
