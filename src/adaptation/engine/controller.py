@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation.engine.process import host_identity, is_alive
+from adaptation.engine.semaphores import Semaphores
 from adaptation.engine.store import Store
 from adaptation.engine.transport import Dispatcher
 
@@ -52,6 +53,8 @@ class Controller:
     """A worker that was not heard for so long is forgotten."""
     job_id: int | None = None
     """The only job it looks after; None: every job."""
+    semaphores: Semaphores | None = None
+    """Asks the addresses that scheduled jobs wait for; None: nobody does."""
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _leads: bool = False
@@ -70,6 +73,8 @@ class Controller:
         if self._thread:
             self._thread.join()
             self._thread = None
+            if self.semaphores:
+                self.semaphores.stop()
             self.store.step_down(self.holder)
 
     def _run(self) -> None:
@@ -111,11 +116,15 @@ class Controller:
         return leads
 
     def dispatch(self) -> int:
-        """Start jobs for which there is room, and send the tasks that have no message under way.
+        """Start jobs whose time has come and for which there is room, and send their tasks.
+
+        Also other tasks that have no message under way.
 
         Returns:
             How many had none.
         """
+        if self.job_id is None:
+            self.store.queue_due()
         self.dispatcher.send(self.store.admit(self.job_id))
         if self.dispatcher.resting:
             return 0
@@ -129,6 +138,8 @@ class Controller:
         """Do everything that time, not an event, makes due, once for all processes."""
         self.store.expire(self.job_id)
         self.tidy()
+        if self.semaphores and self.job_id is None:
+            self.semaphores.look()
         if not self.dispatcher.local_only:
             self.dispatcher.serve(self.store.slots(self.silent_seconds))
             self.publish()

@@ -15,13 +15,15 @@ from celery import Celery
 from adaptation.engine.controller import Controller
 from adaptation.engine.embedded import EmbeddedWorker
 from adaptation.engine.gate import Gate
-from adaptation.engine.graph import lower
+from adaptation.engine.graph import Plan, lower
 from adaptation.engine.lease import Heart
 from adaptation.engine.model import Claim, Job, NewJob
 from adaptation.engine.node import Node
 from adaptation.engine.process import this_process
+from adaptation.engine.semaphores import Answers, Semaphores
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import Registry
+from adaptation.engine.terms import Terms
 from adaptation.engine.transport import EXECUTE, SUBMIT_QUEUE, Dispatcher, is_local, make_app
 from adaptation.engine.worker import (
     Boundless,
@@ -33,6 +35,7 @@ from adaptation.engine.worker import (
 )
 from adaptation.errors import ParameterError, SettingsError
 
+SUBJECT_LETTERS = 200
 CONTEXT_LIMIT_BYTES = 1_048_576
 """Parameters larger than this belong in a file, not in a job."""
 SILENT_LEASES = 4
@@ -62,6 +65,7 @@ class Engine:
         scratch: ScratchFactory,
         remove_work: Callable[[int], None],
         sweep_scratch: Callable[[], object] = lambda: None,
+        answers: Answers = lambda *_: False,
         room: ScratchRoom | None = None,
         discard: Callable[[Claim], None] = lambda claim: None,  # noqa: ARG005
         describe: Callable[[], Mapping[str, Any]] = dict,
@@ -77,6 +81,7 @@ class Engine:
         self._scratch = scratch
         self._remove_work = remove_work
         self._sweep_scratch = sweep_scratch
+        self._answers = answers
         self._room = room or Boundless()
         self._discard = discard
         self._describe = describe
@@ -112,8 +117,8 @@ class Engine:
         parameters: Mapping[str, Any],
         *,
         main_task_id: str | None = None,
-        priority: int = 5,
         fingerprint: str = "",
+        terms: Terms = Terms(),  # noqa: B008 - frozen
     ) -> Job:
         """Check a job and store it with its tasks.
 
@@ -121,8 +126,8 @@ class Engine:
             workflow: a registered name.
             parameters: as the client gave them.
             main_task_id: the client's id; a second submission under it gives the first job.
-            priority: 1 runs first, 10 last.
             fingerprint: equal for jobs that ask for the same work.
+            terms: whose it is, when it runs and how urgently.
 
         Raises:
             ParameterError: an unknown workflow or parameter, or an output that is taken.
@@ -135,22 +140,59 @@ class Engine:
                 f"the parameters are larger than {CONTEXT_LIMIT_BYTES} bytes",
                 hint="Put large metadata into a file and pass its address.",
             )
-        plan = lower(definition.author(checked))
-        new = NewJob(
+        new = self._new_job(
+            workflow,
+            checked,
             main_task_id=main_task_id or str(uuid.uuid4()),
-            workflow=workflow,
-            parameters=checked,
-            context={},
-            priority=priority,
             fingerprint=fingerprint,
-            output=definition.output(checked),
-            farewell=definition.farewell,
+            **terms.values,
         )
-        queues = {planned.name: self.registry.task(planned.name).queue for planned in plan.tasks}
-        job_id = self.store.submit(new, plan, queues)
+        job_id = self.store.submit(new, *self._plan(new))
         if self.can_send:
             self.dispatcher.send(self.store.admit())
         return self.store.job(job_id)
+
+    def rerun(self, job_id: int) -> Job:
+        """Store a job with exactly the parameters of another, which becomes broken.
+
+        One that has not ended is cancelled, and the new one waits for its end. It replaces what
+        the other has made.
+
+        Raises:
+            ParameterError: the workflow is not known any more.
+            StateForbids: another job already waits to follow it.
+        """
+        self.prepare()
+        old = self.store.job(job_id)
+        new = self._new_job(
+            old.workflow,
+            old.parameters,
+            main_task_id=str(uuid.uuid4()),
+            fingerprint=old.fingerprint,
+            client=old.client,
+            priority=old.priority,
+            persist=old.persist,
+        )
+        new_id = self.store.rerun(job_id, new, *self._plan(new))
+        if self.can_send:
+            self.dispatcher.send(self.store.admit())
+        return self.store.job(new_id)
+
+    def _new_job(self, workflow: str, checked: dict[str, Any], **facts: Any) -> NewJob:
+        definition = self.registry.workflow(workflow)
+        return NewJob(
+            workflow=workflow,
+            parameters=checked,
+            output=definition.output(checked),
+            farewell=definition.farewell,
+            subject=definition.subject(checked)[:SUBJECT_LETTERS],
+            **facts,
+        )
+
+    def _plan(self, new: NewJob) -> tuple[Plan, dict[str, str]]:
+        plan = lower(self.registry.workflow(new.workflow).author(new.parameters))
+        queues = {planned.name: self.registry.task(planned.name).queue for planned in plan.tasks}
+        return plan, queues
 
     def submit_or_refuse(
         self, workflow: str, parameters: Mapping[str, Any], *, main_task_id: str
@@ -169,10 +211,12 @@ class Engine:
             return self.store.job(self.store.refuse(refused, error_facts(error)))
 
     def tidy(self) -> None:
-        """Delete the pieces of ended jobs that nobody can use any more."""
+        """Delete the pieces of ended jobs that nobody can use any more, and then the old jobs."""
         for job_id in self.store.give_up_work(self.pace.keep_failed_seconds):
             self._remove_work(job_id)
             self.store.mark_work_removed(job_id)
+        self.store.clean_up()
+        self.store.add_up()
 
     @property
     def can_send(self) -> bool:
@@ -243,6 +287,7 @@ class Engine:
             holder=process.worker_id,
             tidy=self.tidy,
             sweep_scratch=self._sweep_scratch,
+            semaphores=Semaphores(self.store, self._answers),
             sweep_seconds=self.pace.sweep_seconds,
             silent_seconds=self.pace.lease_seconds * SILENT_LEASES,
             job_id=job_id,

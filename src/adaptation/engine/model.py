@@ -36,6 +36,8 @@ class NewJob:
     """It is not queued before this address answers with a 2xx or 3xx status."""
     persist: bool = False
     """Whether it is kept when old jobs are cleaned up."""
+    subject: str = ""
+    """What people look for it by, such as the name of what it works on."""
 
     @property
     def waits_outside(self) -> bool:
@@ -67,6 +69,13 @@ class Job:
     output: str | None
     work: Work
     """Whether the finished pieces are still there for a retry."""
+    run_at: datetime | None
+    semaphore_url: str | None
+    """An address it waits for; None once that has answered well."""
+    after_id: int | None
+    """A job whose end it waits for, to do the same again."""
+    persist: bool
+    subject: str
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None

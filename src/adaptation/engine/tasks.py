@@ -16,6 +16,8 @@ from adaptation.engine.model import Claim, Outgoing
 from adaptation.errors import Cancelled, ParameterError
 
 Resources = TypeVar("Resources")
+LINES_AT_ONCE = 1_000
+"""Log lines that are kept until the next heartbeat."""
 Payload = Any
 """JSON: a context, or the list of contexts a join receives."""
 
@@ -45,7 +47,9 @@ class TaskRun(Generic[Resources]):
     fraction: float = 0.0
     detail: dict[str, Any] = field(default_factory=dict)
     outgoing: list[Outgoing] = field(default_factory=list)
-    lines: deque[tuple[int, str]] = field(default_factory=deque)
+    lines: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=LINES_AT_ONCE))
+    dropped: int = 0
+    """Lines that came too fast to be kept until the next heartbeat."""
 
     @property
     def area(self) -> str:
@@ -77,12 +81,21 @@ class TaskRun(Generic[Resources]):
         self.check()
 
     def log(self, message: str, severity: int = logging.INFO) -> None:
-        """Add a line to the job's log; stored with the next heartbeat or the task's end."""
+        """Add a line to the job's log; stored with the next heartbeat or the task's end.
+
+        Of very many at once the latest are kept.
+        """
+        if len(self.lines) == LINES_AT_ONCE:
+            self.dropped += 1
         self.lines.append((severity, message))
 
     def take_lines(self) -> tuple[tuple[int, str], ...]:
         """The log lines since the last call; the heartbeat and the task's end both take them."""
-        return tuple(self.lines.popleft() for _ in range(len(self.lines)))
+        dropped, self.dropped = self.dropped, 0
+        found = tuple(self.lines.popleft() for _ in range(len(self.lines)))
+        if not dropped:
+            return found
+        return ((logging.WARNING, f"{dropped} lines came too fast and were dropped"), *found)
 
     def notify(self, address: str, body: dict[str, Any]) -> None:
         """Send a message to the queue `address` when, and only when, this task completes."""
@@ -126,6 +139,10 @@ class WorkflowDefinition:
     """The place a job with these parameters writes to, if only one job may."""
     farewell: dict[str, Any] = field(default_factory=dict)
     """Fields added to the notification that tells of a job's failure or cancel."""
+    subject: Callable[[dict[str, Any]], str] = lambda parameters: str(
+        parameters.get("content_id") or ""
+    )
+    """What people look for such a job by."""
 
 
 def task(queue: str) -> Callable[[TaskFunction], TaskDefinition]:

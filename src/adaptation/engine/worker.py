@@ -189,15 +189,24 @@ class Worker:
             self.registry.task(planned.name)
         return outcome.context, plan
 
+    def _rule(self) -> RetryRule:
+        """The rule in force: what is set in the database comes before this process's own."""
+        chosen = self.store.chosen()
+        return RetryRule(
+            int(chosen.get("retry_limit", self.retry.limit)),
+            float(chosen.get("retry_delay", self.retry.delay_seconds)),
+        )
+
     def _fail(
         self, claim: Claim, error: Exception, lines: tuple[tuple[int, str], ...]
     ) -> Moved | None:
-        wait = self.retry.wait_seconds(claim.attempt) if is_retryable(error) else None
+        rule = self._rule()
+        wait = rule.wait_seconds(claim.attempt) if is_retryable(error) else None
         facts = error_facts(error)
         logger.warning("task failed", **facts, retry_in_seconds=wait)
         verdict = f"{claim.name} failed: {facts['message']}"
         if wait is not None:
-            verdict += f" (try {claim.attempt + 1} of {self.retry.limit} in {wait:g} s)"
+            verdict += f" (try {claim.attempt + 1} of {rule.limit} in {wait:g} s)"
         if not isinstance(error, AdaptationError):
             logger.error("unexpected error in a task", exc_info=error)
         return self.store.fail(claim, facts, retry_in_seconds=wait, lines=(*lines, (40, verdict)))
