@@ -16,6 +16,7 @@ from typing import Any
 from kombu import Connection
 
 from adaptation.engine.engine import Engine
+from adaptation.engine.terms import Terms
 from adaptation.workflows import encoding
 from chaos import films
 from chaos.workload import Order
@@ -42,7 +43,10 @@ class Shop:
         workflow = encoding.NAME if order.is_encoding else films.NAME
         said = self._encoding() if order.is_encoding else self._film(order)
         job = self.engine.submit(
-            workflow, said | output, main_task_id=order.main_task_id, priority=order.priority
+            workflow,
+            said | output,
+            main_task_id=order.main_task_id,
+            terms=Terms(priority=order.priority),
         )
         return job.id
 

@@ -10,12 +10,9 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import delete, insert
-
 import brokers
 import clips
 import judges
-from adaptation.engine.schema import setting
 from adaptation.engine.store import Store
 from adaptation.settings import Settings
 from adaptation.wiring import Deployment
@@ -93,7 +90,7 @@ def _set_up(wanted: Wanted, folder: Path, postgres: Postgres, broker: brokers.Br
     database = postgres.make_database()
     shop = _open_shop(wanted, folder, database, broker.url)
     shop.engine.store.migrate()
-    _change_setting(shop.engine.store, "max_jobs", wanted.max_jobs)
+    shop.engine.store.set_setting("max_jobs", wanted.max_jobs)
     orders = wanted.orders()
     fleet = Supervisor(
         folder,
@@ -149,15 +146,6 @@ def _members(wanted: Wanted) -> list[Member]:
         Member("controller", number, ("controller",)) for number in range(wanted.controllers)
     ]
     return [*controllers, *workers]
-
-
-def _change_setting(store: Store, name: str, value: int) -> None:
-    """Change what the whole fleet goes by, as the operator does."""
-    with store.database.write() as connection:
-        connection.execute(delete(setting).where(setting.c.name == name))
-        connection.execute(
-            insert(setting).values(name=name, value=value, updated_at=int(time.time() * 1000))
-        )
 
 
 def _play(stage: Stage) -> Outcome:
