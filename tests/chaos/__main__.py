@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -32,6 +33,9 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     folder = Path(given.folder or tempfile.mkdtemp(prefix="adaptation-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
+    # Whoever is told to end must end what it has started; a shell's background jobs ignore Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # What is heard of a lost broker or database is the point here, and not news.
     _be_quiet()
     try:

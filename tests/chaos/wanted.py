@@ -71,6 +71,6 @@ SHORT = Wanted(
     beat_seconds=0.5,
     retry_delay_seconds=0.5,
     retry_limit=6,
-    longest_seconds=180.0,
+    longest_seconds=600.0,
 )
 """What the tests have the time for."""
