@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adaptation.engine.engine import Pace
 from adaptation.engine.store import Store
+from adaptation.engine.transport import EXECUTE
 from command_line import read_until, started
 from engine_kit import HandWorker, broken_invariants, small_engine, small_registry
 from postgres import Postgres, running_postgres
@@ -83,6 +84,22 @@ def test_the_end_of_an_attempt_waits_for_the_database(
     settled.join()
 
     assert store.job(job_id).succeeded
+
+
+def test_a_slot_that_cannot_reach_the_database_takes_the_next_message(
+    server: Postgres, store: Store, tmp_path: Path
+) -> None:
+    engine = small_engine(tmp_path, store=store)
+    job = engine.submit("line", {"length": 2})
+    store.admit()
+    engine.node(1)
+    server.stop()
+
+    engine.app.tasks[EXECUTE](0, 0)
+    server.start()
+    engine.app.tasks[EXECUTE](0, 0)
+
+    assert store.job(job.id).succeeded
 
 
 def test_a_service_outlives_an_outage_that_is_longer_than_its_calls_wait(
