@@ -16,7 +16,6 @@ from typing import Any
 from kombu import Connection
 
 from adaptation.engine.engine import Engine
-from adaptation.engine.terms import Terms
 from adaptation.workflows import encoding
 from chaos import films
 from chaos.workload import Order
@@ -42,12 +41,7 @@ class Shop:
         output = {"output_folder": str(self.assets / order.main_task_id)}
         workflow = encoding.NAME if order.is_encoding else films.NAME
         said = self._encoding() if order.is_encoding else self._film(order)
-        job = self.engine.submit(
-            workflow,
-            said | output,
-            main_task_id=order.main_task_id,
-            terms=Terms(priority=order.priority),
-        )
+        job = self.engine.submit(workflow, said | output, main_task_id=order.main_task_id)
         return job.id
 
     def _film(self, order: Order) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -53,6 +53,8 @@ class Cost:
     """How many were injected, by kind."""
     takeovers: dict[str, Spread]
     """By kind of fault: from the kill of a worker to the next claim of each task it held."""
+    taken_back: Spread
+    """From the kill of a worker until each task it held was ready again."""
     leaderless: Spread
     """From the kill of whoever led to the next one that was seen to lead."""
 
@@ -65,6 +67,7 @@ class Cost:
             ("orders sent again", str(self.repeats)),
             ("notifications lost with the broker", str(self.forgotten)),
             *((f"fault: {kind}", str(number)) for kind, number in self.faults.items()),
+            ("tasks of killed workers ready again", str(self.taken_back)),
             ("takeover after any kill of a worker", str(every)),
             *((f"takeover: {kind}", str(spread)) for kind, spread in self.takeovers.items()),
             ("without a leader", str(self.leaderless)),
@@ -100,32 +103,40 @@ def cost(
         forgotten=forgotten(evidence),
         faults={str(k): n for k, n in Counter(one.fault.kind for one in injected).items()},
         takeovers={
-            str(kind): Spread(tuple(_takeovers(evidence.attempts, injected, kind, names)))
+            str(kind): Spread(tuple(_takeovers(evidence, _of_kind(injected, kind), names)))
             for kind in sorted(DEADLY)
         },
+        taken_back=Spread(tuple(until - at for at, until, _ in _held(evidence, injected, names))),
         leaderless=Spread(tuple(_leaderless(injected, names, reigns))),
     )
 
 
+def _of_kind(injected: Sequence[Injected], kind: Kind) -> list[Injected]:
+    return [one for one in injected if one.fault.kind is kind]
+
+
 def _takeovers(
-    attempts: Sequence[Attempt],
-    injected: Sequence[Injected],
-    kind: Kind,
-    names: dict[int, list[str]],
-) -> list[float]:
-    claimed = {(one.task_id, one.generation): one.started_at / 1000 for one in attempts}
-    waits = []
+    evidence: Evidence, injected: Sequence[Injected], names: dict[int, list[str]]
+) -> Iterator[float]:
+    claimed = {(one.task_id, one.generation): one.started_at / 1000 for one in evidence.attempts}
+    for at, _, held in _held(evidence, injected, names):
+        again = claimed.get((held.task_id, held.generation + 1))
+        if again is not None:
+            yield again - at
+
+
+def _held(
+    evidence: Evidence, injected: Sequence[Injected], names: dict[int, list[str]]
+) -> Iterator[tuple[float, float, Attempt]]:
+    """When a worker was killed, when a task of its was taken back, and the attempt it was at."""
     for one in injected:
-        if one.fault.kind is not kind:
+        if one.fault.kind not in DEADLY:
             continue
-        for held in attempts:
+        for held in evidence.attempts:
             until = (held.finished_at or 0) / 1000
             was_held = held.started_at / 1000 <= one.at <= until and held.outcome == "lost"
             if was_held and held.worker_id in names.get(one.pid, ()):
-                again = claimed.get((held.task_id, held.generation + 1))
-                if again is not None:
-                    waits.append(again - one.at)
-    return waits
+                yield one.at, until, held
 
 
 def _leaderless(

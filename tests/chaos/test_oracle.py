@@ -229,6 +229,7 @@ def test_a_takeover_is_from_the_kill_to_the_next_claim(honest: Evidence) -> None
 
     assert figures.takeovers[Kind.HOST_LOST].values == (5.0,)
     assert figures.takeovers[Kind.WORKER_KILLED].values == ()
+    assert figures.taken_back.values == (1.0,)
     assert figures.leaderless.values == (2.5,)
     assert figures.executions == figures.tasks + 1
 

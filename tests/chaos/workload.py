@@ -36,7 +36,6 @@ class Order:
     main_task_id: str
     pieces: tuple[Piece, ...]
     """Empty: a real encoding instead."""
-    priority: int
 
     @property
     def is_encoding(self) -> bool:
@@ -81,9 +80,8 @@ def make_orders(
     orders = []
     for number in range(jobs):
         pieces = tuple(_pieces(chance, chance.randint((most_pieces + 1) // 2, most_pieces), slow))
-        priority = chance.randint(1, 10)
         is_real = number % every == every // 2 and number // every < encodings
-        orders.append(Order(f"order-{number:05d}", () if is_real else pieces, priority))
+        orders.append(Order(f"order-{number:05d}", () if is_real else pieces))
     return orders
 
 
