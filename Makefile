@@ -4,6 +4,8 @@
 #   make test [TESTS=<files>]          bring what the tests need, then run them all
 #   make check                         format, lint, types, import directions, tests
 #   make bench [BENCH=<names>]         measure, see benchmarks/README.md
+#   make chaos [JOBS=1000] [FAULTS=200] [SEED=1] [BROKER=redis]
+#                                      hurt a real fleet and judge its work, see CONTRIBUTING.md
 #   make fmt | lock | clean            rewrite the format | resolve the locks | tidy up
 
 SHELL := /bin/sh
@@ -19,6 +21,12 @@ BIN := .venv/bin
 TESTS ?= tests
 # The suite is half waiting (players, leases), so two at a time; a group keeps its costly fixtures.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
+# More words for the chaos: --no-calm, --encodings 20, --lease 10, --folder <kept>.
+CHAOS ?=
+JOBS ?= 1000
+FAULTS ?= 200
+SEED ?= 1
+BROKER ?= redis
 # Resolve the locks anew with UPGRADE=--upgrade; else pins stay unless pyproject.toml forbids them.
 UPGRADE ?=
 
@@ -34,7 +42,7 @@ ifneq ($(shell cat .venv/.place 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help install develop demo test check lint fmt bench lock clean moved
+.PHONY: help install develop demo test check lint fmt bench chaos lock clean moved
 
 help:
 	@sed -n '2,/^$$/s/^#\( \{0,3\}\)//p' Makefile
@@ -65,6 +73,11 @@ fmt: .venv/.dev
 
 bench: .venv/.dev
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+chaos: .venv/.dev
+	@$(BIN)/python tools/needs.py
+	@PYTHONPATH=src:tests $(BIN)/python -m chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED) \
+		--broker $(BROKER) $(CHAOS)
 
 COMPILE = UV_SYSTEM_CERTS=1 $(BIN)/uv pip compile --quiet $(UPGRADE) --universal \
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

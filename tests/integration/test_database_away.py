@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from adaptation.engine.engine import Pace
 from adaptation.engine.store import Store
+from adaptation.engine.transport import EXECUTE
+from command_line import read_until, started
 from engine_kit import HandWorker, broken_invariants, small_engine, small_registry
 from postgres import Postgres, running_postgres
 from services import wait_until
@@ -81,6 +84,42 @@ def test_the_end_of_an_attempt_waits_for_the_database(
     settled.join()
 
     assert store.job(job_id).succeeded
+
+
+def test_a_slot_that_cannot_reach_the_database_takes_the_next_message(
+    server: Postgres, store: Store, tmp_path: Path
+) -> None:
+    engine = small_engine(tmp_path, store=store)
+    job = engine.submit("line", {"length": 2})
+    store.admit()
+    engine.node(1)
+    server.stop()
+
+    engine.app.tasks[EXECUTE](0, 0)
+    server.start()
+    engine.app.tasks[EXECUTE](0, 0)
+
+    assert store.job(job.id).succeeded
+
+
+def test_a_service_outlives_an_outage_that_is_longer_than_its_calls_wait(
+    server: Postgres, store: Store
+) -> None:
+    url = store.database.url.render_as_string(hide_password=False)
+
+    def has_failed(line: dict[str, Any]) -> bool:
+        return bool(line["event"] == "sweep failed")
+
+    with started("serve", "--log-json", ADAPTATION_DATABASE_URL=url) as service:
+        read_until(service.stderr, lambda line: line["event"] == "ready")
+        server.stop()
+        # Twice, so that every thread has called in vain by now.
+        for _ in range(2):
+            read_until(service.stderr, has_failed)
+        server.start()
+        service.terminate()
+
+        assert service.wait(timeout=30) == 0
 
 
 def test_what_cannot_pass_is_not_tried_again(store: Store) -> None:

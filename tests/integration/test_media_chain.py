@@ -20,7 +20,7 @@ import clips
 import judges
 import packets
 from adaptation.adapters import ffmpeg, follower
-from adaptation.errors import OutputError, SourceError, ToolError
+from adaptation.errors import SourceError, ToolError, Transient
 from adaptation.media import dash, hls, verify
 from adaptation.media.asset import Origin, asset_text
 from adaptation.media.cascade import Rung, chunk_command
@@ -431,7 +431,7 @@ def test_samples_are_decoded_at_the_start_the_middle_and_the_end(
 
 def test_a_full_disk_is_reported_as_such(plain: Path) -> None:
     command = ["-i", f"file:{plain}", "-c", "copy", "-f", "mpegts", "file:/dev/full"]
-    with pytest.raises(OutputError) as caught:
+    with pytest.raises(Transient) as caught:
         ffmpeg.encode(command, clips.tools(), expected_seconds=1)
     assert caught.value.code == "disk_full"
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from adaptation.adapters.process import STDERR_LIMIT_BYTES, Limits, run
-from adaptation.errors import Cancelled, OutputError, SettingsError, ToolError
+from adaptation.errors import Cancelled, SettingsError, ToolError, Transient
 
 
 def python(code: str) -> list[str]:
@@ -113,8 +113,8 @@ def test_death_by_a_signal_is_a_crash() -> None:
     assert caught.value.code == "tool_crashed"
 
 
-def test_a_full_disk_is_the_outputs_fault() -> None:
-    with pytest.raises(OutputError) as caught:
+def test_a_full_disk_may_have_room_again() -> None:
+    with pytest.raises(Transient) as caught:
         run(shell("echo 'av_write: No space left on device' >&2; exit 1"))
     assert caught.value.code == "disk_full"
 

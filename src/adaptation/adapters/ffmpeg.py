@@ -235,7 +235,7 @@ def encode(
         limits: when to stop it, besides when it says nothing for long.
 
     Raises:
-        ToolError, OutputError, Cancelled: as `process.run`.
+        ToolError, Transient, Cancelled: as `process.run`.
     """
     follow = _ProgressReader(expected_seconds, on_progress or (lambda _: None))
     argv = encode_argv(arguments, tools)

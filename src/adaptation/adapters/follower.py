@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol
 
-from adaptation.errors import OutputError, ToolError
+from adaptation.errors import OutputError, ToolError, Transient
 
 POLL_SECONDS = 0.1
 """How often growing files are looked at: a segment lasts seconds, so this delays nobody."""
@@ -56,7 +56,8 @@ class Follower:
 
         Raises:
             ToolError: `output_broken`, `output_mismatch`.
-            OutputError: `disk_full`, `output_invalid`.
+            Transient: `disk_full`.
+            OutputError: `output_invalid`.
         """
         if not self.source.exists():
             return
@@ -92,7 +93,7 @@ def segment_file(source: Path, folder: Path, segmenter: Segmenter) -> list[Path]
     """Cut a finished file: the same segments as following it while it grows.
 
     Raises:
-        ToolError, OutputError: as `Follower.finish`.
+        ToolError, OutputError, Transient: as `Follower.finish`.
     """
     return list(Follower(source, folder, segmenter).finish())
 
@@ -227,10 +228,8 @@ def _write_once(path: Path, content: bytes) -> None:
         raise _unwritable(path, error) from error
 
 
-def _unwritable(path: Path, error: OSError) -> OutputError:
-    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return OutputError(
-        f"{path} cannot be written: {error.strerror}",
-        code="disk_full" if is_full else None,
-        hint="Free some space, or name another folder." if is_full else "Check its permissions.",
-    )
+def _unwritable(path: Path, error: OSError) -> OutputError | Transient:
+    words = f"{path} cannot be written: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Transient(words, code="disk_full", hint="Free some space, or name another folder.")
+    return OutputError(words, hint="Check its permissions.")

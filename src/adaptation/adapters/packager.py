@@ -32,7 +32,7 @@ def package(
         cancelled: set by anybody to stop.
 
     Raises:
-        ToolError, OutputError, Cancelled: as `process.run`.
+        ToolError, Transient, Cancelled: as `process.run`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # A name of our own: a comma in the real path would begin another option of the descriptor.

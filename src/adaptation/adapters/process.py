@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from adaptation.adapters import launcher
-from adaptation.errors import Cancelled, OutputError, SettingsError, ToolError
+from adaptation.errors import Cancelled, SettingsError, ToolError, Transient
 
 POLL_SECONDS = 0.1
 """How often a silent child is looked at: cancel and time limits are seen this soon."""
@@ -95,7 +95,7 @@ def run(
     Raises:
         Cancelled: `cancelled` was set; the child is gone.
         ToolError: `tool_failed` (status), `tool_crashed` (signal), `tool_stalled`, `tool_timeout`.
-        OutputError: `disk_full`.
+        Transient: `disk_full`: room may come back when other work ends.
         SettingsError: `tool_missing`, the program does not exist.
     """
     if shutil.which(argv[0]) is None:
@@ -283,11 +283,11 @@ class _Child:
             stderr_tail=self.stderr_tail,
         )
 
-    def failure(self) -> ToolError | OutputError:
+    def failure(self) -> ToolError | Transient:
         """The error that fits the way the child ended."""
         status = self.returncode or 0
         if "No space left on device" in self.stderr_tail:
-            return OutputError(
+            return Transient(
                 "the disk is full", code="disk_full", hint="Free some space and try again."
             )
         if status < 0:

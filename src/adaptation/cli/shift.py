@@ -134,14 +134,20 @@ class _JobLog:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known = {job.id: verdict(job) for job in store.jobs(limit=LOOKED_AT) if job.ended}
+        self._known: dict[int, str] | None = None
         self._looked = 0.0
 
     def look(self) -> None:
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
-        for job in reversed(self._store.jobs(limit=LOOKED_AT)):
+        try:
+            newest = self._store.jobs(limit=LOOKED_AT)
+        except SQLAlchemyError:  # it is away: what has changed is told when it is back
+            return
+        if self._known is None:  # what had ended before is no news
+            self._known = {job.id: verdict(job) for job in newest if job.ended}
+        for job in reversed(newest):
             if self._known.get(job.id) != verdict(job):
                 self._known[job.id] = verdict(job)
                 _log(job)

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import structlog
 from celery import Celery
+from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation.engine.controller import Controller
 from adaptation.engine.embedded import EmbeddedWorker
@@ -36,6 +38,8 @@ from adaptation.engine.worker import (
 from adaptation.errors import ParameterError, SettingsError
 
 SUBJECT_LETTERS = 200
+logger = structlog.get_logger(__name__)
+
 CONTEXT_LIMIT_BYTES = 1_048_576
 """Parameters larger than this belong in a file, not in a job."""
 SILENT_LEASES = 4
@@ -96,9 +100,14 @@ class Engine:
 
     def _execute(self, task_id: int, generation: int) -> None:
         # A message that comes before the node is there is lost; the store sends it again.
-        if self._worker is not None:
+        if self._worker is None:
+            return
+        try:
             self._worker.execute(task_id, generation)
-            self._executed.set()
+        except SQLAlchemyError as error:
+            # Away for longer than a call waits. What was held is taken back when its lease is over.
+            logger.warning("a slot cannot reach the database", error=str(error))
+        self._executed.set()
 
     def wait(self, seconds: float) -> None:
         """Wait until a task of this process has ended, but no longer than this."""

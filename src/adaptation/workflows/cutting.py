@@ -112,7 +112,7 @@ def encode_and_cut(encoding: Encoding, run: Run, asset: GrowingAsset) -> dict[st
 
     Raises:
         ToolError: `output_mismatch`, what comes is not as planned: FFmpeg is stopped at once.
-        OutputError, Cancelled: as `ffmpeg.encode`.
+        Transient, Cancelled: as `ffmpeg.encode`.
     """
     cuts = encoding.cuts
     by_folder = {run.scratch / "segments" / cut.name: cut for cut in cuts}

@@ -83,7 +83,7 @@ def make_chunk(context: Context, run: Run, wanted: Wanted) -> dict[str, str]:
 
     Raises:
         SettingsError: `encoder_unusable`.
-        ToolError, OutputError, Cancelled: as `encode_and_cut`; `output_broken`.
+        ToolError, Transient, Cancelled: as `encode_and_cut`; `output_broken`.
     """
     material, chunk, rungs = wanted.material, wanted.chunk, wanted.rungs
     # Before anything is encoded, and on the machine that will do it.
