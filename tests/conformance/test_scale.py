@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from adaptation.engine import admission, lists, messages, retention, scheduling
+from adaptation.engine import admission, control, lists, messages, retention, scheduling
 from adaptation.engine.lists import JobQuery
 from adaptation.engine.statements import most_urgent
 from adaptation.engine.states import JobState
@@ -57,6 +57,8 @@ STATEMENTS: dict[str, Any] = {
     "queues that are ready": messages.READY_QUEUES,
     "whose turn it is": admission.FIRST_OF_EACH,
     "whose time has come": scheduling.due_jobs(),
+    "whose pieces are of no use": control.pieces_of_no_use(3600),
+    "whose pieces are removed": control.REMOVING,
     "what is old": retention.oldest_spent(30),
     "how many tasks run": lists.RUNNING_BY_QUEUE,
     "places in the queue": lists.places([1, 2, 3]),
