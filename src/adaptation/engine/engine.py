@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from celery import Celery
@@ -310,6 +310,7 @@ class Engine:
         """
         node = self.node(slots, job_id, queues=queues, max_tasks=max_tasks)
         consumer = EmbeddedWorker(self.app, [SUBMIT_QUEUE, *node.worker.queues], slots)
+        node = replace(node, rest=consumer.rest)
         self.joined = True
         consumer.start()
         self._running = True

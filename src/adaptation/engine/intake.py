@@ -47,14 +47,20 @@ class Slots(TaskPool):
         super().__init__(*args, **options)
         self._door = ThreadPoolExecutor(1, "submissions")
         self._busy = 0
+        self._resting = False
         self._lock = threading.Lock()
         self.on_freed: Callable[[], object] = bool
         """Called by the thread that is free again."""
 
     @property
     def full(self) -> bool:
-        """Whether every slot has something to do."""
-        return self._busy >= self.limit
+        """Whether every slot has something to do, or no more is taken."""
+        return self._resting or self._busy >= self.limit
+
+    def rest(self) -> None:
+        """Take no more hints, so that others get them; submissions are stored all the same."""
+        self._resting = True
+        self.on_freed()
 
     def on_apply(  # type: ignore[override] # the stub knows no callbacks
         self,

@@ -31,6 +31,8 @@ class Node:
     store: Store
     describe: Callable[[], Mapping[str, Any]] = dict
     """Versions and capabilities; it may take a moment."""
+    rest: Callable[[], None] = lambda: None
+    """Lets the broker send to others what is still to be run."""
 
     def start(self) -> None:
         """Sign on, begin to beat and to sweep."""
@@ -52,6 +54,7 @@ class Node:
     def drain(self) -> None:
         """Claim nothing any more and let others lead; what runs goes on, and its leases live."""
         self.worker.gate.close()
+        self.rest()
         self.heart.draining = True
         self.controller.stop()
         try:

@@ -106,7 +106,7 @@ class Worker:
         self.dispatcher.taken(task_id, generation)
         while claim := self.gate.claim(self._claim_next):
             try:
-                self._run_claimed(claim)
+                self.run(claim)
             finally:
                 self.gate.done()
         if self.gate.is_closed and not self.dispatcher.local_only:
@@ -126,7 +126,8 @@ class Worker:
                 self.room.reserve(*ids, claim.scratch_bytes)
             return claim
 
-    def _run_claimed(self, claim: Claim) -> None:
+    def run(self, claim: Claim) -> None:
+        """Run a task that is ours and settle it, however it ends."""
         ids = {"job_id": claim.job_id, "task_id": claim.task_id, "task": claim.name}
         with structlog.contextvars.bound_contextvars(**ids):
             moved = self._attempt(claim)
