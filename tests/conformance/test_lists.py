@@ -106,6 +106,7 @@ def test_a_list_goes_on_where_the_page_before_ended(five: Five) -> None:
     assert five.listed(limit=2, before=jobs[3]) == [2, 1]
     assert five.listed(job_ids=(jobs[0], jobs[3], 999)) == [3, 0]
     assert five.listed(job_ids=(jobs[0], jobs[3]), search="mp4") == []
+    assert five.listed(job_ids=tuple(jobs[:3]), order_by="priority") == [1, 2, 0]
     assert five.listed(search=five.store.job(jobs[2]).main_task_id) == [2]
 
 

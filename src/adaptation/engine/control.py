@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, Select, func, or_, select, text, update
 
 from adaptation.engine import messages, rows, tally
 from adaptation.engine.database import Database, now
 from adaptation.engine.endings import drop_unstarted, end_if_idle
 from adaptation.engine.model import Dispatch
-from adaptation.engine.schema import job, outbox, task, task_dependency
+from adaptation.engine.schema import UNREMOVED, job, outbox, task, task_dependency
 from adaptation.engine.states import JOB_ENDS, JobState, TaskState, Work, job_sources
 from adaptation.errors import AdaptationError
+
+REMOVING = select(job.c.id).where(text(UNREMOVED), job.c.work == Work.REMOVING)
+"""Jobs whose pieces are just being removed."""
 
 
 class StateForbids(AdaptationError):
@@ -148,21 +151,15 @@ class Control:
         From here on such a job cannot be retried; its pieces may be deleted, by several
         processes and again after a crash.
         """
-        spent = or_(
-            job.c.state == JobState.BROKEN,
-            job.c.failed.is_(False),
-            job.c.permanent.is_(True),
-            job.c.finished_at < now() - int(keep_failed_seconds * 1000),
-        )
-        ended = job.c.work == Work.KEPT, job.c.finished_at.is_not(None), spent
-        marked = select(job.c.id).where(job.c.work == Work.REMOVING)
+        useless = pieces_of_no_use(keep_failed_seconds)
         with self.database.read() as connection:
-            if connection.execute(select(job.c.id).where(*ended).limit(1)).first() is None:
-                return list(connection.execute(marked).scalars())
+            if connection.execute(useless.limit(1)).first() is None:
+                return list(connection.execute(REMOVING).scalars())
         with self.database.write() as connection:
-            free = rows.unlocked(connection, job.c.id, *ended)
-            connection.execute(update(job).where(job.c.id.in_(free)).values(work=Work.REMOVING))
-            return list(connection.execute(marked).scalars())
+            free = useless.order_by(job.c.id).with_for_update(key_share=True, skip_locked=True)
+            found = list(connection.execute(free).scalars())
+            connection.execute(update(job).where(job.c.id.in_(found)).values(work=Work.REMOVING))
+            return list(connection.execute(REMOVING).scalars())
 
     def mark_work_removed(self, job_id: int) -> None:
         """Note that a job's pieces in the work area are gone."""
@@ -172,6 +169,17 @@ class Control:
                 .where(job.c.id == job_id, job.c.work == Work.REMOVING)
                 .values(work=Work.REMOVED)
             )
+
+
+def pieces_of_no_use(keep_failed_seconds: float) -> Select[int]:
+    """The ids of ended jobs whose pieces no retry can use any more."""
+    spent = or_(
+        job.c.state == JobState.BROKEN,
+        job.c.failed.is_(False),
+        job.c.permanent.is_(True),
+        job.c.finished_at < now() - int(keep_failed_seconds * 1000),
+    )
+    return select(job.c.id).where(text(UNREMOVED), job.c.work == Work.KEPT, spent)
 
 
 def begin_cancel(connection: Connection, job_id: int) -> None:

@@ -161,19 +161,46 @@ def _pairs(connection: Connection, statement: Select[Any]) -> dict[str, int]:
 
 def listing(query: JobQuery) -> Select[Any]:
     """The rows of `JOB` that are asked for."""
-    column: ColumnElement[Any] = job.c[query.order_by]
-    if query.job_ids is None and (query.order_by not in BY_AGE or query.search):
-        chosen = _window(query).subquery()
-        listing = select(*JOB).join(chosen, chosen.c.id == job.c.id)
-    else:
-        listing = select(*JOB).where(*_filters(query))
-        if query.search:
-            listing = listing.where(or_(*_named(query.search), _holds(query.search)))
-        column = _age(query)
-    first, then = (column, job.c.id) if query.ascending else (column.desc(), job.c.id.desc())
-    if query.order_by not in BY_AGE:
-        first = first.nulls_last()
-    return listing.order_by(first, then).limit(query.limit)
+    by_age = query.order_by in BY_AGE
+    if query.job_ids is None and (query.search or not by_age):
+        return _out_of_the_newest(query)
+    found = select(*JOB).where(*_filters(query))
+    if query.search:
+        found = found.where(or_(*_named(query.search), _holds(job.c.parameters, query.search)))
+    column = _age(query) if by_age else job.c[query.order_by]
+    return found.order_by(*_order(query, column, job.c.id)).limit(query.limit)
+
+
+def _out_of_the_newest(query: JobQuery) -> Select[Any]:
+    """Those of the newest that come first in another order, or that hold the words.
+
+    All is decided within one look at them: the rows themselves are read of those alone that are
+    listed, for a join with thousands of ids would read the whole table.
+    """
+    column = job.c[query.order_by].label("sorted_by")
+    conditions, age = _filters(query), _age(query)
+    fitting = select(job.c.id, column, job.c.parameters).where(*conditions)
+    recent = fitting.order_by(age.desc(), job.c.id.desc()).limit(WINDOW).subquery()
+    found = select(recent.c.id, recent.c.sorted_by)
+    if query.search:
+        named = [
+            select(job.c.id, column).where(*conditions, name).limit(WINDOW).subquery()
+            for name in _named(query.search)
+        ]
+        held = found.where(_holds(recent.c.parameters, query.search))
+        each = union(held, *[select(part.c.id, part.c.sorted_by) for part in named]).subquery()
+        found = select(each.c.id, each.c.sorted_by)
+    found_id, sorted_by = found.selected_columns
+    chosen = found.order_by(*_order(query, sorted_by, found_id)).limit(query.limit).subquery()
+    listed = select(*JOB).join(chosen, chosen.c.id == job.c.id)
+    return listed.order_by(*_order(query, job.c[query.order_by], job.c.id))
+
+
+def _order(
+    query: JobQuery, column: ColumnElement[Any], job_id: ColumnElement[Any]
+) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    first, then = (column, job_id) if query.ascending else (column.desc(), job_id.desc())
+    return first if query.order_by in BY_AGE else first.nulls_last(), then
 
 
 def _age(query: JobQuery) -> ColumnElement[Any]:
@@ -196,29 +223,14 @@ def _filters(query: JobQuery) -> list[ColumnElement[bool]]:
     return [condition for condition in conditions if condition is not None]
 
 
-def _window(query: JobQuery) -> Select[Any]:
-    """The ids of the newest jobs that fit, searched if need be."""
-    conditions, age = _filters(query), _age(query)
-    newest = select(job.c.id).where(*conditions).order_by(age.desc(), job.c.id.desc())
-    recent = newest.limit(WINDOW).subquery()
-    if not query.search:
-        return select(recent.c.id)
-    among = select(job.c.id).join(recent, recent.c.id == job.c.id).where(_holds(query.search))
-    named = [
-        select(select(job.c.id).where(*conditions, name).limit(WINDOW).subquery().c.id)
-        for name in _named(query.search)
-    ]
-    return select(union(among, *named).subquery().c.id)
-
-
 def _named(words: str) -> list[ColumnElement[bool]]:
     subject = (job.c.subject == words) & text("subject <> ''")
     return [subject, job.c.main_task_id == words]
 
 
-def _holds(words: str) -> ColumnElement[bool]:
+def _holds(parameters: ColumnElement[Any], words: str) -> ColumnElement[bool]:
     written = json.dumps(words)[1:-1]  # as the parameters are stored
-    return cast(job.c.parameters, String).icontains(written, autoescape=True)
+    return cast(parameters, String).icontains(written, autoescape=True)
 
 
 def _is(flag: str, *, wanted: bool) -> ColumnElement[Any]:

@@ -46,6 +46,8 @@ FAILED = "failed"
 PERSISTENT = "persist"
 UNFINISHED = "finished_at IS NULL"
 """Which jobs may still do something."""
+UNREMOVED = "work <> 'removed' AND finished_at IS NOT NULL"
+"""Which ended jobs have left pieces: few, and looked for at every sweep."""
 SPENT = "finished_at IS NOT NULL AND work = 'removed' AND NOT persist"
 """Which jobs may be deleted when they are old."""
 
@@ -99,8 +101,7 @@ job = Table(
     _partial("job_after", "after_id IS NOT NULL", "after_id"),
     _partial("job_spent", SPENT, "finished_at", "id"),
     _partial("job_started", "state = 'started'", "id"),
-    # Ended jobs whose pieces are still there are few, and looked for at every sweep.
-    _partial("job_work", "work <> 'removed' AND finished_at IS NOT NULL", "id"),
+    _partial("job_work", UNREMOVED, "id"),
     # One unfinished job an output: two runs on one folder are refused at submission.
     _partial(
         "job_output",
