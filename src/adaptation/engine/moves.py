@@ -24,6 +24,7 @@ from adaptation.engine.statements import (
     LEAVE,
 )
 from adaptation.engine.states import JobState, Order, TaskState
+from adaptation.engine.verdicts import after_error, after_stop, told, waits_added
 from adaptation.errors import ParameterError
 
 
@@ -173,13 +174,13 @@ class Moves:
         """
         with self.database.write() as connection:
             owner = rows.lock_job(connection, claim.job_id)
-            retry = retry_in_seconds is not None and not (owner.failed or owner.cancelling)
-            state = TaskState.READY if retry else TaskState.FAILED
+            stopping = owner.failed or owner.cancelling
+            state = after_error(again=retry_in_seconds is not None, stopping=stopping)
             if not _leave(connection, claim, state, "failed", error=error):
                 connection.rollback()
                 return None
             rows.insert_lines(connection, claim.job_id, claim.task_id, lines)
-            if retry:
+            if state is TaskState.READY:
                 _put_back(connection, claim.task_id, retry_in_seconds or 0.0)
                 return Moved()
             fail_job(connection, claim.job_id, claim.task_id, claim.name, error)
@@ -193,8 +194,7 @@ class Moves:
         with self.database.write() as connection:
             owner = rows.lock_job(connection, claim.job_id)
             stopping = owner.failed or owner.cancelling
-            state = TaskState.CANCELLED if stopping else TaskState.READY
-            outcome = "cancelled" if stopping else "released"
+            state, outcome = after_stop(stopping=stopping)
             if not _leave(connection, claim, state, outcome):
                 connection.rollback()
                 return None
@@ -279,9 +279,7 @@ def _order(connection: Connection, job_id: int) -> Order:
     row = connection.execute(
         select(job.c.state, job.c.failed, job.c.cancelling).where(job.c.id == job_id)
     ).one()
-    if row.failed or row.cancelling:
-        return Order.CANCEL
-    return Order.PAUSE if row.state == JobState.PAUSED else Order.RUN
+    return told(row.state, stopping=row.failed or row.cancelling)
 
 
 def _leave(  # noqa: PLR0913 - one row's worth of facts
