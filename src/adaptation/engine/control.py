@@ -93,6 +93,11 @@ class Control:
                     hint="Submit the job again.",
                 )
             left = _reset_tasks(connection, job_id, row.run_no + 1)
+            if not left:
+                raise StateForbids(
+                    f"job {job_id} was refused and has no tasks",
+                    hint="Submit it again with what its error asks for.",
+                )
             connection.execute(
                 update(job)
                 .where(job.c.id == job_id)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adaptation.engine import rows
 from adaptation.engine.database import Database, now
-from adaptation.engine.endings import count_off, fail_job
+from adaptation.engine.endings import count_off, drop_unstarted, fail_job
 from adaptation.engine.graph import Plan
 from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing
 from adaptation.engine.schema import job, task, worker
@@ -54,8 +54,15 @@ class Moves:
             The job's id.
 
         Raises:
-            ParameterError: `output_busy`, an unfinished job holds the same output.
+            ParameterError: `output_busy`, an unfinished job holds the same output;
+                `workflow_empty`, there is nothing to run.
         """
+        if not plan.tasks:
+            raise ParameterError(
+                f"workflow {new.workflow} has no tasks with these parameters",
+                code="workflow_empty",
+                hint="Give it something to do, or let the workflow refuse such parameters.",
+            )
         with self.database.write() as connection:
             job_id, is_new = _insert_job(connection, new, len(plan.tasks))
             if not is_new:
@@ -142,11 +149,10 @@ class Moves:
                 known = _committed_before(connection, claim)
                 connection.rollback()
                 return known
-            exits = expansion.exits if expansion else None
-            ready = rows.release_dependants(connection, claim.task_id, exits)
-            stopping = owner.failed or owner.cancelling
+            added = waits_added(claim.key, expansion.exits) if expansion else 0
+            ready = rows.release_dependants(connection, claim.task_id, added)
             delta = -1
-            if expansion and not stopping:
+            if expansion:
                 delta += len(expansion.tasks)
                 ready += _expand(connection, claim, expansion, owner, queues)
             rows.insert_outgoing(
@@ -272,7 +278,12 @@ def _expand(
         held=owner.state != JobState.STARTED,
     )
     rows.give_edges(connection, edges, expansion.exits, ids)
-    return ready
+    if not (owner.failed or owner.cancelling):
+        return ready
+    # Not run, but known: the task itself is done, and a retry runs only what is stored.
+    dropped = TaskState.CANCELLED if owner.cancelling else TaskState.SKIPPED
+    drop_unstarted(connection, claim.job_id, dropped)
+    return []
 
 
 def _order(connection: Connection, job_id: int) -> Order:
