@@ -437,7 +437,7 @@ def test_a_fan_out_that_ends_beside_a_failure_is_fanned_out_by_the_retry(
     assert store.retry(job_id) == 5
     keys = [found.key for found in store.tasks(job_id) if found.state is TaskState.READY]
 
-    assert keys == ["0.0:count_one", "0.1:fan_out.0:count_one", "0.1:fan_out.1:count_one"]
+    assert keys == ["0:count_one", "1:fan_out.0:count_one", "1:fan_out.1:count_one"]
     while ready := worker.ready():
         claim = worker.claim(ready[0])
         assert claim is not None
