@@ -120,6 +120,9 @@ class SimWorker(Machine):
         fleet.model.sign_on(Process(name, host, 0, 0, slots))
         fleet.network.consumers.append(self)
         self.later(fleet.time.chance.random() * fleet.tempo.heartbeat, self._beat)
+        for _ in range(slots):
+            if fleet.network.take(queues):
+                self.deliver()
 
     @property
     def idle(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Protocol
 
 from adaptation.engine.model import Dispatch
@@ -65,11 +66,20 @@ class Network:
     def _arrive(self, queue: str, flushes: int) -> None:
         if self.away or flushes != self._flushes:
             return
-        takers = [taker for taker in self.consumers if queue in taker.queues and taker.idle]
-        if takers:
-            self._time.chance.choice(takers).deliver()
+        if taker := self._taker(queue):
+            taker.deliver()
         else:
             self._waiting[queue] += 1
+
+    def _taker(self, queue: str) -> Consumer | None:
+        # Where messages wait nobody is idle: who is asks for them first.
+        if self._waiting[queue] or not self.consumers:
+            return None
+        first = self._time.chance.randrange(len(self.consumers))
+        for taker in chain(self.consumers[first:], self.consumers[:first]):
+            if queue in taker.queues and taker.idle:
+                return taker
+        return None
 
     def take(self, queues: Sequence[str]) -> bool:
         """Whether a message was waiting in one of the queues; it is taken."""
