@@ -360,7 +360,7 @@ def test_a_dead_worker_leads_no_more_and_what_it_was_sent_is_sent_again(
 
 
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     # Jobs of earlier examples have ended and are no one's business any more.
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -23,9 +23,13 @@ FIRST_OF_EACH = text("""
         SELECT (SELECT id FROM job WHERE state = 'queued'
             ORDER BY client, priority, queued_at, id LIMIT 1)
         UNION ALL
-        SELECT (SELECT later.id FROM job AS later WHERE later.state = 'queued'
-            AND (later.client, later.priority) > (known.client, known.priority)
-            ORDER BY later.client, later.priority, later.queued_at, later.id LIMIT 1)
+        SELECT COALESCE(
+            (SELECT later.id FROM job AS later WHERE later.state = 'queued'
+            AND later.client = known.client AND later.priority > known.priority
+            ORDER BY later.priority, later.queued_at, later.id LIMIT 1),
+            (SELECT later.id FROM job AS later WHERE later.state = 'queued'
+            AND later.client > known.client
+            ORDER BY later.client, later.priority, later.queued_at, later.id LIMIT 1))
         FROM head JOIN job AS known ON known.id = head.id
     )
     SELECT job.id, job.client, job.priority, job.queued_at,

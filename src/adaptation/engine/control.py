@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Connection, func, or_, select, update
 
-from adaptation.engine import rows
+from adaptation.engine import messages, rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.endings import drop_unstarted, end_if_idle
 from adaptation.engine.model import Dispatch
 from adaptation.engine.schema import job, outbox, task, task_dependency
 from adaptation.engine.states import JOB_ENDS, JobState, TaskState, Work, job_sources
 from adaptation.errors import AdaptationError
-
-DISPATCH_BATCH = 500
 
 
 class StateForbids(AdaptationError):
@@ -136,19 +132,11 @@ class Control:
             job_id: only this job's tasks.
         """
         with self.database.read() as connection:
-            found = connection.execute(_due(resend_seconds, job_id)).all()
+            found = messages.due(connection, resend_seconds, job_id)
         if not found:
             return []
         with self.database.write() as connection:
-            known = task.c.id.in_([row.id for row in found])
-            # What somebody is just claiming needs no message.
-            free = rows.unlocked(connection, task.c.id, known, task.c.state == TaskState.READY)
-            connection.execute(update(task).where(task.c.id.in_(free)).values(sent_at=now()))
-        return [
-            Dispatch(row.id, row.generation, row.queue, row.priority)
-            for row in found
-            if row.id in free
-        ]
+            return messages.mark(connection, found)
 
     def mark_sent(self, message_ids: list[int]) -> None:
         """Note that messages of the outbox have reached their broker."""
@@ -199,21 +187,6 @@ def _give_up(connection: Connection, job_id: int) -> bool:
     kept = job.c.failed.is_(True), job.c.permanent.is_(False), job.c.work == Work.KEPT
     marked = update(job).where(job.c.id == job_id, *kept).values(permanent=True)
     return connection.execute(marked).rowcount == 1
-
-
-def _due(resend_seconds: float, job_id: int | None) -> Any:
-    statement = (
-        select(task.c.id, task.c.generation, task.c.queue, task.c.priority)
-        .where(
-            task.c.state == TaskState.READY,
-            task.c.held.is_(False),
-            task.c.not_before <= now(),
-            or_(task.c.sent_at.is_(None), task.c.sent_at <= now() - int(resend_seconds * 1000)),
-        )
-        .order_by(task.c.priority, task.c.id)
-        .limit(DISPATCH_BATCH)
-    )
-    return statement if job_id is None else statement.where(task.c.job_id == job_id)
 
 
 def _reset_tasks(connection: Connection, job_id: int, run_no: int) -> int:

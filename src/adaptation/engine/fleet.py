@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adaptation.engine import rows
+from adaptation.engine import messages
 from adaptation.engine.database import Database, now
 from adaptation.engine.losses import lose
 from adaptation.engine.model import Process
@@ -44,7 +44,7 @@ class Fleet:
         lost = sum(lose(self.database, row.id, row.generation, "its worker died") for row in found)
         with self.database.write() as connection:
             # What it was sent may have been in its memory: send it again, a double does no harm.
-            _forget_messages(connection)
+            messages.forget(connection)
             connection.execute(delete(leader).where(leader.c.holder == worker_id))
             connection.execute(delete(worker).where(worker.c.id == worker_id))
         return lost
@@ -116,9 +116,3 @@ class Fleet:
                 )
                 for row in connection.execute(statement)
             ]
-
-
-def _forget_messages(connection: Connection) -> None:
-    sent = task.c.state == TaskState.READY, task.c.held.is_(False), task.c.sent_at.is_not(None)
-    free = rows.unlocked(connection, task.c.id, *sent)
-    connection.execute(update(task).where(task.c.id.in_(free)).values(sent_at=None))
