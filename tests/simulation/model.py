@@ -7,11 +7,12 @@ here. What is decided without SQL is the product's own code: rules, verdicts, le
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from heapq import heappop, heappush
+from heapq import heappop, heappush, nsmallest
 from typing import Any
 
 from adaptation.engine.control import StateForbids
 from adaptation.engine.graph import Plan
+from adaptation.engine.messages import BATCH
 from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing, Process
 from adaptation.engine.moves import Beat
 from adaptation.engine.rules import Rules, Started, Waiting, order
@@ -268,14 +269,20 @@ class Model(Pieces):
 
     def due(self, resend_seconds: float) -> list[Dispatch]:
         old = self.now - int(resend_seconds * MS)
-        found = [
-            task
-            for task in self.claimable.values()
-            if (task.sent_at is None or task.sent_at <= old) and task.not_before <= self.now
-        ]
+        lost = [task for task in self._foremost() if task.sent_at is None or task.sent_at <= old]
+        found = sorted(lost, key=turn)[:BATCH]
         for task in found:
             task.sent_at = self.now
-        return [dispatch(task) for task in sorted(found, key=turn)]
+        return [dispatch(task) for task in found]
+
+    def _foremost(self) -> list[Task]:
+        """The ready tasks of each queue that come next: no others are told of."""
+        ready = [task for task in self.claimable.values() if task.not_before <= self.now]
+        if len(ready) <= BATCH:
+            return ready
+        queues = dict.fromkeys(task.queue for task in ready)
+        lines = ((task for task in ready if task.queue == queue) for queue in queues)
+        return [task for line in lines for task in nsmallest(BATCH, line, key=turn)]
 
     def sign_on(self, process: Process) -> None:
         self.workers[process.worker_id] = self.now
@@ -294,7 +301,7 @@ class Model(Pieces):
     def bury(self, worker_id: str) -> int:
         mine = [task for task in self.running.values() if task.worker_id == worker_id]
         lost = sum(self.lose(task.id, task.generation) for task in mine)
-        for task in self.claimable.values():
+        for task in self._foremost():
             task.sent_at = None
         self.step_down(worker_id)
         self.workers.pop(worker_id, None)

@@ -81,6 +81,11 @@ class Network:
                 return taker
         return None
 
+    @property
+    def waiting(self) -> int:
+        """Messages that no slot has had time for."""
+        return sum(self._waiting.values())
+
     def take(self, queues: Sequence[str]) -> bool:
         """Whether a message was waiting in one of the queues; it is taken."""
         if self.away:

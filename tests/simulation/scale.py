@@ -48,6 +48,8 @@ class Drain:
     peak_transitions: int
     """Claims and ends of attempts, in the busiest second."""
     peak_messages: int
+    left_messages: int
+    """Messages that waited at the broker when all was done."""
     heartbeats: float
     """Transactions a second."""
 
@@ -129,6 +131,7 @@ class Scale:
             ideal_seconds=max(work / (self.workers * self.slots), longest),
             peak_transitions=peaks[0],
             peak_messages=peaks[1],
+            left_messages=self.fleet.network.waiting,
             heartbeats=self.workers / self.tempo.heartbeat,
         )
 
