@@ -26,6 +26,7 @@ from benchmarks import (
     plan,
     report,
     scaling,
+    store,
 )
 from benchmarks.processes import BenchError
 from benchmarks.progress import note
@@ -52,6 +53,7 @@ SUBJECTS = {
     "first_playable": Subject(first_playable.measure, lambda d, _: first_playable.report(d)),
     "scaling": Subject(scaling.measure, lambda d, _: scaling.report(d)),
     "memory": Subject(memory.measure, lambda d, _: memory.report(d)),
+    "store": Subject(store.measure, lambda d, _: store.report(d)),
     "plan": Subject(plan.measure, lambda d, _: plan.report(d)),
 }
 USUAL = ("engine", "encoding")
@@ -115,6 +117,7 @@ def _draw(figures: Path) -> None:
 def _setup(given: argparse.Namespace) -> Setup:
     return Setup(
         rounds=given.rounds,
+        jobs=given.jobs,
         seconds=given.seconds,
         lengths=tuple(given.lengths or ()),
         rungs=LADDER[-given.rungs :],
@@ -132,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", choices=[[], *SUBJECTS], metavar="|".join(SUBJECTS))
     add = parser.add_argument
     add("--rounds", type=_positive, default=usual.rounds, help="how often each is measured")
+    add("--jobs", type=_positive, default=usual.jobs, help="that the store holds")
     add("--seconds", type=_positive, default=usual.seconds, help="length of the source, even")
     add("--lengths", type=_positive, nargs="+", help="of the sources of the other subjects, even")
     add("--rungs", type=int, choices=range(1, 6), default=5, help="renditions, the smallest ones")

@@ -50,6 +50,8 @@ class Setup:
 
     rounds: int = 3
     """How often everything is measured, in turn."""
+    jobs: int = 1_000_000
+    """How many the store holds where there are many."""
     seconds: int = 24
     """Length of the source, a whole number of its two-second GOPs."""
     lengths: tuple[int, ...] = ()

@@ -15,8 +15,10 @@ from typing import TypeVar
 import psutil
 import pytest
 
+import brokers
 import services
 from adaptation.engine.store import Store
+from brokers import Broker
 from postgres import Postgres, running_postgres
 
 CI = os.environ.get("CI") == "true"
@@ -142,17 +144,32 @@ def real_clips() -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Redis of this session's own."""
-    with services.running_redis(tmp_path_factory.mktemp("redis")) as url:
-        yield url
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A Redis of this session's own."""
+    with brokers.running(brokers.Redis, tmp_path_factory.mktemp("redis")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A RabbitMQ of this session's own, whose consumer timeout is 2 s."""
+    with brokers.running(brokers.RabbitMQ, tmp_path_factory.mktemp("rabbitmq")) as broker:
+        yield broker
 
 
 @pytest.fixture
-def redis_url(redis_server: str) -> str:
+def redis_url(redis_server: Broker) -> str:
     """The URL of an empty Redis."""
-    services.flush_redis(redis_server)
-    return redis_server
+    redis_server.forget()
+    return redis_server.url
+
+
+@pytest.fixture(params=["rabbitmq", "redis"])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """RabbitMQ and Redis in turn, with empty queues."""
+    found: Broker = request.getfixturevalue(f"{request.param}_server")
+    found.forget("celery", "light", "heavy")
+    return found
 
 
 @pytest.fixture(scope="session")

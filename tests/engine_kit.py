@@ -63,6 +63,7 @@ def small_engine(
     registry: Registry | None = None,
     pace: Pace | None = None,
     store: Store | None = None,
+    broker_url: str = "memory://",
 ) -> Engine:
     """An engine with its scratch in `folder`, and its database too if none is given."""
 
@@ -78,6 +79,7 @@ def small_engine(
         resources=None,
         scratch=scratch,
         remove_work=lambda _: None,
+        broker_url=broker_url,
         pace=pace,
     )
 
@@ -92,12 +94,22 @@ class HandWorker:
         self.queues = {name: known.queue for name, known in registry.tasks.items()}
 
     def submit(self, workflow: str, **parameters: Any) -> int:
-        definition = self.registry.workflow(workflow)
-        plan = lower(definition.author(parameters))
+        """Store a job and start it, whatever else runs."""
         new = NewJob(f"{workflow}-{uuid.uuid4().hex}", workflow, parameters)
-        job_id = self.store.submit(new, plan, self.queues)
+        job_id = self.store_job(new)
         self.store.admit(job_id)
         return job_id
+
+    def queue(self, workflow: str = "line", /, **facts: Any) -> int:
+        """Store a job with one task that waits for its turn; `facts` are a `NewJob`'s."""
+        facts = {"parameters": {"length": 1}, **facts}
+        return self.store_job(NewJob(f"{workflow}-{uuid.uuid4().hex}", workflow, **facts))
+
+    def plan(self, new: NewJob) -> Plan:
+        return lower(self.registry.workflow(new.workflow).author(new.parameters))
+
+    def store_job(self, new: NewJob) -> int:
+        return self.store.submit(new, self.plan(new), self.queues)
 
     def ready(self) -> list[Dispatch]:
         """Start what may be started; all tasks that may be claimed."""
@@ -175,6 +187,12 @@ INVARIANTS = {
     "what has not started is held exactly while its job is not started": """
         SELECT task.id FROM task JOIN job ON job.id = task.job_id
         WHERE task.state IN ('waiting', 'ready') AND task.held <> (job.state <> 'started')""",
+    "ended jobs are counted": """
+        SELECT kind, SUM(amount) FROM (
+            SELECT kind, amount FROM tally UNION ALL
+            SELECT CASE WHEN state = 'broken' THEN 'broken' WHEN failed THEN 'failed'
+            ELSE 'completed' END, -1 FROM job WHERE finished_at IS NOT NULL) AS counted
+        GROUP BY kind HAVING SUM(amount) <> 0""",
     "a running task has a lease, others have none": """
         SELECT id, state FROM task WHERE (state = 'running') <> (lease_until IS NOT NULL)""",
     "a running task has one open attempt": """

@@ -1,4 +1,4 @@
-"""What tests borrow from this machine: commands, a Redis of their own, clips of real footage.
+"""What tests borrow from this machine: commands, ports, clips of real footage.
 
 Whatever is missing skips the test with the remedy; with `CI=true` conftest makes that a failure.
 """
@@ -8,10 +8,8 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import socket
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,41 +59,3 @@ def free_port() -> int:
     """A TCP port on the loopback that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
-
-
-@contextmanager
-def running_redis(folder: Path) -> Iterator[str]:
-    """Run a Redis of our own that keeps nothing, and give its URL."""
-    command = need_command("redis-server", package="redis-server")
-    port = free_port()
-    options = {"port": str(port), "bind": "127.0.0.1", "save": "", "dir": str(folder)}
-    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-    with subprocess.Popen([command, *flags], stdout=subprocess.DEVNULL) as server:
-        try:
-            if not wait_until(lambda: server.poll() is not None or _redis_answers(port)):
-                pytest.fail("redis-server does not answer")
-            if server.poll() is not None:
-                pytest.fail(f"redis-server ended with status {server.returncode}")
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            server.terminate()
-
-
-def flush_redis(url: str) -> None:
-    """Empty the Redis at `url`."""
-    port = int(url.rpartition(":")[2].partition("/")[0])
-    if not _redis_says(port, b"FLUSHALL", b"+OK"):
-        pytest.fail("redis-server cannot be emptied")
-
-
-def _redis_answers(port: int) -> bool:
-    return _redis_says(port, b"PING", b"+PONG")
-
-
-def _redis_says(port: int, command: bytes, answer: bytes) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(command + b"\r\n")
-            return connection.recv(64).startswith(answer)
-    except OSError:
-        return False

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+import structlog
 from celery import Task
+from celery.exceptions import Reject
 from celery.result import AsyncResult
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 from celery.utils import uuid
+from sqlalchemy.exc import OperationalError
 
 from adaptation.context import Context
-from adaptation.engine.engine import Node
+from adaptation.engine.node import Node
 from adaptation.wiring import deploy
 from adaptation.workflows.encoding import NAME
 
 __all__ = ["Context", "app", "encoding_workflow"]
+
+logger = structlog.get_logger(__name__)
+
+REFUSED_SECONDS = 1.0
+"""Pause before a submission that could not be stored goes back to its queue."""
 
 deployment = deploy()
 app = deployment.engine.app
@@ -41,12 +50,25 @@ class Submission(Task[Any, Any]):
         return AsyncResult(main_task_id, app=app)
 
 
-@app.task(base=Submission, bind=True, name=f"{__name__}.{NAME}", shared=False)
+# Acknowledged when the store has it: until then the broker alone knows of the job.
+@app.task(base=Submission, bind=True, name=f"{__name__}.{NAME}", shared=False, acks_late=True)
 def encoding_workflow(self: Submission, /, url: str, **parameters: Any) -> None:
     """Encode `url` to a ladder of renditions, as HLS and DASH over the same segments."""
-    deployment.engine.submit_or_refuse(
-        NAME, {"url": url, **parameters}, main_task_id=str(self.request.id)
-    )
+    try:
+        deployment.engine.submit_or_refuse(
+            NAME, {"url": url, **parameters}, main_task_id=str(self.request.id)
+        )
+    except OperationalError as error:
+        logger.warning("a submission waits for the database", error=str(error.orig).strip())
+        time.sleep(REFUSED_SECONDS)
+        raise Reject(error, requeue=True) from error
+
+
+def _queues() -> list[str]:
+    """What `celery worker -Q` names of our queues; empty: all of them."""
+    known, wanted = deployment.registry.queues, app.amqp.queues.consume_from
+    named = [name for name in known if name in wanted]
+    return [] if len(named) == len(known) else named
 
 
 @worker_init.connect
@@ -54,7 +76,7 @@ def _join(sender: Any, **_: Any) -> None:
     # `celery -A adaptation.commons worker`; our own commands have joined before they consume,
     # and Celery's signals tell of every app in the process.
     if sender.app is app and not deployment.engine.joined:
-        node = deployment.engine.node(deployment.settings.slots)
+        node = deployment.engine.node(deployment.settings.slots, queues=_queues())
         node.start()
         _nodes.append(node)
 

@@ -45,13 +45,18 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ADAPTATION_", extra="ignore", frozen=True)
 
     home: Path = Field(default_factory=default_home)
-    """Folder that holds the database, the work area and scratch. On a local disk."""
+    """Folder that holds the database and scratch, and all else if nothing is shared. On a local
+    disk."""
+    shared: Path | None = None
+    """Folder for what tasks of one job leave for each other, the same for all machines of a fleet;
+    empty: `home`."""
     database_url: str = ""
     """SQLAlchemy URL of the truth; empty: SQLite in `home`."""
     broker_url: str = "memory://"
     """Celery broker that carries task messages; `memory://`: a worker inside this process."""
     output_root: Path | None = None
-    """Folder under which a job's relative `output_folder` lies; empty: `home/assets`."""
+    """Folder under which a job's relative `output_folder` lies; empty: `assets` beside the work
+    area."""
     profiles: Path | None = None
     """Folder of encoding profiles, TOML or JSON, beside the package's own."""
     slots: int = Field(default_factory=lambda: max(2, os.cpu_count() or 2), ge=1, le=256)
@@ -62,13 +67,17 @@ class Settings(BaseSettings):
     chunk_cache: Annotated[int, BeforeValidator(size_bytes)] = 0
     """Room for encoded chunks that are reused, such as `20GB`; 0: nothing is kept."""
     chunk_cache_folder: Path | None = None
-    """Folder of those chunks, which machines may share; empty: `home/cache/chunks`."""
+    """Folder of those chunks, which machines may share; empty: `cache/chunks` beside the
+    work area."""
     lease_seconds: float = Field(default=30.0, gt=0)
     """How long a running task belongs to its worker after its last heartbeat."""
     heartbeat_seconds: float = Field(default=2.0, gt=0)
     """Seconds between a worker's heartbeats; cancel and pause are seen within one."""
     sweep_seconds: float = Field(default=2.0, gt=0)
     """Seconds between a controller's looks at expired leases and unsent tasks."""
+    drain_seconds: float | None = Field(default=None, ge=0)
+    """How long what runs may go on when a worker is told to stop, before it is handed back; empty:
+    20 for `worker`, 0 for `serve`."""
     retry_limit: int = Field(default=3, ge=1)
     """Tries of a task that meets transient errors before its job fails."""
     retry_delay: float = Field(default=5.0, ge=0)
@@ -88,9 +97,19 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home / 'adaptation.db'}"
 
     @property
+    def shared_root(self) -> Path:
+        """What every machine that works on a job must see."""
+        return self.shared or self.home
+
+    @property
     def work_root(self) -> Path:
         """The job's work area: where tasks of one job leave files for each other."""
-        return self.home / "work"
+        return self.shared_root / "work"
+
+    @property
+    def downloads_root(self) -> Path:
+        """Where sources gather while they are fetched: whoever tries next goes on."""
+        return self.shared_root / "downloads"
 
     @property
     def scratch_root(self) -> Path:
@@ -100,17 +119,17 @@ class Settings(BaseSettings):
     @property
     def live_root(self) -> Path:
         """Where assets can be watched while they are encoded: a folder for each job."""
-        return self.home / "live"
+        return self.shared_root / "live"
 
     @property
     def chunk_cache_root(self) -> Path:
         """Where encoded chunks are kept to be reused."""
-        return self.chunk_cache_folder or self.home / "cache" / "chunks"
+        return self.chunk_cache_folder or self.shared_root / "cache" / "chunks"
 
     @property
     def assets_root(self) -> Path:
         """The folder under which relative output folders lie."""
-        return self.output_root or self.home / "assets"
+        return self.output_root or self.shared_root / "assets"
 
 
 def load_settings() -> Settings:

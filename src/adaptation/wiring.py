@@ -17,17 +17,22 @@ from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.live import LiveArea
 from adaptation.adapters.publish import asset_id_of, check_output, discard_staging
 from adaptation.adapters.scratch import Scratch
+from adaptation.adapters.semaphore import answers_well
 from adaptation.adapters.storage import LocalStorage
 from adaptation.adapters.tools import find_tools
 from adaptation.engine.engine import Engine, Pace
-from adaptation.engine.model import Job
+from adaptation.engine.lists import JobQuery
+from adaptation.engine.model import Claim, Job
 from adaptation.engine.process import host_identity, is_alive
+from adaptation.engine.states import Work
 from adaptation.engine.store import Store
-from adaptation.engine.tasks import Registry
+from adaptation.engine.tasks import Registry, area_of
+from adaptation.engine.terms import Terms
 from adaptation.engine.worker import RetryRule
 from adaptation.errors import ParameterError, SettingsError, SourceError
 from adaptation.settings import Settings, load_settings
 from adaptation.workflows import encoding
+from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
 from adaptation.workflows.resources import Resources, publish_token
 
@@ -64,7 +69,7 @@ class Deployment:
         return Resources(
             tools=find_tools(self.settings),
             work=LocalStorage(self.settings.work_root),
-            downloads=self.settings.home / "downloads",
+            downloads=self.settings.downloads_root,
             live=LiveArea(self.settings.live_root),
             parallel_chunks=self.settings.parallel_chunks,
             chunk_cache=self.chunk_cache if self.settings.chunk_cache else None,
@@ -93,6 +98,10 @@ class Deployment:
             scratch=scratch.attempt,
             remove_work=self._remove_work,
             sweep_scratch=lambda: scratch.sweep(self._is_running),
+            answers=answers_well,
+            room=scratch,
+            discard=self._discard,
+            describe=lambda: describe(self.resources.tools),
             broker_url=self.settings.broker_url,
             pace=Pace(
                 lease_seconds=self.settings.lease_seconds,
@@ -106,14 +115,23 @@ class Deployment:
     def _remove_work(self, job_id: int) -> None:
         """Delete what a job that is over left anywhere, except its asset."""
         self.resources.remove_work(job_id)
-        if output := self.store.job(job_id).output:
+        found = self.store.list_jobs(JobQuery(job_ids=(job_id,)))  # another may have deleted it
+        for output in [job.output for job in found if job.output]:
             discard_staging(Path(output), token=publish_token(job_id))
+
+    def _discard(self, claim: Claim) -> None:
+        """Delete what an attempt left that lost its task to another one."""
+        if self.store.job(claim.job_id).work is Work.KEPT:
+            self.resources.work.delete_prefix(area_of(claim))
+        else:
+            # It may have put something where everything was deleted meanwhile.
+            self._remove_work(claim.job_id)
 
     def _is_running(self, job_id: int, task_id: int, generation: int) -> bool:  # noqa: ARG002
         return self.store.running(task_id, generation)
 
     def submit_encoding(
-        self, parameters: Mapping[str, Any], *, anew: bool = False
+        self, parameters: Mapping[str, Any], *, anew: bool = False, terms: Terms | None = None
     ) -> tuple[Job, bool]:
         """Submit a ladder, or go on with the job that was asked for in the same words.
 
@@ -124,6 +142,7 @@ class Deployment:
         Args:
             parameters: of `encoding_workflow`.
             anew: whether to encode again what has been completed.
+            terms: whose it is, when it runs and how urgently; one that is taken up keeps its own.
 
         Returns:
             The job, and whether it existed before.
@@ -135,13 +154,14 @@ class Deployment:
         """
         self.engine.prepare()
         checked = self.registry.workflow(encoding.NAME).check(parameters)
-        fingerprint = _fingerprint(checked)
+        terms = terms or Terms()
+        fingerprint = _fingerprint(checked, terms.client)
         known = self.store.latest_with(fingerprint)
         if known is not None and self._goes_on(known, anew=anew):
             return self.store.job(known.id), True
         _check_source(checked["url"])
         check_output(Path(checked["output_folder"]), overwrite=checked["empty_target"])
-        job = self.engine.submit(encoding.NAME, checked, fingerprint=fingerprint)
+        job = self.engine.submit(encoding.NAME, checked, fingerprint=fingerprint, terms=terms)
         return job, False
 
     def repair(self) -> None:
@@ -205,9 +225,10 @@ def deploy(settings: Settings | None = None) -> Deployment:
     return Deployment(settings or load_settings())
 
 
-def _fingerprint(checked: Mapping[str, Any]) -> str:
-    """Equal for requests that would do the same work."""
+def _fingerprint(checked: Mapping[str, Any], client: str) -> str:
+    """Equal for requests of one client that would do the same work."""
     identity: dict[str, Any] = {"workflow": encoding.NAME, "parameters": dict(checked)}
+    identity |= {"client": client} if client else {}
     if not is_web(checked["url"]) and (path := Path(checked["url"])).exists():
         facts = path.stat()
         identity["source"] = [facts.st_size, facts.st_mtime_ns]

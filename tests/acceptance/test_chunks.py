@@ -89,14 +89,16 @@ def test_the_order_of_the_tasks_changes_no_byte(film: Path, tmp_path: Path) -> N
     }
     deployment = deploy()
     job, _ = deployment.submit_encoding(wanted)
+    deployment.store.admit(job.id)
     node = deployment.engine.node(1)
     node.start()
     chance, order = random.Random(7), list[str]()
     while not deployment.store.job(job.id).ended:
         ready = [t for t in deployment.store.tasks(job.id) if t.state is TaskState.READY]
         task = chance.choice(ready)
-        order.append(task.key)
-        node.worker.execute(task.id, task.generation)
+        if claim := deployment.store.claim(task.id, task.generation, node.worker.worker_id, 30):
+            order.append(task.key)
+            node.worker.run(claim)
     node.close()
     node.stop()
     deployment.store.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text, update
 
+from adaptation.engine.changes import Change
 from adaptation.engine.control import StateForbids
 from adaptation.engine.model import Claim
 from adaptation.engine.moves import Beat
@@ -104,6 +105,7 @@ class Deeds:
         store = self.store
         deeds: list[Callable[[int], object]] = [store.pause, store.forgive_losses, store.resume]
         deeds += [store.resume] * 2
+        deeds += [lambda job_id: store.change(job_id, Change(priority=chance.randint(1, 10)))]
         deeds += [store.retry] if chance.random() < 0.3 else []
         deeds += [store.cancel] if chance.random() < 0.1 else []
         with suppress(StateForbids):
@@ -115,6 +117,10 @@ class Deeds:
         self.store.expire()
         self.store.lead("sweep", f"c{chance.randrange(3)}", 0.01)
         self.store.give_up_work(keep_failed_seconds=3600)
+        self.store.queue_due()
+        self.store.clean_up()
+        self.store.add_up()
+        self.store.counts()
         self.store.bury("nobody")
 
 

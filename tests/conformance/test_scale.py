@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from adaptation.engine import admission, messages
+from adaptation.engine import admission, lists, messages, retention, scheduling
+from adaptation.engine.lists import JobQuery
 from adaptation.engine.statements import most_urgent
+from adaptation.engine.states import JobState
 from adaptation.engine.store import Store
 
 MANY = 20_000
@@ -22,9 +25,9 @@ SERIES = {
 JOBS = """
     INSERT INTO job (id, main_task_id, workflow, client, state, failed, cancelling, priority,
         run_no, remaining, parameters, context, farewell, fingerprint, permanent, work, persist,
-        queued_at, created_at, updated_at)
+        subject, queued_at, created_at, updated_at)
     SELECT i, 'job-' || i, 'line', 'client-' || i % 5, 'queued', false, false, 1 + i % 10, 1, 1,
-        '{}', '{}', '{}', '', false, 'kept', false, i, i, i
+        '{}', '{}', '{}', '', false, 'kept', false, '', i, i, i
     FROM """
 TASKS = """
     INSERT INTO task (id, job_id, run_no, key, name, queue, state, held, waits, joins, attempt,
@@ -33,7 +36,19 @@ TASKS = """
         false, 0, false, 0, 0, 0, 0, 1 + i % 10, 0, '{}', 0
     FROM """
 QUEUES = ("heavy", "light")
-STATEMENTS = {
+DAY = datetime.fromtimestamp(0, UTC)
+LISTS: dict[str, dict[str, Any]] = {
+    "older ones": {"before": 5000},
+    "a client": {"client": "client-3"},
+    "a client's broken": {"client": "client-3", "state": JobState.BROKEN},
+    "broken": {"state": JobState.BROKEN},
+    "queued": {"state": JobState.QUEUED},
+    "failed": {"failed": True, "state": JobState.COMPLETED},
+    "kept": {"persist": True},
+    "a day's": {"since": DAY, "until": DAY + timedelta(days=1)},
+}
+STATEMENTS: dict[str, Any] = {
+    **{f"a list: {name}": lists.listing(JobQuery(**asked)) for name, asked in LISTS.items()},
     "a claim": most_urgent(QUEUES, one_job=False, fitting=False),
     "a claim that must fit": most_urgent(QUEUES, one_job=False, fitting=True).params(
         scratch_free=1
@@ -41,6 +56,10 @@ STATEMENTS = {
     "the next tasks": messages.foremost(QUEUES, one_job=False).select().params(each=10),
     "queues that are ready": messages.READY_QUEUES,
     "whose turn it is": admission.FIRST_OF_EACH,
+    "whose time has come": scheduling.due_jobs(),
+    "what is old": retention.oldest_spent(30),
+    "how many tasks run": lists.RUNNING_BY_QUEUE,
+    "places in the queue": lists.places([1, 2, 3]),
 }
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,31 +28,7 @@ from engine_kit import (
     broken_invariants,
     count_one,
     fan_out,
-    small_registry,
 )
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of either kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'store.db'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    store = Store(store_url)
-    store.create()
-    yield store
-    assert broken_invariants(store) == []
-    store.close()
-
-
-@pytest.fixture
-def worker(store: Store, tmp_path: Path) -> HandWorker:
-    return HandWorker(store, small_registry(), tmp_path)
 
 
 def first(store: Store) -> Dispatch:

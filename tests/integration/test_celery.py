@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -16,8 +17,14 @@ import pytest
 from celery import Celery
 from kombu import Connection
 
+from adaptation.cli.doctor import examine
+from adaptation.engine.store import Store
+from adaptation.settings import Settings
+from brokers import Broker
 from clips import make_plain
-from services import wait_until
+from postgres import running_postgres
+from services import free_port, wait_until
+from wire import wire_to
 
 CLIENT = """
 import sys
@@ -86,13 +93,18 @@ def test_delay_without_a_broker_is_the_job_that_the_command_line_runs(
     assert (tmp_path / "out" / "master.m3u8").is_file()
 
 
-@pytest.mark.parametrize("command", [CELERYS_OWN, OURS], ids=["celery", "adaptation"])
+@pytest.mark.parametrize(
+    ("broker", "command"),
+    [("redis", CELERYS_OWN), ("rabbitmq", OURS)],
+    indirect=["broker"],
+    ids=["celery-redis", "adaptation-rabbitmq"],
+)
 def test_a_worker_runs_what_any_celery_client_sends(
-    clip: Path, home: Path, tmp_path: Path, redis_url: str, command: tuple[str, ...]
+    clip: Path, home: Path, tmp_path: Path, broker: Broker, command: tuple[str, ...]
 ) -> None:
     out = tmp_path / "out"
-    client = Celery(broker=redis_url, set_as_current=False)
-    with running_worker(environment(home, redis_url), command):
+    client = Celery(broker=broker.url, set_as_current=False)
+    with running_worker(environment(home, broker.url), command):
         sent = client.send_task(
             "adaptation.commons.encoding_workflow",
             kwargs={"url": str(clip), "output_folder": str(out)},
@@ -102,7 +114,7 @@ def test_a_worker_runs_what_any_celery_client_sends(
         messages: list[dict[str, Any]] = []
 
         def is_told() -> bool:
-            messages.extend(read_queue(redis_url, sent.id))
+            messages.extend(read_queue(broker.url, sent.id))
             return any(message["complete"] for message in messages)
 
         assert wait_until(is_told, timeout_seconds=20)
@@ -113,16 +125,16 @@ def test_a_worker_runs_what_any_celery_client_sends(
     client.close()
 
 
-def test_a_bad_request_over_a_broker_is_answered_on_its_queue(home: Path, redis_url: str) -> None:
-    client = Celery(broker=redis_url, set_as_current=False)
+def test_a_bad_request_over_a_broker_is_answered_on_its_queue(home: Path, broker: Broker) -> None:
+    client = Celery(broker=broker.url, set_as_current=False)
     messages: list[dict[str, Any]] = []
-    with running_worker(environment(home, redis_url)):
+    with running_worker(environment(home, broker.url)):
         sent = client.send_task(
             "adaptation.commons.encoding_workflow", kwargs={"url": "x", "rendition": []}
         )
 
         def is_told() -> bool:
-            messages.extend(read_queue(redis_url, sent.id))
+            messages.extend(read_queue(broker.url, sent.id))
             return bool(messages)
 
         assert wait_until(is_told, timeout_seconds=30)
@@ -130,6 +142,50 @@ def test_a_bad_request_over_a_broker_is_answered_on_its_queue(home: Path, redis_
     assert [message["code"] for message in messages] == ["parameter_unknown"]
     assert messages[0]["status"] == "failed"
     client.close()
+
+
+def test_a_submission_waits_for_a_database_that_is_away(
+    home: Path, broker: Broker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = Celery(broker=broker.url, set_as_current=False)
+    with running_postgres() as server:
+        store = Store(server.url)
+        store.database.migrate()
+        env = environment(home, broker.url) | {"ADAPTATION_DATABASE_URL": server.url}
+        with closing(store), running_worker(env):
+            assert wait_until(lambda: bool(store.processes()), timeout_seconds=30)
+            server.stop(signal.SIGQUIT)
+            sent = client.send_task(
+                "adaptation.commons.encoding_workflow", kwargs={"url": "x", "rendition": []}
+            )
+            said = ""
+
+            def waits() -> bool:
+                nonlocal said
+                said += "".join(capfd.readouterr())
+                return "a submission waits for the database" in said
+
+            assert wait_until(waits, timeout_seconds=30)
+            server.start()
+            assert wait_until(lambda: bool(store.jobs()), timeout_seconds=30)
+            assert [job.main_task_id for job in store.jobs()] == [sent.id]
+    client.close()
+
+
+@pytest.mark.parametrize("trouble", ["none", "away", "silent"])
+def test_the_doctor_tells_whether_the_broker_can_be_worked_with(
+    broker: Broker, trouble: str
+) -> None:
+    with wire_to(broker.port) as wire:
+        if trouble == "silent":
+            wire.go_silent()
+        port = {"none": broker.port, "away": free_port(), "silent": wire.port}[trouble]
+        findings = examine(Settings(broker_url=broker.url_over(port)))
+        found = next(finding for finding in findings if finding.name == "broker")
+
+    assert found.ok is (trouble == "none")
+    assert "guest:guest" not in found.found
+    assert f"127.0.0.1:{port}" in found.found
 
 
 def test_the_front_door_minds_its_own_app_alone(home: Path) -> None:

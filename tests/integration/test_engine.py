@@ -147,6 +147,19 @@ def test_a_passing_trouble_is_tried_again(engine: Engine) -> None:
     ]
 
 
+def test_how_often_is_tried_may_be_changed_for_all_at_any_time(engine: Engine) -> None:
+    engine.store.set_setting("retry_limit", 2)
+    with engine.running(slots=1):
+        job = ended(engine, engine.submit("fail_twice", {}))
+        assert (job.state, job.failed) == (JobState.COMPLETED, True)
+        assert engine.store.attempts(engine.store.tasks(job.id)[0].id) == [
+            (1, "failed"),
+            (2, "failed"),
+        ]
+        engine.store.unset_setting("retry_limit")
+        assert ended(engine, engine.submit("fail_twice", {})).succeeded
+
+
 def test_a_bad_source_is_not_tried_again(engine: Engine) -> None:
     with engine.running(slots=1):
         job = ended(engine, engine.submit("refuse", {}))

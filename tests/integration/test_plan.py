@@ -47,7 +47,9 @@ def planned(*words: object) -> dict[str, Any]:
 def commands_run(job: int) -> set[str]:
     """The commands of FFmpeg that a job has logged, with each task's scratch left open."""
     lines = here("logs", job, "--debug", "--json").documents
-    found = [line["message"] for line in lines if line["severity"] == FFMPEG_LINE]
+    found = [
+        line["message"] for line in lines if line["severity"] == FFMPEG_LINE and line["task_id"]
+    ]
     return {re.sub(r"(file:)\S+?/scratch/\d+-\d+-\d+/", r"\1SCRATCH/", line) for line in found}
 
 

@@ -53,6 +53,20 @@ class Connection:
             hint="Give the address of the file itself.",
         )
 
+    def status(self, url: str) -> int:
+        """Send a GET and give the status of the answer itself, wherever that would lead.
+
+        Raises:
+            SourceError: `source_url`.
+            httpx2.TransportError: anything between here and the end of the server's headers.
+        """
+        request = self._client.build_request(
+            "GET", _judged(url, url), extensions={"trace": self._remember}
+        )
+        response = self._client.send(request, stream=True)
+        response.close()
+        return response.status_code
+
     def cut_when(self, stop: threading.Event, done: threading.Event) -> None:
         """Wait for `stop` until `done`; then cut, so that a silent server holds nobody up."""
         while not done.wait(_CANCEL_SECONDS):

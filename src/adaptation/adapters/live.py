@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from adaptation.adapters.lock import locked
 from adaptation.adapters.publish import swap
 
 KEEP_LINKS_SECONDS = 86_400
 """How long a finished asset can still be reached by the address it had while it grew."""
+LOCK_SECONDS = 2.0
+"""How long others may keep the lock: what can be watched is then not the newest."""
 _LOCK = ".lock"
+_FOLDERS = Path("/proc/self/fd")
+"""Where Linux has the open folders of this process."""
+
+
+def write(target: Path, text: str) -> None:
+    """Let a text appear or replace the one before, whole."""
+    part = target.with_name(f".{uuid4().hex}.part")
+    part.write_text(text)
+    part.replace(target)
 
 
 class LiveArea:
@@ -41,33 +53,53 @@ class LiveArea:
             source: a file of the work area that will not change.
             name: relative to the asset's folder.
         """
-        target = self.folder(job_id) / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            try:
-                os.link(source, target)
-            except FileExistsError:
-                raise
-            except OSError:  # another file system, or one without links
-                part = target.with_name(f".{uuid4().hex}.part")
-                shutil.copyfile(source, part)
-                part.replace(target)
-
-    def write(self, job_id: int, name: str, text: str) -> None:
-        """Let a text appear or replace the one before, whole."""
-        target = self.folder(job_id) / name
-        part = target.with_name(f".{uuid4().hex}.part")
-        part.write_text(text)
-        part.replace(target)
+        with self._growing(job_id) as folder:
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                try:
+                    os.link(source, target)
+                except FileExistsError:
+                    raise
+                except OSError:  # another file system, or one without links
+                    part = target.with_name(f".{uuid4().hex}.part")
+                    shutil.copyfile(source, part)
+                    part.replace(target)
 
     @contextmanager
-    def locked(self, job_id: int) -> Iterator[None]:
-        """Keep other workers from rewriting the playlists of this job: they may only grow."""
+    def locked(self, job_id: int) -> Iterator[Path]:
+        """Keep other workers from rewriting the playlists of this job: they may only grow.
+
+        Gives the folder to write to.
+
+        Raises:
+            TimeoutError: another worker has the lock, and was perhaps stopped with it.
+            OSError: the job is over, and its folder leads to the asset or is gone.
+        """
+        with self._growing(job_id) as folder, locked(folder / _LOCK, wait_seconds=LOCK_SECONDS):
+            yield folder
+
+    @contextmanager
+    def _growing(self, job_id: int) -> Iterator[Path]:
+        """The folder itself, not what is under its name by the time that something is written.
+
+        A worker that was stopped for long would otherwise write into the finished asset.
+
+        Raises:
+            OSError: it leads to the finished asset.
+        """
         folder = self.folder(job_id)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / _LOCK).open("ab") as lock:
-            _wait_for(lock.fileno())
-            yield
+        if not _FOLDERS.is_dir():
+            if folder.is_symlink():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+            yield folder
+            return
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            yield _FOLDERS / str(descriptor)
+        finally:
+            os.close(descriptor)
 
     def finish(self, job_id: int, asset: Path) -> None:
         """Lead to the finished asset from now on; nothing happens if nothing grew here."""
@@ -92,18 +124,3 @@ class LiveArea:
         for link in self.root.glob("*") if self.root.is_dir() else ():
             if link.is_symlink() and time.time() - link.lstat().st_mtime > KEEP_LINKS_SECONDS:
                 link.unlink(missing_ok=True)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _wait_for(descriptor: int) -> None:
-        """Hold a lock until the file is closed."""
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-
-else:
-    import fcntl
-
-    def _wait_for(descriptor: int) -> None:
-        """Hold a lock until the file is closed."""
-        fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from adaptation.adapters.lock import locked
 from adaptation.errors import Transient
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the system says when there is no room left: on the disk, or in somebody's quota."""
+LOCK_SECONDS = 1.0
+"""How long a claim waits for others on this host: one of them may have been stopped."""
 _ATTEMPT = re.compile(r"(\d+)-(\d+)-(\d+)")
+_PROMISE = ".promise"
+"""Ends the name of the file beside an attempt's folder that says how much room it may take."""
 
 
 class Scratch:
@@ -33,7 +39,7 @@ class Scratch:
         Raises:
             Transient: `scratch_full`, from making the folder or from inside the `with` block.
         """
-        folder = self.root / f"{job_id}-{task_id}-{generation}"
+        folder = self._folder(job_id, task_id, generation)
         with naming_a_full_disk(self.root, "scratch_full"):
             try:
                 _remove(folder)
@@ -41,6 +47,7 @@ class Scratch:
                 yield folder
             finally:
                 _remove(folder)
+                _forget(folder)
 
     def sweep(self, alive: Callable[[int, int, int], bool]) -> int:
         """Remove the folders of attempts that are not running any more, after a kill -9.
@@ -58,20 +65,42 @@ class Scratch:
         dead = [folder for folder, key in self._folders() if not alive(*key)]
         for folder in dead:
             _remove(folder)
+            _forget(folder)
         return len(dead)
 
-    def free_bytes(self) -> int:
-        """Bytes this host may still write to scratch."""
+    @contextmanager
+    def claiming(self) -> Iterator[int]:
+        """Bytes that may be promised now, while nobody else who works under this root claims."""
         self.root.mkdir(parents=True, exist_ok=True)
-        return shutil.disk_usage(self.root).free
+        lock = self.root.with_name(f".{self.root.name}.lock")
+        with ExitStack() as held:
+            with suppress(TimeoutError):
+                held.enter_context(locked(lock, wait_seconds=LOCK_SECONDS))
+            yield self.free_bytes()
+
+    def reserve(self, job_id: int, task_id: int, generation: int, size_bytes: int) -> None:
+        """Promise room to an attempt, until `attempt` ends or its folder is swept."""
+        folder = self._folder(job_id, task_id, generation)
+        with suppress(OSError):  # the attempt itself will say what is wrong
+            _promise(folder).write_text(str(size_bytes))
+
+    def free_bytes(self) -> int:
+        """Bytes that may be promised: what is free, less what is promised and not written yet."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.root).free
+        return max(0, free - sum(_unwritten(folder) for folder, _ in self._folders()))
+
+    def _folder(self, job_id: int, task_id: int, generation: int) -> Path:
+        return self.root / f"{job_id}-{task_id}-{generation}"
 
     def _folders(self) -> list[tuple[Path, tuple[int, int, int]]]:
-        found = []
-        for folder in self.root.iterdir():
-            if match := _ATTEMPT.fullmatch(folder.name):
+        """The folder of each attempt that has one, or was promised room."""
+        found = {}
+        for path in self.root.iterdir():
+            if match := _ATTEMPT.fullmatch(path.name.removesuffix(_PROMISE)):
                 job_id, task_id, generation = map(int, match.groups())
-                found.append((folder, (job_id, task_id, generation)))
-        return found
+                found[self.root / match.group()] = (job_id, task_id, generation)
+        return list(found.items())
 
 
 @contextmanager
@@ -96,3 +125,31 @@ def naming_a_full_disk(folder: Path, code: str) -> Iterator[None]:
 def _remove(folder: Path) -> None:
     # A child process that is just dying may still write here: what stays is left to `sweep`.
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _promise(folder: Path) -> Path:
+    return folder.with_name(folder.name + _PROMISE)
+
+
+def _forget(folder: Path) -> None:
+    with suppress(OSError):
+        _promise(folder).unlink(missing_ok=True)
+
+
+def _unwritten(folder: Path) -> int:
+    """What an attempt was promised and has not used yet."""
+    try:
+        promised = int(_promise(folder).read_text())
+    except (OSError, ValueError):
+        return 0
+    return max(0, promised - _used(folder))
+
+
+def _used(folder: Path) -> int:
+    """Bytes in a folder that others may change meanwhile."""
+    used = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                used += Path(place, name).stat().st_size
+    return used

@@ -57,6 +57,13 @@ def build_of(ffmpeg: Path) -> str:
     return run([str(ffmpeg), "-version"], limits=Limits(timeout_seconds=60)).stdout
 
 
+def listed(tools: Tools, option: str) -> set[str]:
+    """The names in one of FFmpeg's lists, such as `-encoders`: the second word of each line."""
+    command = [str(tools.ffmpeg), "-hide_banner", option]
+    text = run(command, limits=Limits(timeout_seconds=60)).stdout
+    return {words[1] for line in text.splitlines() if len(words := line.split()) > 1}
+
+
 def _find(name: str, chosen: Path | None, in_wheel: Callable[[], Path | None]) -> Path:
     path = chosen or in_wheel()
     if path is None or not path.is_file() or not os.access(path, os.X_OK):

@@ -10,27 +10,24 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
-from kombu import Connection
 from kombu.exceptions import OperationalError
+from kombu.utils.url import sanitize_url
 
 from adaptation import __version__
-from adaptation.adapters.process import Limits, run
-from adaptation.adapters.tools import Tools, find_tools, versions
+from adaptation.adapters.tools import Tools, find_tools, listed, versions
 from adaptation.cli import exits, output
 from adaptation.cli.cache import size
 from adaptation.engine.migrations import HEAD
-from adaptation.engine.transport import is_local
+from adaptation.engine.transport import is_local, make_app
 from adaptation.errors import AdaptationError, SettingsError, ToolError
 from adaptation.media.coding import ENCODERS
 from adaptation.settings import Settings, load_settings
 from adaptation.wiring import deploy
 from adaptation.workflows.encoders import NEEDED, trouble
 
-TOOL_SECONDS = 60.0
-BROKER_SECONDS = 3
 LITTLE_BYTES = 2_000_000_000
 """Less free space than this is a warning: a film needs it for one rendition."""
 PICTURES = {"h264": "H.264", "hevc": "HEVC", "av1": "AV1"}
@@ -88,6 +85,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("python", ok=True, found=f"{platform.python_version()} {sys.executable}")
     yield Finding("platform", ok=True, found=f"{platform.platform()}, {os.cpu_count()} processors")
     yield from _places(settings)
+    yield shared_folder(settings)
     yield _chunk_cache(settings)
     yield _judged("database", "jobs and their state", lambda: _database(settings))
     yield _judged("broker", "telling workers of tasks", lambda: _broker(settings))
@@ -118,6 +116,24 @@ def _places(settings: Settings) -> Iterator[Finding]:
         found=f"{free_bytes / 1e9:.1f} GB in {settings.home}",
         why="the pieces of running jobs",
         remedy="Free some space, or set ADAPTATION_HOME to a folder on a larger disk.",
+        needed=False,
+    )
+
+
+def shared_folder(settings: Settings) -> Finding:
+    """Whether the machines of a fleet have a place for the files of one job."""
+    if settings.shared:
+        found = f"{settings.shared}: every machine must see it under this name"
+        return Finding("shared folder", ok=True, found=found)
+    alone = is_local(settings.broker_url)
+    return Finding(
+        "shared folder",
+        ok=alone,
+        found="not needed: all tasks run on this machine"
+        if alone
+        else "none, and there is a broker",
+        why="tasks of one job on several machines; without it, keep to one",
+        remedy="Set ADAPTATION_SHARED to one folder for all machines, such as on NFS.",
         needed=False,
     )
 
@@ -190,15 +206,21 @@ def _database(settings: Settings) -> str:
 def _broker(settings: Settings) -> str:
     if is_local(settings.broker_url):
         return "none: tasks run in the process of `adaptation serve` or `encode`"
-    with Connection(settings.broker_url, connect_timeout=BROKER_SECONDS) as connection:
-        place = connection.as_uri()
-        try:
-            connection.ensure_connection(max_retries=1, timeout=BROKER_SECONDS)
-        except (OSError, OperationalError) as error:
-            raise SettingsError(
-                f"{place} does not answer: {error}",
-                hint="Start it, or set ADAPTATION_BROKER_URL; memory:// needs no broker.",
-            ) from error
+    place = ";".join(sanitize_url(url) for url in settings.broker_url.split(";"))
+    app = make_app(settings.broker_url, ())
+    connection: Any = app.connection_for_read()
+    errors = (OSError, OperationalError, *connection.connection_errors, *connection.channel_errors)
+    try:
+        # As a worker begins: rights that are missing and a queue of another kind show here.
+        app.amqp.default_queue(connection.default_channel).declare()
+    except errors as error:
+        raise SettingsError(
+            f"{place} cannot be worked with: {error}",
+            hint="Start it, correct its rights, or set ADAPTATION_BROKER_URL;"
+            " memory:// needs no broker.",
+        ) from error
+    finally:
+        connection.release()
     return place
 
 
@@ -216,7 +238,7 @@ def _tools(settings: Settings) -> Iterator[Finding]:
 
 
 def _abilities(tools: Tools) -> Iterator[Finding]:
-    has = "aac" in _listed(tools, "-encoders")
+    has = "aac" in listed(tools, "-encoders")
     found = "encoder, for sound tracks" if has else "FFmpeg has no such encoder"
     yield Finding("aac", ok=has, found=found, why="sound tracks", remedy=BRING_FFMPEG)
     for name, encoder in ENCODERS.items():
@@ -224,7 +246,7 @@ def _abilities(tools: Tools) -> Iterator[Finding]:
             yield _software(name, tools)
     for family in dict.fromkeys(e.family for e in ENCODERS.values() if e.is_hardware):
         yield _hardware(family, tools)
-    has = "libvmaf" in _listed(tools, "-filters")
+    has = "libvmaf" in listed(tools, "-filters")
     found = "filter, for measures of quality" if has else "FFmpeg has no such filter"
     why = "measures of quality"
     yield Finding("libvmaf", ok=has, found=found, why=why, remedy=BRING_FFMPEG, needed=False)
@@ -256,13 +278,6 @@ def _hardware(family: str, tools: Tools) -> Finding:
     return Finding(
         family, ok=bool(able), found="; ".join(found), why=why, remedy=BRING_DRIVER, needed=False
     )
-
-
-def _listed(tools: Tools, option: str) -> set[str]:
-    """The names in one of FFmpeg's lists: the second word of each line."""
-    command = [str(tools.ffmpeg), "-hide_banner", option]
-    text = run(command, limits=Limits(timeout_seconds=TOOL_SECONDS)).stdout
-    return {words[1] for line in text.splitlines() if len(words := line.split()) > 1}
 
 
 def _death_signal() -> Finding:

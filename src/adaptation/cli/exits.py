@@ -26,6 +26,7 @@ _BY_CODE = {
     "asset_missing": NOT_FOUND,
     "state_forbids": USAGE,
     "work_removed": USAGE,
+    "setting_unknown": NOT_FOUND,
 }
 _BAD_REQUEST = (ParameterError, SourceError, OutputError, SettingsError)
 

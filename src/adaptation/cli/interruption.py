@@ -1,4 +1,4 @@
-"""A polite end: the first signal is noted and work is handed back; the second is obeyed."""
+"""A polite end: the first signals are noted and work is handed back; the last is obeyed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 class Interruption:
     """Notes that somebody asked this process to end, for the length of a `with` block."""
 
-    def __init__(self) -> None:
+    def __init__(self, noted: int = 1) -> None:
+        """Prepare.
+
+        Args:
+            noted: so many signals are noted; one more ends the process.
+        """
+        self._noted = noted
+        self.count = 0
+        """How many came."""
         self.signal_number: int | None = None
         """The signal that came; None as long as the work may go on."""
         self._former: dict[int, object] = {}
@@ -37,5 +45,8 @@ class Interruption:
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.signal_number = number
-        # The second time it ends at once; a later start finds out and takes up the work.
-        signal.signal(number, signal.SIG_DFL)
+        self.count += 1
+        if self.count >= self._noted:
+            # The next time it ends at once; a later start finds out and takes up the work.
+            for known in self._former:
+                signal.signal(known, signal.SIG_DFL)

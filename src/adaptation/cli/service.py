@@ -1,95 +1,99 @@
-"""`adaptation serve` and `adaptation worker`: an engine that runs until somebody stops it."""
+"""`adaptation serve`, `worker` and `controller`: an engine that runs until somebody stops it."""
 
 from __future__ import annotations
 
 import logging
-import time
+from typing import Annotated
 
-import structlog
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from adaptation.cli import output
-from adaptation.cli.interruption import Interruption
 from adaptation.cli.request import Slots
-from adaptation.cli.store import verdict
-from adaptation.engine.model import Job
-from adaptation.engine.store import Store
+from adaptation.cli.shift import Shift
+from adaptation.engine.engine import Engine
 from adaptation.errors import SettingsError
 from adaptation.wiring import Deployment
 
-POLL_SECONDS = 0.1
-LOOK_SECONDS = 1.0
-LOOKED_AT = 50
-"""The newest jobs, whose changes are logged."""
+Seconds = Annotated[float | None, Parameter(validator=Number(gte=0))]
+Count = Annotated[int | None, Parameter(validator=Number(gte=1))]
 
-logger = structlog.get_logger(__name__)
+WORKER_DRAIN_SECONDS = 20.0
+"""Enough for short tasks, and less than the 30 s after which Kubernetes kills."""
+SERVE_DRAIN_SECONDS = 0.0
+"""Whoever presses Ctrl-C is waiting, and what is handed back goes on at the next start."""
 
 
-def serve(*, slots: Slots = None) -> None:
-    """Run jobs in this process until it is stopped.
+def serve(*, slots: Slots = None, drain_seconds: Seconds = None) -> None:
+    """Run jobs in this process until it is stopped: a controller and a worker in one.
 
     Ctrl-C or SIGTERM stops it: what runs is handed back, and goes on at the next start.
 
     Args:
         slots: Tasks at the same time; as many as there are processors when not given.
+        drain_seconds: How long what runs may go on when it is stopped; 0 when not given.
     """
     # The front door's deployment: whoever takes messages must know Celery's task as well.
     from adaptation.commons import deployment
 
-    _run(deployment, slots)
+    output.begin_logs(logging.INFO)
+    shift = Shift(deployment, _patience(deployment, drain_seconds, SERVE_DRAIN_SECONDS))
+    shift.work(slots)
 
 
-def worker(*, slots: Slots = None) -> None:
+def worker(
+    *,
+    queues: str = "",
+    slots: Slots = None,
+    exit_when_idle: bool = False,
+    max_tasks: Count = None,
+    drain_seconds: Seconds = None,
+) -> None:
     """Take tasks from a broker until it is stopped.
 
+    SIGTERM or Ctrl-C drains it: it takes no more tasks, and what runs may end; what is left after
+    --drain-seconds is handed back without being charged a try. A second signal hands back at once.
+
     Args:
+        queues: Names with commas between them, such as transcode,package; all when not given.
         slots: Tasks at the same time; as many as there are processors when not given.
+        exit_when_idle: Leave when nothing is ready or runs in its queues for a few seconds.
+        max_tasks: Leave when so many tasks were run.
+        drain_seconds: How long what runs may go on when it is stopped; 20 when not given.
     """
     from adaptation.commons import deployment
 
-    if deployment.engine.dispatcher.local_only:
+    output.begin_logs(logging.INFO)
+    wanted = tuple(name.strip() for name in queues.split(",") if name.strip())
+    # A name that is wrong is told before anything else that may be wrong.
+    deployment.engine.check_queues(wanted)
+    _need_broker(deployment.engine, "a worker takes its tasks from a broker")
+    shift = Shift(deployment, _patience(deployment, drain_seconds, WORKER_DRAIN_SECONDS))
+    shift.work(slots, queues=wanted, max_tasks=max_tasks, exit_when_idle=exit_when_idle)
+
+
+def controller() -> None:
+    """Start jobs, send tasks and take back what was lost, until it is stopped; run no task.
+
+    Any number may run, and one leads. A fleet without one works, too: its workers take turns.
+    """
+    from adaptation.commons import deployment
+
+    output.begin_logs(logging.INFO)
+    _need_broker(deployment.engine, "a controller sends tasks through a broker")
+    Shift(deployment, 0.0).lead()
+
+
+def _need_broker(engine: Engine, why: str) -> None:
+    if engine.dispatcher.local_only:
         raise SettingsError(
-            "a worker takes its tasks from a broker, and none is set",
+            f"{why}, and none is set",
             code="broker_needed",
             hint="Set ADAPTATION_BROKER_URL, or run jobs on this machine: adaptation serve",
         )
-    _run(deployment, slots)
 
 
-def _run(deployment: Deployment, slots: int | None) -> None:
-    output.begin_logs(logging.INFO)
-    slots = deployment.settings.slots if slots is None else slots
-    with Interruption() as interruption:
-        with deployment.engine.running(slots):
-            logger.info("ready", slots=slots, home=str(deployment.settings.home))
-            jobs = _JobLog(deployment.store)
-            while interruption.signal_number is None:
-                jobs.look()
-                time.sleep(POLL_SECONDS)
-            logger.info("stopping: what runs is handed back")
-        deployment.store.close()
-
-
-class _JobLog:
-    """Logs what becomes of the newest jobs."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._known = {job.id: verdict(job) for job in store.jobs(limit=LOOKED_AT) if job.ended}
-        self._looked = 0.0
-
-    def look(self) -> None:
-        if time.monotonic() - self._looked < LOOK_SECONDS:
-            return
-        self._looked = time.monotonic()
-        for job in reversed(self._store.jobs(limit=LOOKED_AT)):
-            if self._known.get(job.id) != verdict(job):
-                self._known[job.id] = verdict(job)
-                _log(job)
-
-
-def _log(job: Job) -> None:
-    facts = {"job_id": job.id, "status": verdict(job), "output_folder": job.output}
-    if job.ended and job.error:
-        logger.warning("job", **facts, code=job.error["code"], error=job.error["message"])
-    else:
-        logger.info("job", **facts)
+def _patience(deployment: Deployment, given: float | None, usual: float) -> float:
+    """How long what runs may go on: as the command line says, the settings, or as usual."""
+    wanted = deployment.settings.drain_seconds if given is None else given
+    return usual if wanted is None else wanted

@@ -59,6 +59,8 @@ def job_document(job: Job) -> dict[str, Any]:
     facts = _plain(asdict(job))
     if "url" in job.parameters:
         facts["parameters"]["url"] = masked(job.parameters["url"])
+    if job.semaphore_url:
+        facts["semaphore_url"] = masked(job.semaphore_url)
     return {
         "job_id": facts.pop("id"),
         "status": verdict(job),

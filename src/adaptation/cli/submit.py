@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from adaptation.cli import output
 from adaptation.cli.request import Request
+from adaptation.cli.when import When
 
 
 def submit(
@@ -16,6 +17,7 @@ def submit(
     /,
     *,
     request: Request = Request(),  # noqa: B008 - frozen
+    when: When = When(),  # noqa: B008 - frozen
     as_json: Annotated[bool, Parameter(name="--json")] = False,
 ) -> None:
     """Store a job for a running service.
@@ -27,12 +29,14 @@ def submit(
         source: A path, or a file://, http:// or https:// URL; workers must be able to read it.
         folder: The folder the asset appears as; a new one under the output root when not given.
         request: How the asset is to be.
+        when: When the job runs, and how urgently.
         as_json: Print a JSON object.
     """
     from adaptation.wiring import deploy
 
     deployment = deploy()
-    job, existed = deployment.submit_encoding(request.parameters(source, folder))
+    wanted = request.parameters(source, folder)
+    job, existed = deployment.submit_encoding(wanted, terms=when.terms())
     served = any(process.job_id is None for process in deployment.store.processes())
     deployment.store.close()
     if as_json:

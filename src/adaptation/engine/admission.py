@@ -1,4 +1,4 @@
-"""Starting queued jobs in SQL, as many as the rules allow, one transaction for each look."""
+"""Starting queued jobs in SQL, as many as the rules allow."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text, update
 
 from adaptation.engine import rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.model import Dispatch
 from adaptation.engine.rules import Rules, Started, Waiting, order
-from adaptation.engine.schema import job, setting, task
+from adaptation.engine.schema import QUEUED, job, setting, task
 from adaptation.engine.states import JobState, TaskState
 
 LOCK = "admission"
@@ -33,16 +33,27 @@ FIRST_OF_EACH = text("""
         FROM head JOIN job AS known ON known.id = head.id
     )
     SELECT job.id, job.client, job.priority, job.queued_at,
-        (SELECT MAX(started_at) FROM job AS other WHERE other.client = job.client) AS served_at
+        (SELECT MAX(started_at) FROM job AS other
+            WHERE other.client = job.client AND other.priority = job.priority) AS served_at
     FROM head JOIN job ON job.id = head.id""")
 """The first queued job of every client and priority: as many steps in the index as there are
 pairs, however many jobs wait."""
 STARTED = select(job.c.client, job.c.priority).where(job.c.state == JobState.STARTED)
+IN_TURN = (job.c.state == JobState.QUEUED,)
+HERE_AND_NOW = (
+    job.c.state.in_([JobState.QUEUED, JobState.SCHEDULED]),
+    job.c.after_id.is_(None),
+)
+"""A job that somebody runs themselves waits for no time, but for the one whose output it takes."""
+HELD_SLOTS = select(func.count()).select_from(job).where(job.c.state == JobState.STARTED)
 START = (
     update(job)
     .where(job.c.id == bindparam("started_id"))
     .values(
-        state=JobState.STARTED, started_at=func.coalesce(job.c.started_at, now()), updated_at=now()
+        state=JobState.STARTED,
+        started_at=func.coalesce(job.c.started_at, now()),
+        queued_at=func.coalesce(job.c.queued_at, now()),
+        updated_at=now(),
     )
 )
 RELEASED = (
@@ -79,38 +90,47 @@ class Admission:
         """Start queued jobs while there is room.
 
         Args:
-            job_id: start this job if it is queued, room or not, and no other: somebody runs it
-                here and now on a machine of their own.
+            job_id: start this job if it is queued or scheduled, room or not, and no other:
+                somebody runs it here and now on a machine of their own.
 
         Returns:
             Their ready tasks, marked as sent.
         """
+        ready: list[Dispatch] = []
+        passed_over: set[int] = set()
+        # A transaction for each job: none holds the rows of one while it waits for another's.
+        while (started := self._start_next(job_id, passed_over)) is not None:
+            ready += started
+        return tuple(ready)
+
+    def _start_next(self, job_id: int | None, passed_over: set[int]) -> list[Dispatch] | None:
+        """The ready tasks of the next job, which is started; None: there is none to be started."""
         with self.database.read() as connection:
-            if not _any_queued(connection, job_id):
-                return ()
+            if not _may_start(connection, job_id):
+                return None
         with self.database.write() as connection:
             self.database.lock(connection, LOCK)
             if job_id is not None:
-                return tuple(_start(connection, job_id) or ())
+                return _start(connection, job_id, HERE_AND_NOW)
             rules = _rules(connection)
             started = [Started(*row) for row in connection.execute(STARTED)]
-            ready: list[Dispatch] = []
-            passed_over: set[int] = set()
             while chosen := _choose(connection, started, rules, passed_over):
-                # Once: a job that somebody holds is left to the next look.
-                passed_over.add(chosen.job_id)
-                dispatches = _start(connection, chosen.job_id)
+                dispatches = _start(connection, chosen.job_id, IN_TURN)
                 if dispatches is not None:
-                    started.append(Started(chosen.client, chosen.priority))
-                    ready += dispatches
-            return tuple(ready)
+                    return dispatches
+                # Somebody holds it just now: it is left to the next look.
+                passed_over.add(chosen.job_id)
+            return None
 
 
-def _any_queued(connection: Connection, job_id: int | None) -> bool:
-    queued = select(job.c.id).where(job.c.state == JobState.QUEUED)
+def _may_start(connection: Connection, job_id: int | None) -> bool:
+    """Whether it is worth while to decide: something is queued, and a slot is free."""
     if job_id is not None:
-        queued = queued.where(job.c.id == job_id)
-    return connection.execute(queued.limit(1)).first() is not None
+        startable = select(job.c.id).where(job.c.id == job_id, *HERE_AND_NOW)
+        return connection.execute(startable).first() is not None
+    if connection.execute(select(job.c.id).where(text(QUEUED)).limit(1)).first() is None:
+        return False
+    return int(connection.execute(HELD_SLOTS).scalar_one()) < _rules(connection).max_jobs
 
 
 def _choose(
@@ -129,11 +149,13 @@ def _choose(
     return None
 
 
-def _start(connection: Connection, job_id: int) -> list[Dispatch] | None:
-    """The ready tasks of the job that is started; None: it is not queued, or somebody holds it."""
+def _start(
+    connection: Connection, job_id: int, allowed: Sequence[ColumnElement[bool]]
+) -> list[Dispatch] | None:
+    """The ready tasks of the job that is started; None: it may not be, or somebody holds it."""
     free = (
         select(job.c.id)
-        .where(job.c.id == job_id, job.c.state == JobState.QUEUED)
+        .where(job.c.id == job_id, *allowed)
         .with_for_update(key_share=True, skip_locked=True)
     )
     if connection.execute(free).first() is None:

@@ -87,4 +87,5 @@ def _claim(
         params=row.params,
         attempt=row.attempt,
         payload=payload,
+        scratch_bytes=row.scratch_bytes,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Connection, func, or_, select, update
 
-from adaptation.engine import messages, rows
+from adaptation.engine import messages, rows, tally
 from adaptation.engine.database import Database, now
 from adaptation.engine.endings import drop_unstarted, end_if_idle
 from adaptation.engine.model import Dispatch
@@ -36,34 +38,32 @@ class Control:
             row = rows.lock_job(connection, job_id)
             if row.state in JOB_ENDS:
                 return _give_up(connection, job_id)
-            connection.execute(
-                update(job).where(job.c.id == job_id).values(cancelling=True, updated_at=now())
-            )
-            drop_unstarted(connection, job_id, TaskState.CANCELLED)
-            rows.insert_lines(connection, job_id, 0, [(30, "cancel requested")], progname="api")
-            end_if_idle(connection, job_id)
+            begin_cancel(connection, job_id)
             return True
 
     def pause(self, job_id: int) -> bool:
         """Hold a job: nothing of it starts, and what runs is stopped and handed back."""
-        return self._set_state(job_id, JobState.PAUSED, "paused")
-
-    def resume(self, job_id: int) -> bool:
-        """Let a paused job go on from its finished tasks."""
-        return self._set_state(job_id, JobState.QUEUED, "resumed")
-
-    def _set_state(self, job_id: int, target: JobState, word: str) -> bool:
         with self.database.write() as connection:
             row = rows.lock_job(connection, job_id)
-            if row.state in JOB_ENDS or row.state not in job_sources(target):
+            if row.state not in job_sources(JobState.PAUSED):
                 return False
-            connection.execute(
-                update(job)
-                .where(job.c.id == job_id)
-                .values(state=target, queued_at=now(), updated_at=now())
-            )
+            _go_to(connection, job_id, "paused", state=JobState.PAUSED)
             _hold(connection, job_id)
-            rows.insert_lines(connection, job_id, 0, [(20, word)], progname="api")
+            return True
+
+    def resume(self, job_id: int) -> bool:
+        """Let a paused job go on from its finished tasks, when there is room for it.
+
+        One that was still scheduled is scheduled again.
+        """
+        with self.database.write() as connection:
+            row = rows.lock_job(connection, job_id)
+            if row.state != JobState.PAUSED:
+                return False
+            if row.queued_at is None:
+                _go_to(connection, job_id, "resumed", state=JobState.SCHEDULED)
+            else:
+                _go_to(connection, job_id, "resumed", state=JobState.QUEUED, queued_at=now())
             return True
 
     def retry(self, job_id: int) -> int:
@@ -74,6 +74,7 @@ class Control:
 
         Raises:
             StateForbids: the job has not ended, has succeeded, or its pieces are gone.
+            ParameterError: `output_busy`, another job writes there meanwhile.
         """
         with self.database.write() as connection:
             row = rows.lock_job(connection, job_id)
@@ -88,29 +89,27 @@ class Control:
                     code="work_removed",
                     hint="Submit the job again.",
                 )
+            tally.count(connection, row.state, failed=row.failed, amount=-1)
             left = _reset_tasks(connection, job_id, row.run_no + 1)
             if not left:
                 raise StateForbids(
                     f"job {job_id} was refused and has no tasks",
                     hint="Submit it again with what its error asks for.",
                 )
-            connection.execute(
-                update(job)
-                .where(job.c.id == job_id)
-                .values(
-                    state=JobState.QUEUED,
-                    failed=False,
-                    permanent=False,
-                    cancelling=False,
-                    error=None,
-                    run_no=row.run_no + 1,
-                    remaining=left,
-                    finished_at=None,
-                    queued_at=now(),
-                    updated_at=now(),
-                )
-            )
-            rows.insert_lines(connection, job_id, 0, [(20, "retry requested")], progname="api")
+            afresh = {
+                "state": JobState.QUEUED,
+                "failed": False,
+                "permanent": False,
+                "cancelling": False,
+                "error": None,
+                "run_no": row.run_no + 1,
+                "remaining": left,
+                "finished_at": None,
+                "after_id": None,
+                "queued_at": now(),
+            }
+            with rows.holding_output(connection, row.output):
+                _go_to(connection, job_id, "retry requested", **afresh)
             return left
 
     def forgive_losses(self, job_id: int) -> None:
@@ -124,15 +123,18 @@ class Control:
                 .values(losses=0, not_before=0)
             )
 
-    def due(self, resend_seconds: float, job_id: int | None = None) -> list[Dispatch]:
+    def due(
+        self, resend_seconds: float, job_id: int | None = None, each: int = messages.BATCH
+    ) -> list[Dispatch]:
         """Ready tasks that have no message under way, marked as sent.
 
         Args:
             resend_seconds: after this long an unclaimed task's message is held to be lost.
             job_id: only this job's tasks.
+            each: how many tasks of one queue are looked at, the most urgent first.
         """
         with self.database.read() as connection:
-            found = messages.due(connection, resend_seconds, job_id)
+            found = messages.due(connection, resend_seconds, job_id, each)
         if not found:
             return []
         with self.database.write() as connection:
@@ -175,6 +177,21 @@ class Control:
                 .where(job.c.id == job_id, job.c.work == Work.REMOVING)
                 .values(work=Work.REMOVED)
             )
+
+
+def begin_cancel(connection: Connection, job_id: int) -> None:
+    """Drop what has not started of an unfinished job, which ends when nothing of it runs."""
+    connection.execute(
+        update(job).where(job.c.id == job_id).values(cancelling=True, updated_at=now())
+    )
+    drop_unstarted(connection, job_id, TaskState.CANCELLED)
+    rows.insert_lines(connection, job_id, 0, [(30, "cancel requested")], progname="api")
+    end_if_idle(connection, job_id)
+
+
+def _go_to(connection: Connection, job_id: int, word: str, **values: Any) -> None:
+    connection.execute(update(job).where(job.c.id == job_id).values(**values, updated_at=now()))
+    rows.insert_lines(connection, job_id, 0, [(20, word)], progname="api")
 
 
 def _hold(connection: Connection, job_id: int) -> None:

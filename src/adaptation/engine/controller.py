@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 
 import structlog
 from kombu.exceptions import OperationalError
 from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation.engine.process import host_identity, is_alive
+from adaptation.engine.semaphores import Semaphores
 from adaptation.engine.store import Store
 from adaptation.engine.transport import Dispatcher
 
 logger = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.5
-"""Time between looks for tasks that another process made ready."""
-RESEND_SECONDS = 15.0
+"""Time between the leader's looks for tasks that another process made ready."""
+RESEND_SECONDS = 5.0
 """Age at which the message of an unclaimed task is held to be lost."""
+LEAD_SECONDS = 3.0
+"""How long a leader leads after it last said so: with the others' looks, 5 s without one at most,
+however seldom it sweeps."""
+CANDIDATE_SECONDS = 1.0
+"""Time between the looks of one who does not lead: a read of one row."""
+
+TELL_SECONDS = 5.0
+"""Time between looks for tasks that fit nowhere."""
 
 
 @dataclass
 class Controller:
-    """Keeps the store and the queues in step. Any number may run; one at a time sweeps."""
+    """Keeps the store and the queues in step. Any number may run; one at a time leads.
+
+    Only the leader starts jobs, sends tasks and sweeps. Messages inside a process cannot come from
+    another one: where there is no broker, each process sends its own.
+    """
 
     store: Store
     dispatcher: Dispatcher
@@ -34,10 +49,18 @@ class Controller:
     sweep_scratch: Callable[[], object]
     """Deletes the scratch of attempts that are not running any more."""
     sweep_seconds: float = 2.0
+    silent_seconds: float = 120.0
+    """A worker that was not heard for so long is forgotten."""
     job_id: int | None = None
     """The only job it looks after; None: every job."""
+    semaphores: Semaphores | None = None
+    """Asks the addresses that scheduled jobs wait for; None: nobody does."""
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+    _leads: bool = False
+    _next_claim: float = 0.0
+    _next_sweep: float = 0.0
+    _next_telling: float = 0.0
 
     def start(self) -> None:
         """Sweep now and then again and again, in a thread of its own."""
@@ -45,49 +68,86 @@ class Controller:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop sweeping and let another controller lead at once."""
+        """Stop sweeping and let another controller lead at once; a second time is no error."""
         self._stop.set()
         if self._thread:
             self._thread.join()
+            self._thread = None
+            if self.semaphores:
+                self.semaphores.stop()
             self.store.step_down(self.holder)
 
     def _run(self) -> None:
-        looks_per_sweep = max(1, round(self.sweep_seconds / LOOK_SECONDS))
-        look = 0
         while not self._stop.is_set():
             try:
-                if look % looks_per_sweep == 0:
-                    self.sweep()
-                self.dispatch()
+                self.look()
             except (SQLAlchemyError, OperationalError, OSError) as error:
                 # The database or the broker is away: the next look may find it back.
                 logger.warning("sweep failed", error=str(error))
-            look += 1
             self._stop.wait(LOOK_SECONDS)
 
+    def look(self) -> None:
+        """Do what is due: lead or try to, sweep, send."""
+        now = monotonic()
+        sweeps = now >= self._next_sweep
+        if sweeps:
+            self._next_sweep = now + self.sweep_seconds
+            # Before asking who leads: the dead may have led, and their lease would have to run out.
+            self.bury_dead()
+            # Scratch is this host's own: nobody else can sweep it.
+            self.sweep_scratch()
+        if sweeps or now >= self._next_claim:
+            # Not all at the same moment: a whole fleet was perhaps started together.
+            self._next_claim = now + CANDIDATE_SECONDS * random.uniform(0.8, 1.0)  # noqa: S311
+            self._leads = self.lead()
+        if self._leads and sweeps:
+            self.sweep()
+        if self._leads or self.dispatcher.local_only:
+            self.dispatch()
+
+    def lead(self) -> bool:
+        """Become or stay the leader, if nobody else is."""
+        name = "sweep" if self.job_id is None else f"sweep-{self.job_id}"
+        if not self._leads and not self.store.may_lead(name, self.holder):
+            return False
+        leads = self.store.lead(name, self.holder, LEAD_SECONDS)
+        if leads and not self._leads:
+            logger.info("leading", holder=self.holder)
+        return leads
+
     def dispatch(self) -> int:
-        """Start jobs for which there is room, and send the tasks that have no message under way.
+        """Start jobs whose time has come and for which there is room, and send their tasks.
+
+        Also other tasks that have no message under way.
 
         Returns:
             How many had none.
         """
+        if self.job_id is None:
+            self.store.queue_due()
         self.dispatcher.send(self.store.admit(self.job_id))
-        due = self.store.due(RESEND_SECONDS, self.job_id)
+        if self.dispatcher.resting:
+            return 0
+        # What could not be sent while the broker was away is late enough.
+        resend_seconds = 0.0 if self.dispatcher.missed else RESEND_SECONDS
+        due = self.store.due(resend_seconds, self.job_id, self.dispatcher.limit)
         self.dispatcher.send(due)
         return len(due)
 
     def sweep(self) -> None:
-        """Do everything that time, not an event, makes due."""
-        # Before asking who leads: the dead may have led, and their lease would have to run out.
-        self.bury_dead()
-        name = "sweep" if self.job_id is None else f"sweep-{self.job_id}"
-        if not self.store.lead(name, self.holder, self.sweep_seconds * 5):
-            return
+        """Do everything that time, not an event, makes due, once for all processes."""
         self.store.expire(self.job_id)
         self.tidy()
-        self.sweep_scratch()
+        if self.semaphores and self.job_id is None:
+            self.semaphores.look()
         if not self.dispatcher.local_only:
+            self.dispatcher.serve(self.store.slots(self.silent_seconds))
             self.publish()
+        if self.job_id is None:
+            self.bury_silent()
+            if monotonic() >= self._next_telling:
+                self._next_telling = monotonic() + TELL_SECONDS
+                self.store.tell_unfit(self.silent_seconds)
 
     def bury_dead(self) -> None:
         """Take over from workers of this host whose process is gone, without waiting for leases."""
@@ -95,6 +155,12 @@ class Controller:
             if not is_alive(process):
                 lost = self.store.bury(process.worker_id)
                 logger.info("worker is dead", worker=process.worker_id, tasks_taken_back=lost)
+
+    def bury_silent(self) -> None:
+        """Forget workers of other hosts that were not heard for long."""
+        for worker_id in self.store.silent(self.silent_seconds):
+            lost = self.store.bury(worker_id)
+            logger.info("worker is silent", worker=worker_id, tasks_taken_back=lost)
 
     def publish(self) -> None:
         """Hand notifications to the broker's queues."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from celery import Celery
 from celery.worker import WorkController, state
 
+from adaptation.engine.intake import Slots
 from adaptation.engine.local import forget_messages
 from adaptation.errors import SettingsError
 
@@ -26,6 +27,7 @@ class EmbeddedWorker:
         self._slots = slots
         self._settled = threading.Event()
         self._consuming = False
+        self._controller: WorkController | None = None
         self._thread = threading.Thread(target=self._consume, name="consumer", daemon=True)
 
     def start(self) -> None:
@@ -52,6 +54,12 @@ class EmbeddedWorker:
                 hint="Start it, or set ADAPTATION_BROKER_URL; memory:// needs no broker.",
             )
 
+    def rest(self) -> None:
+        """Leave the tasks of the broker to other workers; inside a process there are none."""
+        pool = getattr(self._controller, "pool", None)
+        if isinstance(pool, Slots):
+            pool.rest()
+
     def stop(self) -> None:
         """Take no more messages and wait for the slots to be free."""
         state.should_stop = 0  # type: ignore[assignment] # an exit status; the stub knows None
@@ -72,15 +80,14 @@ class EmbeddedWorker:
         self._settled.set()
 
     def _run_celery(self) -> None:
-        controller = WorkController(
+        self._controller = WorkController(
             app=self._app,
             queues=list(self._queues),
             concurrency=self._slots,
-            pool_cls="threads",
             loglevel="WARNING",
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=True,
             ready_callback=self._say_ready,
         )
-        controller.start()
+        self._controller.start()

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from adaptation.engine import rows
+from adaptation.engine import rows, tally
 from adaptation.engine.database import now
 from adaptation.engine.model import Outgoing
 from adaptation.engine.rows import AnyRow
@@ -74,6 +74,8 @@ def end_job(
         .where(job.c.id == job_id)
         .values(state=state, finished_at=now(), updated_at=now(), result=result if good else None)
     )
+    tally.count(connection, state, failed=row.failed, amount=1)
+    _let_follow(connection, job_id)
     body = {
         **row.farewell,
         "main_task_id": row.main_task_id,
@@ -89,3 +91,13 @@ def end_job(
         messages.append(Outgoing("notification", row.main_task_id, body))
     rows.insert_outgoing(connection, job_id, f"{job_id}/run-{row.run_no}/end", messages)
     rows.insert_lines(connection, job_id, 0, [(20, f"job {verdict}")], progname="controller")
+
+
+def _let_follow(connection: Connection, job_id: int) -> None:
+    """Let the job that does the same again hold the output now, or wait for what this waited for.
+
+    In the transaction of the end, so that no other job takes the output in between.
+    """
+    before = select(job.c.after_id).where(job.c.id == job_id).scalar_subquery()
+    follows = job.c.after_id == job_id, job.c.finished_at.is_(None)
+    connection.execute(update(job).where(*follows).values(after_id=before))

@@ -5,32 +5,41 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from celery import Celery
 
 from adaptation.engine.controller import Controller
 from adaptation.engine.embedded import EmbeddedWorker
-from adaptation.engine.graph import lower
+from adaptation.engine.gate import Gate
+from adaptation.engine.graph import Plan, lower
 from adaptation.engine.lease import Heart
-from adaptation.engine.model import Job, NewJob, Process
+from adaptation.engine.model import Claim, Job, NewJob
+from adaptation.engine.node import Node
 from adaptation.engine.process import this_process
+from adaptation.engine.semaphores import Answers, Semaphores
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import Registry
+from adaptation.engine.terms import Terms
 from adaptation.engine.transport import EXECUTE, SUBMIT_QUEUE, Dispatcher, is_local, make_app
 from adaptation.engine.worker import (
+    Boundless,
     RetryRule,
     ScratchFactory,
+    ScratchRoom,
     Worker,
     error_facts,
 )
-from adaptation.errors import ParameterError
+from adaptation.errors import ParameterError, SettingsError
 
+SUBJECT_LETTERS = 200
 CONTEXT_LIMIT_BYTES = 1_048_576
 """Parameters larger than this belong in a file, not in a job."""
+SILENT_LEASES = 4
+"""A worker that was not heard for so many leases is forgotten."""
 
 
 @dataclass(frozen=True)
@@ -42,34 +51,6 @@ class Pace:
     sweep_seconds: float = 2.0
     keep_failed_seconds: float = 7 * 86_400.0
     retry: RetryRule = field(default_factory=RetryRule)
-
-
-@dataclass(frozen=True)
-class Node:
-    """One process's share of the work: its heart, its worker, its controller."""
-
-    process: Process
-    worker: Worker
-    heart: Heart
-    controller: Controller
-    store: Store
-
-    def start(self) -> None:
-        """Sign on, begin to beat and to sweep."""
-        self.store.sign_on(self.process)
-        self.heart.start()
-        self.controller.start()
-
-    def close(self) -> None:
-        """Start nothing any more, and tell what runs to stop and be handed back."""
-        self.worker.closing.set()
-        self.controller.stop()
-        self.heart.stop_all()
-
-    def stop(self) -> None:
-        """Stop beating and sign off; what was not handed back by now is taken back."""
-        self.heart.stop()
-        self.store.bury(self.process.worker_id)
 
 
 class Engine:
@@ -84,6 +65,10 @@ class Engine:
         scratch: ScratchFactory,
         remove_work: Callable[[int], None],
         sweep_scratch: Callable[[], object] = lambda: None,
+        answers: Answers = lambda *_: False,
+        room: ScratchRoom | None = None,
+        discard: Callable[[Claim], None] = lambda claim: None,  # noqa: ARG005
+        describe: Callable[[], Mapping[str, Any]] = dict,
         broker_url: str = "memory://",
         pace: Pace | None = None,
     ) -> None:
@@ -96,6 +81,10 @@ class Engine:
         self._scratch = scratch
         self._remove_work = remove_work
         self._sweep_scratch = sweep_scratch
+        self._answers = answers
+        self._room = room or Boundless()
+        self._discard = discard
+        self._describe = describe
         self._prepared = False
         self._worker: Worker | None = None
         # Not shared: Celery would put this engine's task into every other app of the process.
@@ -128,8 +117,8 @@ class Engine:
         parameters: Mapping[str, Any],
         *,
         main_task_id: str | None = None,
-        priority: int = 5,
         fingerprint: str = "",
+        terms: Terms = Terms(),  # noqa: B008 - frozen
     ) -> Job:
         """Check a job and store it with its tasks.
 
@@ -137,8 +126,8 @@ class Engine:
             workflow: a registered name.
             parameters: as the client gave them.
             main_task_id: the client's id; a second submission under it gives the first job.
-            priority: 1 runs first, 10 last.
             fingerprint: equal for jobs that ask for the same work.
+            terms: whose it is, when it runs and how urgently.
 
         Raises:
             ParameterError: an unknown workflow or parameter, or an output that is taken.
@@ -151,22 +140,59 @@ class Engine:
                 f"the parameters are larger than {CONTEXT_LIMIT_BYTES} bytes",
                 hint="Put large metadata into a file and pass its address.",
             )
-        plan = lower(definition.author(checked))
-        new = NewJob(
+        new = self._new_job(
+            workflow,
+            checked,
             main_task_id=main_task_id or str(uuid.uuid4()),
-            workflow=workflow,
-            parameters=checked,
-            context={},
-            priority=priority,
             fingerprint=fingerprint,
-            output=definition.output(checked),
-            farewell=definition.farewell,
+            **terms.values,
         )
-        queues = {planned.name: self.registry.task(planned.name).queue for planned in plan.tasks}
-        job_id = self.store.submit(new, plan, queues)
+        job_id = self.store.submit(new, *self._plan(new))
         if self.can_send:
             self.dispatcher.send(self.store.admit())
         return self.store.job(job_id)
+
+    def rerun(self, job_id: int) -> Job:
+        """Store a job with exactly the parameters of another, which becomes broken.
+
+        One that has not ended is cancelled, and the new one waits for its end. It replaces what
+        the other has made.
+
+        Raises:
+            ParameterError: the workflow is not known any more.
+            StateForbids: another job already waits to follow it.
+        """
+        self.prepare()
+        old = self.store.job(job_id)
+        new = self._new_job(
+            old.workflow,
+            old.parameters,
+            main_task_id=str(uuid.uuid4()),
+            fingerprint=old.fingerprint,
+            client=old.client,
+            priority=old.priority,
+            persist=old.persist,
+        )
+        new_id = self.store.rerun(job_id, new, *self._plan(new))
+        if self.can_send:
+            self.dispatcher.send(self.store.admit())
+        return self.store.job(new_id)
+
+    def _new_job(self, workflow: str, checked: dict[str, Any], **facts: Any) -> NewJob:
+        definition = self.registry.workflow(workflow)
+        return NewJob(
+            workflow=workflow,
+            parameters=checked,
+            output=definition.output(checked),
+            farewell=definition.farewell,
+            subject=definition.subject(checked)[:SUBJECT_LETTERS],
+            **facts,
+        )
+
+    def _plan(self, new: NewJob) -> tuple[Plan, dict[str, str]]:
+        plan = lower(self.registry.workflow(new.workflow).author(new.parameters))
+        queues = {planned.name: self.registry.task(planned.name).queue for planned in plan.tasks}
+        return plan, queues
 
     def submit_or_refuse(
         self, workflow: str, parameters: Mapping[str, Any], *, main_task_id: str
@@ -185,27 +211,60 @@ class Engine:
             return self.store.job(self.store.refuse(refused, error_facts(error)))
 
     def tidy(self) -> None:
-        """Delete the pieces of ended jobs that nobody can use any more."""
+        """Delete the pieces of ended jobs that nobody can use any more, and then the old jobs."""
         for job_id in self.store.give_up_work(self.pace.keep_failed_seconds):
             self._remove_work(job_id)
             self.store.mark_work_removed(job_id)
+        self.store.clean_up()
+        self.store.add_up()
 
     @property
     def can_send(self) -> bool:
         """Whether a message sent from here reaches a worker."""
         return self._running or not self.dispatcher.local_only
 
-    def node(self, slots: int, job_id: int | None = None) -> Node:
+    def check_queues(self, queues: Sequence[str]) -> None:
+        """See that queues exist.
+
+        Raises:
+            SettingsError: `queue_unknown`.
+        """
+        for name in queues:
+            if name not in self.registry.queues:
+                raise SettingsError(
+                    f"there is no queue {name!r}",
+                    code="queue_unknown",
+                    hint=f"Known queues: {', '.join(self.registry.queues)}.",
+                )
+
+    def node(
+        self,
+        slots: int,
+        job_id: int | None = None,
+        *,
+        queues: Sequence[str] = (),
+        max_tasks: int | None = None,
+    ) -> Node:
         """The parts that run tasks in this process, not started yet.
 
         Args:
-            slots: tasks at the same time.
+            slots: tasks at the same time; 0: it only leads, or waits to.
             job_id: run only this job's tasks; None: every job's.
+            queues: those it serves; none: all there are.
+            max_tasks: as many tasks in all; None: no end.
+
+        Raises:
+            SettingsError: `queue_unknown`.
         """
         self.prepare()
-        process = this_process(slots, job_id)
+        self.check_queues(queues)
+        process = this_process(slots, job_id, queues)
         heart = Heart(
-            self.store, process.worker_id, self.pace.lease_seconds, self.pace.heartbeat_seconds
+            self.store,
+            process,
+            self.pace.lease_seconds,
+            self.pace.heartbeat_seconds,
+            self._room.free_bytes,
         )
         worker = Worker(
             worker_id=process.worker_id,
@@ -216,8 +275,11 @@ class Engine:
             dispatcher=self.dispatcher,
             heart=heart,
             retry=self.pace.retry,
-            queues=self.registry.queues,
+            queues=tuple(queues) or self.registry.queues,
             job_id=job_id,
+            room=self._room,
+            gate=Gate(max_tasks),
+            discard=self._discard,
         )
         controller = Controller(
             store=self.store,
@@ -225,20 +287,30 @@ class Engine:
             holder=process.worker_id,
             tidy=self.tidy,
             sweep_scratch=self._sweep_scratch,
+            semaphores=Semaphores(self.store, self._answers),
             sweep_seconds=self.pace.sweep_seconds,
+            silent_seconds=self.pace.lease_seconds * SILENT_LEASES,
             job_id=job_id,
         )
         self._worker = worker
-        return Node(process, worker, heart, controller, self.store)
+        return Node(process, worker, heart, controller, self.store, self._describe)
 
     @contextmanager
-    def running(self, slots: int, job_id: int | None = None) -> Iterator[Node]:
-        """Run tasks in this process, in the background, until the block ends.
+    def running(
+        self,
+        slots: int,
+        job_id: int | None = None,
+        *,
+        queues: Sequence[str] = (),
+        max_tasks: int | None = None,
+    ) -> Iterator[Node]:
+        """Run tasks in this process, in the background, until the block ends; see `node`.
 
         What still runs at the end is stopped and handed back without being charged a try.
         """
-        node = self.node(slots, job_id)
-        consumer = EmbeddedWorker(self.app, [SUBMIT_QUEUE, *self.registry.queues], slots)
+        node = self.node(slots, job_id, queues=queues, max_tasks=max_tasks)
+        consumer = EmbeddedWorker(self.app, [SUBMIT_QUEUE, *node.worker.queues], slots)
+        node = replace(node, rest=consumer.rest)
         self.joined = True
         consumer.start()
         self._running = True
@@ -250,4 +322,15 @@ class Engine:
             node.close()
             consumer.stop()
             self.dispatcher.forget()
+            node.stop()
+
+    @contextmanager
+    def controlling(self) -> Iterator[Node]:
+        """Lead the fleet, or wait to, until the block ends; no task is run here."""
+        node = self.node(0)
+        node.start()
+        try:
+            yield node
+        finally:
+            node.close()
             node.stop()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, or_, select, update
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adaptation.engine import messages
+from adaptation.engine import messages, rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.losses import lose
-from adaptation.engine.model import Process
-from adaptation.engine.schema import leader, task, worker
-from adaptation.engine.states import TaskState
+from adaptation.engine.model import Member, Process, Running
+from adaptation.engine.room import MOST_TOLD, SCRATCH_NEEDED, Need, Room, most_room
+from adaptation.engine.schema import job, leader, log, task, worker
+from adaptation.engine.states import JobState, TaskState
 
 EXPIRY_BATCH = 500
+WAITING = "scratch"
+"""Who says in a job's log that it waits for scratch."""
 
 
 class Fleet:
@@ -53,20 +59,35 @@ class Fleet:
         """Make a worker known."""
         with self.database.write() as connection:
             connection.execute(delete(worker).where(worker.c.id == process.worker_id))
-            connection.execute(
-                insert(worker).values(
-                    id=process.worker_id,
-                    host=process.host,
-                    pid=process.pid,
-                    process_started_at=process.started_at_ms,
-                    slots=process.slots,
-                    queues=list(process.queues),
-                    facts=process.facts,
-                    scratch_free=process.scratch_free,
-                    job_id=process.job_id,
-                    heartbeat_at=now(),
-                )
-            )
+            rows.insert_worker(connection, process)
+
+    def describe(self, worker_id: str, facts: Mapping[str, Any]) -> None:
+        """Store what a worker says of its machine."""
+        with self.database.write() as connection:
+            told = update(worker).where(worker.c.id == worker_id).values(facts=dict(facts))
+            connection.execute(told)
+
+    def drain(self, worker_id: str) -> None:
+        """Make known that a worker takes no new tasks."""
+        with self.database.write() as connection:
+            connection.execute(update(worker).where(worker.c.id == worker_id).values(draining=True))
+
+    def hand_on(self, task_id: int, generation: int) -> None:
+        """Let a task be sent again at once: its message came to a worker that takes no more."""
+        unclaimed = task.c.id == task_id, task.c.generation == generation
+        with self.database.write() as connection:
+            free = rows.unlocked(connection, task.c.id, *unclaimed, task.c.state == TaskState.READY)
+            connection.execute(update(task).where(task.c.id.in_(free)).values(sent_at=None))
+
+    def may_lead(self, name: str, holder: str) -> bool:
+        """Whether `lead` would be granted just now, without trying."""
+        other = (
+            leader.c.name == name,
+            leader.c.holder != holder,
+            leader.c.lease_until > now(),
+        )
+        with self.database.read() as connection:
+            return connection.execute(select(leader.c.name).where(*other)).first() is None
 
     def lead(self, name: str, holder: str, lease_seconds: float) -> bool:
         """Become or stay the one that sweeps; correctness never depends on it."""
@@ -97,22 +118,145 @@ class Fleet:
         with self.database.write() as connection:
             connection.execute(delete(leader).where(leader.c.holder == holder))
 
+    def slots(self, alive_seconds: float) -> int:
+        """The slots of all workers that have given a heartbeat lately."""
+        alive = worker.c.heartbeat_at > now() - int(alive_seconds * 1000)
+        with self.database.read() as connection:
+            found = connection.execute(select(func.sum(worker.c.slots)).where(alive))
+            return int(found.scalar() or 0)
+
     def processes(self, host: str | None = None) -> list[Process]:
         """The workers that signed on and have not signed off."""
         statement = select(worker) if host is None else select(worker).where(worker.c.host == host)
         with self.database.read() as connection:
+            return [_process(row) for row in connection.execute(statement)]
+
+    def members(self) -> list[Member]:
+        """All workers and controllers, with what they run, in the order of their names."""
+        heard = (now() - worker.c.heartbeat_at).label("heard_ms")
+        held = select(task.c.id, task.c.job_id, task.c.name, task.c.progress, task.c.worker_id)
+        with self.database.read() as connection:
+            known = connection.execute(select(worker, heard).order_by(worker.c.host, worker.c.pid))
+            runs = connection.execute(held.where(task.c.state == TaskState.RUNNING)).all()
             return [
-                Process(
-                    worker_id=row.id,
-                    host=row.host,
-                    pid=row.pid,
-                    started_at_ms=row.process_started_at,
-                    slots=row.slots,
-                    job_id=row.job_id,
-                    queues=tuple(row.queues),
-                    facts=row.facts,
-                    scratch_free=row.scratch_free,
-                    draining=row.draining,
+                Member(
+                    _process(row),
+                    max(0, row.heard_ms) / 1000,
+                    tuple(
+                        Running(run.id, run.job_id, run.name, run.progress)
+                        for run in runs
+                        if run.worker_id == row.id
+                    ),
                 )
-                for row in connection.execute(statement)
+                for row in known
             ]
+
+    def silent(self, seconds: float) -> list[str]:
+        """Ids of the workers that were not heard for so long."""
+        old = worker.c.heartbeat_at < now() - int(seconds * 1000)
+        with self.database.read() as connection:
+            return list(connection.execute(select(worker.c.id).where(old)).scalars())
+
+    def is_idle(self, queues: Sequence[str]) -> bool:
+        """Whether nothing in these queues runs, may be claimed, or is only waiting for a moment.
+
+        What belongs to paused jobs does not count: nobody knows when they go on.
+        """
+        lively = and_(
+            task.c.queue.in_(queues),
+            or_(
+                task.c.state == TaskState.RUNNING,
+                and_(task.c.state == TaskState.READY, task.c.held.is_(False)),
+            ),
+        )
+        queued = select(task.c.id).join(job, job.c.id == task.c.job_id)
+        soon = queued.where(
+            job.c.state == JobState.QUEUED,
+            task.c.state == TaskState.READY,
+            task.c.queue.in_(queues),
+        )
+        with self.database.read() as connection:
+            return not any(
+                connection.execute(statement.limit(1)).first()
+                for statement in (select(task.c.id).where(lively), soon)
+            )
+
+    def tell_unfit(self, silent_seconds: float) -> int:
+        """Find ready tasks that need more scratch than any live worker can give.
+
+        Each is marked so in its details, and its job's log says so once.
+
+        Returns:
+            How many were found for the first time.
+        """
+        with self.database.read() as connection:
+            needs = [Need(*row) for row in connection.execute(_needs())]
+            found = connection.execute(_rooms(silent_seconds))
+            # PostgreSQL sums to a Decimal.
+            rooms = [Room(row[0], row[1], row[2], int(row[3])) for row in found]
+        told = 0
+        for need in needs:
+            most = most_room(need, rooms)
+            if most is not None and most < need.scratch_bytes:
+                told += self._tell(need, most)
+        return told
+
+    def _tell(self, need: Need, most_bytes: int) -> bool:
+        detail = {SCRATCH_NEEDED: need.scratch_bytes, "most_scratch_bytes": most_bytes}
+        unclaimed = (
+            task.c.id == need.task_id,
+            task.c.state == TaskState.READY,
+            task.c.detail.is_(None),
+        )
+        with self.database.write() as connection:
+            free = rows.unlocked(connection, task.c.id, *unclaimed)
+            connection.execute(update(task).where(task.c.id.in_(free)).values(detail=detail))
+            told = log.c.job_id == need.job_id, log.c.progname == WAITING
+            if free and connection.execute(select(log.c.id).where(*told).limit(1)).first() is None:
+                line = need.sentence(most_bytes)
+                rows.insert_lines(connection, need.job_id, need.task_id, [(30, line)], WAITING)
+            return bool(free)
+
+
+def _process(row: Any) -> Process:
+    return Process(
+        worker_id=row.id,
+        host=row.host,
+        pid=row.pid,
+        started_at_ms=row.process_started_at,
+        slots=row.slots,
+        job_id=row.job_id,
+        queues=tuple(row.queues),
+        facts=row.facts,
+        scratch_free=row.scratch_free,
+        draining=row.draining,
+    )
+
+
+def _needs() -> Any:
+    """Ready tasks that need scratch and of which nothing was said yet."""
+    columns = task.c.id, task.c.job_id, task.c.name, task.c.queue, task.c.scratch_bytes
+    return (
+        select(*columns)
+        .where(
+            task.c.state == TaskState.READY,
+            task.c.held.is_(False),
+            task.c.scratch_bytes > 0,
+            task.c.detail.is_(None),
+        )
+        .order_by(task.c.scratch_bytes.desc())
+        .limit(MOST_TOLD)
+    )
+
+
+def _rooms(silent_seconds: float) -> Any:
+    """What each live worker serves, has free, and gives to what it runs."""
+    runs = and_(task.c.worker_id == worker.c.id, task.c.state == TaskState.RUNNING)
+    given = select(func.coalesce(func.sum(task.c.scratch_bytes), 0)).where(runs)
+    return select(
+        worker.c.queues, worker.c.job_id, worker.c.scratch_free, given.scalar_subquery()
+    ).where(
+        worker.c.slots > 0,
+        worker.c.draining.is_(False),
+        worker.c.heartbeat_at >= now() - int(silent_seconds * 1000),
+    )

@@ -11,6 +11,8 @@ from celery.canvas import Signature
 from adaptation.errors import ParameterError
 
 type_of_canvas = {"celery.chain": "chain", "celery.group": "group", "celery.chord": "chord"}
+SCRATCH = "scratch_bytes"
+"""Option of a signature that says how much scratch its task needs at most."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class PlannedTask:
     upstream: Upstream
     urgency: int = 0
     """Celery's `priority` of its signature: of tasks that are ready at once, higher ones first."""
+    scratch_bytes: int = 0
+    """Its signature's option of that name: how much scratch it needs at most."""
 
 
 @dataclass
@@ -45,6 +49,12 @@ class Plan:
 
     tasks: list[PlannedTask] = field(default_factory=list)
     exits: Upstream = field(default_factory=Upstream)
+
+
+def needing(signature: Signature[Any], scratch_bytes: int) -> Signature[Any]:
+    """The same signature, of a task that is claimed only where so much scratch is free."""
+    signature.options[SCRATCH] = scratch_bytes
+    return signature
 
 
 def lower(canvas: Signature[Any], *, prefix: str = "", upstream: Upstream | None = None) -> Plan:
@@ -109,8 +119,16 @@ def _lower_task(node: Mapping[str, Any], path: str, upstream: Upstream, plan: Pl
             hint="Give them by name: a task's only positional argument is its context.",
         )
     key = f"{path}:{node['task']}" if path else node["task"]
-    urgency = int(node["options"].get("priority") or 0)
-    plan.tasks.append(PlannedTask(key, node["task"], dict(node["kwargs"]), upstream, urgency))
+    options = node["options"]
+    planned = PlannedTask(
+        key,
+        node["task"],
+        dict(node["kwargs"]),
+        upstream,
+        urgency=int(options.get("priority") or 0),
+        scratch_bytes=int(options.get(SCRATCH) or 0),
+    )
+    plan.tasks.append(planned)
     return Upstream(keys=(key,))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.engine.model import Process
 from adaptation.engine.moves import Beat
 from adaptation.engine.states import Order
 from adaptation.engine.store import Store
@@ -22,9 +24,13 @@ class Heart:
     """One thread that beats for all tasks a worker runs, on its own connection."""
 
     store: Store
-    worker_id: str
+    process: Process
     lease_seconds: float
     heartbeat_seconds: float
+    scratch_free: Callable[[], int | None] = lambda: None
+    """Bytes that may be promised to tasks."""
+    draining: bool = False
+    """Whether this worker takes no new tasks."""
     _runs: dict[tuple[int, int], TaskRun[Any]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -79,13 +85,24 @@ class Heart:
         with self._lock:
             runs = list(self._runs.values())
         beats = [_beat(run) for run in runs]
-        orders = self.store.heartbeat(self.worker_id, beats, self.lease_seconds)
+        me = self.standing()
+        orders = self.store.heartbeat(me.worker_id, beats, self.lease_seconds, me)
         for run in runs:
             order = orders[run.claim.task_id]
             # One that has ended while its heartbeat was under way has nothing to stop.
             if order is not Order.RUN and self._holds(run):
                 logger.info("task told to stop", task_id=run.claim.task_id, order=order)
                 run.cancelled.set()
+
+    def standing(self) -> Process:
+        """How the worker stands now."""
+        return replace(self.process, scratch_free=self._room(), draining=self.draining)
+
+    def _room(self) -> int | None:
+        try:
+            return self.scratch_free()
+        except OSError:  # nothing that a heartbeat should stop for
+            return None
 
     def _holds(self, run: TaskRun[Any]) -> bool:
         with self._lock:

@@ -62,6 +62,7 @@ def _take_back(
             worker_id=None,
             lease_until=None,
             sent_at=None,
+            detail=None,
             not_before=now() + wait_ms,
         )
     ).rowcount

@@ -63,15 +63,18 @@ def foremost(queues: tuple[str, ...], *, one_job: bool) -> Subquery:
     return union_all(*parts).subquery()
 
 
-def due(connection: Connection, resend_seconds: float, job_id: int | None = None) -> list[Dispatch]:
+def due(
+    connection: Connection, resend_seconds: float, job_id: int | None = None, each: int = BATCH
+) -> list[Dispatch]:
     """The next tasks that have no message under way, the most urgent first.
 
     Args:
         connection: one that reads.
         resend_seconds: after this long an unclaimed task's message is held to be lost.
         job_id: only this job's tasks.
+        each: how many tasks of one queue are looked at.
     """
-    ready = _foremost(connection, job_id)
+    ready = _foremost(connection, job_id, each)
     if ready is None:
         return []
     tasks, limits = ready
@@ -95,7 +98,7 @@ def mark(connection: Connection, found: Sequence[Dispatch]) -> list[Dispatch]:
 
 def forget(connection: Connection) -> None:
     """Hold the messages of the next tasks to be lost, so that they are sent again."""
-    ready = _foremost(connection, None)
+    ready = _foremost(connection, None, BATCH)
     if ready is None:
         return
     tasks, limits = ready
@@ -105,9 +108,11 @@ def forget(connection: Connection) -> None:
     connection.execute(update(task).where(task.c.id.in_(free)).values(sent_at=None))
 
 
-def _foremost(connection: Connection, job_id: int | None) -> tuple[Subquery, dict[str, int]] | None:
+def _foremost(
+    connection: Connection, job_id: int | None, each: int
+) -> tuple[Subquery, dict[str, int]] | None:
     queues = tuple(connection.execute(READY_QUEUES).scalars())
     if not queues:
         return None
-    limits = {"each": BATCH} | ({} if job_id is None else {"only_job": job_id})
+    limits = {"each": each} | ({} if job_id is None else {"only_job": job_id})
     return foremost(queues, one_job=job_id is not None), limits

@@ -36,6 +36,8 @@ class NewJob:
     """It is not queued before this address answers with a 2xx or 3xx status."""
     persist: bool = False
     """Whether it is kept when old jobs are cleaned up."""
+    subject: str = ""
+    """What people look for it by, such as the name of what it works on."""
 
     @property
     def waits_outside(self) -> bool:
@@ -67,6 +69,13 @@ class Job:
     output: str | None
     work: Work
     """Whether the finished pieces are still there for a retry."""
+    run_at: datetime | None
+    semaphore_url: str | None
+    """An address it waits for; None once that has answered well."""
+    after_id: int | None
+    """A job whose end it waits for, to do the same again."""
+    persist: bool
+    subject: str
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -170,6 +179,8 @@ class Claim:
     """1 for the first try."""
     payload: dict[str, Any] | list[dict[str, Any]]
     """The context the task works on; for a join the list of its upstream contexts."""
+    scratch_bytes: int = 0
+    """How much scratch it needs at most; 0: next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -211,3 +222,24 @@ class Process:
     """Bytes that its scratch has room for; None: not told."""
     draining: bool = False
     """Whether it takes no new tasks."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A task that a worker runs."""
+
+    task_id: int
+    job_id: int
+    name: str
+    progress: float
+    """0 to 1."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A worker or controller as the fleet sees it."""
+
+    process: Process
+    heard_seconds: float
+    """How long ago its last heartbeat was."""
+    running: tuple[Running, ...]

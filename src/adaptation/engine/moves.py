@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from adaptation.engine import rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.endings import count_off, drop_unstarted, fail_job
 from adaptation.engine.graph import Plan
-from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing
+from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing, Process
+from adaptation.engine.scheduling import tell_when
 from adaptation.engine.schema import job, task, worker
 from adaptation.engine.statements import (
     BEAT,
@@ -64,28 +64,15 @@ class Moves:
                 hint="Give it something to do, or let the workflow refuse such parameters.",
             )
         with self.database.write() as connection:
-            job_id, is_new = _insert_job(connection, new, len(plan.tasks))
-            if not is_new:
-                return job_id
-            rows.insert_plan(
-                connection,
-                plan,
-                job_id=job_id,
-                run_no=1,
-                priority=new.priority,
-                queues=queues,
-                known={},
-                held=True,
-            )
-            rows.insert_lines(
-                connection, job_id, 0, [(20, f"accepted {new.workflow}")], progname="api"
-            )
+            job_id, is_new = insert_job(connection, new, len(plan.tasks))
+            if is_new:
+                store_plan(connection, new, job_id, plan, queues)
             return job_id
 
     def refuse(self, new: NewJob, error: dict[str, Any]) -> int:
         """Store a job that cannot run as failed, so that whoever sent it learns why."""
         with self.database.write() as connection:
-            job_id, is_new = _insert_job(connection, new, 0)
+            job_id, is_new = insert_job(connection, new, 0)
             if not is_new:
                 return job_id
             connection.execute(
@@ -97,18 +84,26 @@ class Moves:
             return job_id
 
     def heartbeat(
-        self, worker_id: str, beats: Iterable[Beat], lease_seconds: float
+        self,
+        worker_id: str,
+        beats: Iterable[Beat],
+        lease_seconds: float,
+        process: Process | None = None,
     ) -> dict[int, Order]:
         """Lengthen the leases of running tasks and store their progress and log lines.
+
+        Args:
+            worker_id: who says so.
+            beats: one for each task it runs.
+            lease_seconds: from now on.
+            process: how the worker stands now; one that was held to be lost signs on again.
 
         Returns:
             For each task id what it should do.
         """
         orders: dict[int, Order] = {}
         with self.database.write() as connection:
-            connection.execute(
-                update(worker).where(worker.c.id == worker_id).values(heartbeat_at=now())
-            )
+            _hear(connection, worker_id, process)
             # In this order, and no other: see `rows.lock_tasks`.
             for beat in sorted(beats, key=lambda beat: beat.task_id):
                 facts = {
@@ -214,14 +209,34 @@ class Moves:
             return Moved()
 
 
-def _insert_job(connection: Connection, new: NewJob, tasks: int) -> tuple[int, bool]:
-    """The job's id, and whether it is new: the same submission may be under way twice."""
+def _hear(connection: Connection, worker_id: str, process: Process | None) -> None:
+    facts: dict[str, Any] = {"heartbeat_at": now()}
+    if process is not None:
+        facts |= {"scratch_free": process.scratch_free, "draining": process.draining}
+    known = connection.execute(update(worker).where(worker.c.id == worker_id).values(**facts))
+    if process is not None and known.rowcount == 0:
+        rows.insert_worker(connection, process)
+
+
+def insert_job(
+    connection: Connection, new: NewJob, tasks: int, after_id: int | None = None
+) -> tuple[int, bool]:
+    """The job's id, and whether it is new: the same submission may be under way twice.
+
+    Args:
+        tasks: how many it has.
+        after_id: an unfinished job that must end before.
+
+    Raises:
+        ParameterError: `output_busy`, an unfinished job holds the same output.
+    """
     if (known := _job_id(connection, new.main_task_id)) is not None:
         return known, False
+    waits = new.waits_outside or after_id is not None
     values = {
         "main_task_id": new.main_task_id,
         "workflow": new.workflow,
-        "state": JobState.SCHEDULED if new.waits_outside else JobState.QUEUED,
+        "state": JobState.SCHEDULED if waits else JobState.QUEUED,
         "client": new.client,
         "priority": new.priority,
         "remaining": tasks,
@@ -232,25 +247,40 @@ def _insert_job(connection: Connection, new: NewJob, tasks: int) -> tuple[int, b
         "output": new.output,
         "run_at": new.run_at,
         "semaphore_url": new.semaphore_url,
+        "after_id": after_id,
         "persist": new.persist,
-        "queued_at": now(),
+        "subject": new.subject,
+        "queued_at": None if waits else now(),
         "created_at": now(),
         "updated_at": now(),
     }
     try:
-        with connection.begin_nested():
+        with rows.holding_output(connection, new.output):
             inserted = connection.execute(insert(job).values(values).returning(job.c.id))
             return int(inserted.scalar_one()), True
-    except IntegrityError as error:
+    except ParameterError:
         if (known := _job_id(connection, new.main_task_id)) is not None:
             return known, False
-        held = select(job.c.id).where(job.c.output == new.output, job.c.finished_at.is_(None))
-        holder = connection.execute(held).scalar()
-        raise ParameterError(
-            f"job {holder} is not finished and writes to {new.output}",
-            code="output_busy",
-            hint=f"Wait for job {holder} or cancel it, or choose another output folder.",
-        ) from error
+        raise
+
+
+def store_plan(
+    connection: Connection, new: NewJob, job_id: int, plan: Plan, queues: Mapping[str, str]
+) -> None:
+    """Store the tasks of a new job, held until it is started, and the first lines of its log."""
+    rows.insert_plan(
+        connection,
+        plan,
+        job_id=job_id,
+        run_no=1,
+        priority=new.priority,
+        queues=queues,
+        known={},
+        held=True,
+    )
+    accepted = [(20, f"accepted {new.workflow}")]
+    rows.insert_lines(connection, job_id, 0, accepted, progname="api")
+    tell_when(connection, job_id, new.run_at)
 
 
 def _job_id(connection: Connection, main_task_id: str) -> int | None:
@@ -342,5 +372,10 @@ def _put_back(connection: Connection, task_id: int, delay_seconds: float) -> Non
     connection.execute(
         update(task)
         .where(task.c.id == task_id)
-        .values(not_before=now() + int(delay_seconds * 1000), sent_at=None, finished_at=None)
+        .values(
+            not_before=now() + int(delay_seconds * 1000),
+            sent_at=None,
+            finished_at=None,
+            detail=None,
+        )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -12,8 +13,8 @@ import psutil
 from adaptation.engine.model import Process
 
 
-def this_process(slots: int, job_id: int | None = None) -> Process:
-    """Describe the running process as a worker."""
+def this_process(slots: int, job_id: int | None = None, queues: Sequence[str] = ()) -> Process:
+    """Describe the running process as a worker; see `Process`."""
     return Process(
         worker_id=uuid.uuid4().hex,
         host=host_identity(),
@@ -21,6 +22,7 @@ def this_process(slots: int, job_id: int | None = None) -> Process:
         started_at_ms=int(psutil.Process().create_time() * 1000),
         slots=slots,
         job_id=job_id,
+        queues=tuple(queues),
     )
 
 

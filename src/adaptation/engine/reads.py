@@ -13,6 +13,9 @@ from adaptation.engine.schema import attempt, job, log, outbox, task, task_depen
 from adaptation.engine.states import JobState, TaskState, Work
 from adaptation.errors import ParameterError
 
+JOB = tuple(column for column in job.c if column.name not in {"context", "farewell"})
+"""What is read of a job: not what its first and last moves alone need, which may be large."""
+
 
 class Reads:
     """What can be asked of the store."""
@@ -25,7 +28,7 @@ class Reads:
         Raises:
             ParameterError: `job_unknown`.
         """
-        found = self._jobs(select(job).where(job.c.id == job_id))
+        found = self._jobs(select(*JOB).where(job.c.id == job_id))
         if not found:
             raise ParameterError(
                 f"there is no job {job_id}",
@@ -36,29 +39,26 @@ class Reads:
 
     def job_by_main_task(self, main_task_id: str) -> Job | None:
         """The job a client knows by this id."""
-        found = self._jobs(select(job).where(job.c.main_task_id == main_task_id))
+        found = self._jobs(select(*JOB).where(job.c.main_task_id == main_task_id))
         return found[0] if found else None
 
     def latest_with(self, fingerprint: str) -> Job | None:
         """The newest job that asked for the same work."""
-        same = select(job).where(job.c.fingerprint == fingerprint)
+        same = select(*JOB).where(job.c.fingerprint == fingerprint)
         found = self._jobs(same.order_by(job.c.id.desc()).limit(1))
         return found[0] if found else None
 
     def unfinished_with(self, output: str) -> Job | None:
         """The job that is making what will be at this place."""
-        same = select(job).where(job.c.output == output, job.c.finished_at.is_(None))
+        same = select(*JOB).where(
+            job.c.output == output, job.c.finished_at.is_(None), job.c.after_id.is_(None)
+        )
         found = self._jobs(same.limit(1))
         return found[0] if found else None
 
-    def jobs(self, *, limit: int = 10, state: JobState | None = None) -> list[Job]:
-        """The newest jobs first."""
-        statement = select(job).order_by(job.c.id.desc()).limit(limit)
-        return self._jobs(statement if state is None else statement.where(job.c.state == state))
-
     def _jobs(self, statement: Select[Any]) -> list[Job]:
         with self.database.read() as connection:
-            return [_job(row) for row in connection.execute(statement)]
+            return [job_of(row) for row in connection.execute(statement)]
 
     def tasks(self, job_id: int) -> list[Task]:
         """A job's tasks in the order they were planned."""
@@ -147,7 +147,8 @@ def _time_or_none(milliseconds: int | None) -> datetime | None:
     return None if milliseconds is None else _time(milliseconds)
 
 
-def _job(row: Row[Any]) -> Job:
+def job_of(row: Row[Any]) -> Job:
+    """A row of `JOB` as a record."""
     return Job(
         id=row.id,
         main_task_id=row.main_task_id,
@@ -165,6 +166,11 @@ def _job(row: Row[Any]) -> Job:
         fingerprint=row.fingerprint,
         output=row.output,
         work=Work(row.work),
+        run_at=_time_or_none(row.run_at),
+        semaphore_url=row.semaphore_url,
+        after_id=row.after_id,
+        persist=row.persist,
+        subject=row.subject,
         created_at=_time(row.created_at),
         updated_at=_time(row.updated_at),
         started_at=_time_or_none(row.started_at),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import (
@@ -13,25 +15,44 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    func,
     insert,
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from adaptation.engine.database import now
 from adaptation.engine.graph import Plan, Upstream
-from adaptation.engine.model import Dispatch, Outgoing
-from adaptation.engine.schema import job, log, outbox, task, task_dependency
+from adaptation.engine.model import Dispatch, Outgoing, Process
+from adaptation.engine.schema import job, log, outbox, task, task_dependency, worker
 from adaptation.engine.states import TaskState
+from adaptation.errors import ParameterError
 
 AnyRow = Row[*tuple[Any, ...]]
+
+LOG_LINES = 10_000
+"""Lines of one job's log: one that logs for ever must not fill the disk."""
+ERROR_LINES = 500
+"""More lines that only errors may have."""
+LINE_LETTERS = 4_000
+"""Length of a line; the rest of it is cut off."""
 
 INSERT_TASK = insert(task).returning(task.c.id)
 INSERT_SENT_TASK = INSERT_TASK.values(sent_at=now())
 INSERT_LOG = insert(log).values(created_at=now())
 INSERT_OUTBOX = insert(outbox).values(created_at=now())
 LOCK_JOB = (
-    select(job.c.state, job.c.failed, job.c.cancelling, job.c.priority, job.c.run_no, job.c.work)
+    select(
+        job.c.state,
+        job.c.failed,
+        job.c.cancelling,
+        job.c.priority,
+        job.c.run_no,
+        job.c.work,
+        job.c.output,
+        job.c.queued_at,
+    )
     .where(job.c.id == bindparam("job_id"))
     # The key stays: others may store rows that refer to it meanwhile, such as log lines.
     .with_for_update(key_share=True)
@@ -60,6 +81,28 @@ RELEASE = (
 def lock_job(connection: Connection, job_id: int) -> AnyRow:
     """Read the job's row and hold it until the transaction ends (SQLite already holds all)."""
     return connection.execute(LOCK_JOB, {"job_id": job_id}).one()
+
+
+@contextmanager
+def holding_output(connection: Connection, output: str | None) -> Iterator[None]:
+    """Let a change make a job hold its output.
+
+    Raises:
+        ParameterError: `output_busy`, an unfinished job holds it.
+    """
+    try:
+        with connection.begin_nested():
+            yield
+    except IntegrityError as error:
+        held = select(job.c.id).where(
+            job.c.output == output, job.c.finished_at.is_(None), job.c.after_id.is_(None)
+        )
+        holder = connection.execute(held).scalar()
+        raise ParameterError(
+            f"job {holder} is not finished and writes to {output}",
+            code="output_busy",
+            hint=f"Wait for job {holder} or cancel it, or choose another output folder.",
+        ) from error
 
 
 def lock_tasks(connection: Connection, job_id: int) -> None:
@@ -143,6 +186,7 @@ def insert_plan(  # noqa: PLR0913 - one row's worth of facts
             "joins": upstream.joins,
             "priority": priority,
             "params": planned.params,
+            "scratch_bytes": planned.scratch_bytes,
         }
         statement = INSERT_TASK if held or waits else INSERT_SENT_TASK
         ids[planned.key] = connection.execute(statement, row).scalar_one()
@@ -209,19 +253,56 @@ def insert_lines(
     lines: Iterable[tuple[int, str]],
     progname: str = "worker",
 ) -> None:
-    """Store log lines, oldest first."""
+    """Store log lines, oldest first; of a task's only as many as one job may fill the log with."""
+    found = list(lines)
+    if found and task_id:
+        found = _fitting(connection, job_id, found)
     rows = [
         {
             "job_id": job_id,
             "task_id": task_id,
             "severity": severity,
             "progname": progname,
-            "message": message,
+            "message": message[:LINE_LETTERS],
         }
-        for severity, message in lines
+        for severity, message in found
     ]
     if rows:
         connection.execute(INSERT_LOG, rows)
+
+
+def _fitting(
+    connection: Connection, job_id: int, lines: list[tuple[int, str]]
+) -> list[tuple[int, str]]:
+    """The lines for which there is room; errors find some when the others do not any more."""
+    stored = select(log.c.id).where(log.c.job_id == job_id).limit(LOG_LINES + ERROR_LINES)
+    count = connection.execute(select(func.count()).select_from(stored.subquery())).scalar_one()
+    free, spare = LOG_LINES - int(count), LOG_LINES + ERROR_LINES - int(count)
+    if len(lines) < free:
+        return lines
+    full = (logging.WARNING, f"the log has {LOG_LINES} lines: more than errors is not kept")
+    kept = [*lines[: free - 1], full] if free > 0 else []
+    errors = [line for line in lines[max(0, free - 1) :] if line[0] >= logging.ERROR]
+    return kept + errors[: max(0, spare)]
+
+
+def insert_worker(connection: Connection, process: Process) -> None:
+    """Store a worker's row, heard just now."""
+    connection.execute(
+        insert(worker).values(
+            id=process.worker_id,
+            host=process.host,
+            pid=process.pid,
+            process_started_at=process.started_at_ms,
+            slots=process.slots,
+            queues=list(process.queues),
+            facts=process.facts,
+            scratch_free=process.scratch_free,
+            draining=process.draining,
+            job_id=process.job_id,
+            heartbeat_at=now(),
+        )
+    )
 
 
 def insert_outgoing(

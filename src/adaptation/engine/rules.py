@@ -20,7 +20,7 @@ class Rules:
     priority_threshold: int = 5
     """A job of priority 1 to this is a priority job."""
     ageing_seconds: float = 1800.0
-    """A job that has waited this long counts as one priority more urgent, and so on."""
+    """A job that has waited this long counts as one priority more urgent, and so on; 0: never."""
 
     def is_ordinary(self, priority: int) -> bool:
         """Whether a job of this priority must leave the priority slots free."""
@@ -41,8 +41,8 @@ class Waiting:
     priority: int
     queued_at: int
     """Milliseconds, as `now_ms`."""
-    client_served_at: int = 0
-    """When a job of this client was last started; 0: never."""
+    served_at: int = 0
+    """When a job of this client and priority was last started; 0: never."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def order(
 ) -> list[Waiting]:
     """The jobs that may be started now, the one whose turn it is first.
 
-    The more urgent comes first, after ageing; within one priority the client that holds fewest
-    slots, then the one that was served longest ago; of one client first in, first out.
+    The more urgent comes first, after ageing; of equals the client that holds fewest slots, then
+    the one that was served longest ago; of one client and priority first in, first out.
     """
     if len(started) >= rules.max_jobs:
         return []
@@ -71,7 +71,7 @@ def order(
         key=lambda job: (
             urgency(job, rules, now_ms),
             held[job.client],
-            job.client_served_at,
+            job.served_at,
             job.queued_at,
             job.job_id,
         ),
@@ -79,6 +79,12 @@ def order(
 
 
 def urgency(job: Waiting, rules: Rules, now_ms: int) -> int:
-    """The priority after ageing, at best 1."""
-    steps = (now_ms - job.queued_at) // max(1, int(rules.ageing_seconds * MS))
-    return max(1, job.priority - max(0, steps))
+    """The priority after ageing, which may be less than 1: whatever waits comes first in the end.
+
+    The wait counts since the client was last served at this priority: of a thousand jobs that are
+    started one by one none ages, so they do not come before another client's one.
+    """
+    if rules.ageing_seconds <= 0:
+        return job.priority
+    waited_ms = now_ms - max(job.queued_at, job.served_at)
+    return job.priority - max(0, int(waited_ms // (rules.ageing_seconds * MS)))

@@ -24,6 +24,13 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+
+def _partial(name: str, where: str, *columns: str, unique: bool = False) -> Index:
+    """An index of some rows only."""
+    only = text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=only, postgresql_where=only)
+
+
 Json = JSON(none_as_null=True)
 
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -31,6 +38,16 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 
 CLAIMABLE = "state = 'ready' AND NOT held"
 """Which tasks a slot may take, in the words of their index: only these words make use of it."""
+QUEUED = "state = 'queued'"
+"""Which jobs wait for admission, in the words of their indices."""
+DUE = "state = 'scheduled' AND semaphore_url IS NULL AND after_id IS NULL"
+"""Which jobs wait for a time alone."""
+FAILED = "failed"
+PERSISTENT = "persist"
+UNFINISHED = "finished_at IS NULL"
+"""Which jobs may still do something."""
+SPENT = "finished_at IS NOT NULL AND work = 'removed' AND NOT persist"
+"""Which jobs may be deleted when they are old."""
 
 job = Table(
     "job",
@@ -56,43 +73,40 @@ job = Table(
     Column("work", String(8), nullable=False, default="kept"),  # kept, removing, removed
     Column("run_at", BigInteger),  # not before this
     Column("semaphore_url", Text),  # not before this address answers well
+    Column("after_id", Id),  # not before this job has ended, whose output it takes over
     Column("persist", Boolean, nullable=False, default=False),  # never cleaned up
+    Column("subject", String(200), nullable=False, default=""),  # what it is found by
     Column("queued_at", BigInteger),  # since when it waits for admission
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
     Index("job_fingerprint", "fingerprint", "id"),
-    Index("job_client", "client", "started_at"),
-    Index(
-        "job_queued",
-        "client",
-        "priority",
-        "queued_at",
-        "id",
-        sqlite_where=text("state = 'queued'"),
-        postgresql_where=text("state = 'queued'"),
-    ),
-    Index(
-        "job_started",
-        "id",
-        sqlite_where=text("state = 'started'"),
-        postgresql_where=text("state = 'started'"),
-    ),
+    # When a client was last served at a priority: the basis of fairness and ageing.
+    Index("job_served", "client", "priority", "started_at"),
+    # Lists, newest first.
+    Index("job_of_client", "client", "id"),
+    Index("job_of_client_state", "client", "state", "id"),
+    Index("job_state", "state", "id"),
+    Index("job_created", "created_at", "id"),
+    _partial("job_subject", "subject <> ''", "subject", "id"),
+    _partial("job_failed", FAILED, "id"),
+    _partial("job_persist", PERSISTENT, "id"),
+    _partial("job_unfinished", UNFINISHED, "state"),
+    _partial("job_queued", QUEUED, "client", "priority", "queued_at", "id"),
+    _partial("job_queue", QUEUED, "priority", "queued_at", "id"),
+    _partial("job_due", DUE, "run_at", "id"),
+    _partial("job_after", "after_id IS NOT NULL", "after_id"),
+    _partial("job_spent", SPENT, "finished_at", "id"),
+    _partial("job_started", "state = 'started'", "id"),
     # Ended jobs whose pieces are still there are few, and looked for at every sweep.
-    Index(
-        "job_work",
-        "id",
-        sqlite_where=text("work <> 'removed' AND finished_at IS NOT NULL"),
-        postgresql_where=text("work <> 'removed' AND finished_at IS NOT NULL"),
-    ),
+    _partial("job_work", "work <> 'removed' AND finished_at IS NOT NULL", "id"),
     # One unfinished job an output: two runs on one folder are refused at submission.
-    Index(
+    _partial(
         "job_output",
+        "finished_at IS NULL AND output IS NOT NULL AND after_id IS NULL",
         "output",
         unique=True,
-        sqlite_where=text("finished_at IS NULL AND output IS NOT NULL"),
-        postgresql_where=text("finished_at IS NULL AND output IS NOT NULL"),
     ),
     sqlite_autoincrement=True,
 )
@@ -127,20 +141,8 @@ task = Table(
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
     UniqueConstraint("job_id", "run_no", "key"),
-    Index(
-        "task_ready",
-        "queue",
-        "priority",
-        "id",
-        sqlite_where=text(CLAIMABLE),
-        postgresql_where=text(CLAIMABLE),
-    ),
-    Index(
-        "task_running",
-        "lease_until",
-        sqlite_where=text("state = 'running'"),
-        postgresql_where=text("state = 'running'"),
-    ),
+    _partial("task_ready", CLAIMABLE, "queue", "priority", "id"),
+    _partial("task_running", "state = 'running'", "lease_until"),
     sqlite_autoincrement=True,
 )
 
@@ -191,12 +193,8 @@ outbox = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("sent_at", BigInteger),
     Index("outbox_address", "address", "id"),
-    Index(
-        "outbox_due",
-        "id",
-        sqlite_where=text("sent_at IS NULL"),
-        postgresql_where=text("sent_at IS NULL"),
-    ),
+    Index("outbox_job", "job_id"),
+    _partial("outbox_due", "sent_at IS NULL", "kind", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -240,3 +238,12 @@ schedule = Table(
     Column("due_at", BigInteger, nullable=False),  # of the next run
     Column("ran_at", BigInteger),
 )
+
+tally = Table(
+    "tally",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(12), nullable=False),  # completed, failed, broken
+    Column("amount", Integer, nullable=False),  # of jobs that came to it, or left it
+)
+"""Ended jobs are counted by adding up: there may be millions, and no row is waited for."""

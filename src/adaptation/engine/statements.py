@@ -57,6 +57,7 @@ CLAIM = (
         task.c.params,
         task.c.attempt,
         task.c.joins,
+        task.c.scratch_bytes,
     )
 )
 

@@ -46,16 +46,27 @@ class Work(StrEnum):
 
 
 JOB_MOVES: dict[JobState, frozenset[JobState]] = {
-    JobState.SCHEDULED: frozenset({JobState.QUEUED, JobState.BROKEN}),
+    JobState.SCHEDULED: frozenset(
+        {JobState.QUEUED, JobState.STARTED, JobState.PAUSED, JobState.BROKEN}
+    ),
     JobState.QUEUED: frozenset(
-        {JobState.STARTED, JobState.PAUSED, JobState.COMPLETED, JobState.BROKEN}
+        {
+            JobState.SCHEDULED,
+            JobState.STARTED,
+            JobState.PAUSED,
+            JobState.COMPLETED,
+            JobState.BROKEN,
+        }
     ),
     JobState.STARTED: frozenset({JobState.PAUSED, JobState.COMPLETED, JobState.BROKEN}),
-    JobState.PAUSED: frozenset({JobState.QUEUED, JobState.COMPLETED, JobState.BROKEN}),
-    JobState.COMPLETED: frozenset({JobState.QUEUED}),
+    JobState.PAUSED: frozenset(
+        {JobState.SCHEDULED, JobState.QUEUED, JobState.COMPLETED, JobState.BROKEN}
+    ),
+    JobState.COMPLETED: frozenset({JobState.QUEUED, JobState.BROKEN}),
     JobState.BROKEN: frozenset({JobState.QUEUED}),
 }
-"""Legal moves of a job. An ended job is queued again by a retry, under the next run number."""
+"""Legal moves of a job. An ended job is queued again by a retry, under the next run number, and a
+completed one is broken by a run anew."""
 
 TASK_MOVES: dict[TaskState, frozenset[TaskState]] = {
     TaskState.WAITING: frozenset({TaskState.READY, TaskState.CANCELLED, TaskState.SKIPPED}),

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from adaptation.engine.admission import Admission
 from adaptation.engine.again import SETTLE_SECONDS, tried_again
+from adaptation.engine.changes import Changes
 from adaptation.engine.claims import Claims
 from adaptation.engine.control import Control
 from adaptation.engine.database import Database
 from adaptation.engine.fleet import Fleet
+from adaptation.engine.lists import Lists
 from adaptation.engine.moves import Moves
 from adaptation.engine.reads import Reads
+from adaptation.engine.retention import Retention
+from adaptation.engine.scheduling import Scheduling
+from adaptation.engine.setting import Choices
 
 SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
 OPENING = dict.fromkeys(("create", "migrate", "close"), 0.0)
 
 
 @tried_again(SETTLING | OPENING)
-class Store(Claims, Moves, Admission, Control, Fleet, Reads):
+class Store(
+    Claims,
+    Moves,
+    Admission,
+    Scheduling,
+    Control,
+    Changes,
+    Choices,
+    Fleet,
+    Retention,
+    Lists,
+    Reads,
+):
     """Jobs, tasks, logs and messages in one SQL database."""
 
     def __init__(self, url: str) -> None:

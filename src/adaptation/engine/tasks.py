@@ -16,6 +16,8 @@ from adaptation.engine.model import Claim, Outgoing
 from adaptation.errors import Cancelled, ParameterError
 
 Resources = TypeVar("Resources")
+LINES_AT_ONCE = 1_000
+"""Log lines that are kept until the next heartbeat."""
 Payload = Any
 """JSON: a context, or the list of contexts a join receives."""
 
@@ -40,15 +42,19 @@ class TaskRun(Generic[Resources]):
     """What the composition root gave to all tasks: tools, storages."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     """Set when the work must stop: cancel, pause, or a lease that went to another worker."""
+    confirm: Callable[[], None] = lambda: None
+    """Asks the store now, not at the next heartbeat, whether the work should go on."""
     fraction: float = 0.0
     detail: dict[str, Any] = field(default_factory=dict)
     outgoing: list[Outgoing] = field(default_factory=list)
-    lines: deque[tuple[int, str]] = field(default_factory=deque)
+    lines: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=LINES_AT_ONCE))
+    dropped: int = 0
+    """Lines that came too fast to be kept until the next heartbeat."""
 
     @property
     def area(self) -> str:
         """Key prefix in the work area that only this attempt writes under."""
-        return f"jobs/{self.claim.job_id}/{self.claim.task_id}/{self.claim.generation}"
+        return area_of(self.claim)
 
     def progress(self, fraction: float, **detail: Any) -> None:
         """Say how far the work is; stored with the next heartbeat.
@@ -69,17 +75,36 @@ class TaskRun(Generic[Resources]):
         if self.cancelled.is_set():
             raise Cancelled("the task was asked to stop")
 
+    def check_now(self) -> None:
+        """Raise Cancelled if this attempt has lost its task, before it changes what others see."""
+        self.confirm()
+        self.check()
+
     def log(self, message: str, severity: int = logging.INFO) -> None:
-        """Add a line to the job's log; stored with the next heartbeat or the task's end."""
+        """Add a line to the job's log; stored with the next heartbeat or the task's end.
+
+        Of very many at once the latest are kept.
+        """
+        if len(self.lines) == LINES_AT_ONCE:
+            self.dropped += 1
         self.lines.append((severity, message))
 
     def take_lines(self) -> tuple[tuple[int, str], ...]:
         """The log lines since the last call; the heartbeat and the task's end both take them."""
-        return tuple(self.lines.popleft() for _ in range(len(self.lines)))
+        dropped, self.dropped = self.dropped, 0
+        found = tuple(self.lines.popleft() for _ in range(len(self.lines)))
+        if not dropped:
+            return found
+        return ((logging.WARNING, f"{dropped} lines came too fast and were dropped"), *found)
 
     def notify(self, address: str, body: dict[str, Any]) -> None:
         """Send a message to the queue `address` when, and only when, this task completes."""
         self.outgoing.append(Outgoing("notification", address, body))
+
+
+def area_of(claim: Claim) -> str:
+    """Key prefix in the work area that only one attempt writes under."""
+    return f"jobs/{claim.job_id}/{claim.task_id}/{claim.generation}"
 
 
 TaskFunction = Callable[[Payload, TaskRun[Any]], "dict[str, Any] | Expand"]
@@ -114,6 +139,10 @@ class WorkflowDefinition:
     """The place a job with these parameters writes to, if only one job may."""
     farewell: dict[str, Any] = field(default_factory=dict)
     """Fields added to the notification that tells of a job's failure or cancel."""
+    subject: Callable[[dict[str, Any]], str] = lambda parameters: str(
+        parameters.get("content_id") or ""
+    )
+    """What people look for such a job by."""
 
 
 def task(queue: str) -> Callable[[TaskFunction], TaskDefinition]:

@@ -1,21 +1,35 @@
-"""Celery as the carrier of `(task id, generation)`: the app, its settings and the dispatcher."""
+"""Celery as the carrier of `(task id, generation)`: the app and the dispatcher."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from time import monotonic
 from typing import Any
 
+import structlog
 from celery import Celery
-from kombu import Connection, Exchange, Queue
+from kombu.exceptions import OperationalError
 
-from adaptation.engine import local
+from adaptation.engine import brokers
+from adaptation.engine.brokers import SUBMIT_QUEUE, is_local, notification_queue
+from adaptation.engine.intake import EXECUTE
 from adaptation.engine.model import Dispatch, Message
 
-EXECUTE = "adaptation.execute"
-"""Name of the one Celery task that runs tasks of the store."""
-SUBMIT_QUEUE = "celery"
-"""Celery's own default queue: where a client's `encoding_workflow.delay()` arrives."""
+__all__ = ["EXECUTE", "SUBMIT_QUEUE", "Dispatcher", "is_local", "make_app"]
+
+LEAST_WAITING = 64
+"""Messages that may wait in one queue, however few slots are known."""
+WAITING_PER_SLOT = 4
+COUNT_SECONDS = 0.5
+"""How long a queue's length is held to be known."""
+REST_SECONDS = 2.0
+"""After a failure nobody waits for the broker for so long."""
+QUICKLY_SECONDS = 1.0
+"""A failure that took longer is no stale connection: somebody has waited for nothing."""
+
+logger = structlog.get_logger(__name__)
 
 
 def make_app(broker_url: str, queues: Iterable[str]) -> Celery:
@@ -26,55 +40,69 @@ def make_app(broker_url: str, queues: Iterable[str]) -> Celery:
         queues: the task queues there are.
     """
     app = Celery("adaptation", set_as_current=False)
-    names = [SUBMIT_QUEUE, *queues]
     app.conf.update(
-        broker_url=f"{local.SCHEME}://localhost" if is_local(broker_url) else broker_url,
         broker_connection_retry_on_startup=True,
         # A message is a hint that a task is ready; SQL decides, so nothing is kept elsewhere.
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
-        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in names],
+        task_queues=brokers.queues(broker_url, queues),
         task_default_queue=SUBMIT_QUEUE,
+        task_default_exchange="",
+        task_default_delivery_mode="persistent",
         # Acknowledged when a slot takes it: the lease, not the broker, brings back lost work.
         task_acks_late=False,
         worker_prefetch_multiplier=1,
         # The work is child processes; limits, cancel and kill are ours, as threads have none.
-        worker_pool="threads",
         worker_enable_remote_control=False,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
+        **brokers.settings(broker_url),
     )
     return app
 
 
-def is_local(broker_url: str) -> bool:
-    """Whether messages stay inside this process."""
-    return broker_url.startswith("memory:")
-
-
 class Dispatcher:
-    """Sends ready tasks to their queues, and notifications to theirs."""
+    """Sends hints of ready tasks to their queues, and notifications to theirs.
+
+    A slot that has got one goes on until nothing is ready, so a queue needs no more hints than
+    there are slots: what a longer queue would get is dropped. No method waits for long, or fails,
+    because the broker is away.
+    """
 
     def __init__(self, app: Celery, *, local_only: bool) -> None:
         self._app = app
         self._under_way: set[tuple[int, int]] = set()
+        self._room: dict[str, tuple[int, float]] = {}
+        self._rest_until = 0.0
         self._lock = threading.Lock()
         self.local_only = local_only
+        self.limit = LEAST_WAITING
+        """Messages that may wait in one queue."""
+        self.missed = False
+        """Whether something could not be sent, since the broker was last seen."""
+
+    def serve(self, slots: int) -> None:
+        """Tell how many slots there are, in all workers."""
+        self.limit = max(LEAST_WAITING, slots * WAITING_PER_SLOT)
+
+    @property
+    def resting(self) -> bool:
+        """Whether the broker is away, and it is too early to look again."""
+        return monotonic() < self._rest_until
 
     def send(self, ready: Iterable[Dispatch]) -> None:
-        """Publish a message for each task; within one process none is doubled."""
+        """Publish hints of tasks; within one process none is doubled."""
+        by_queue: dict[str, list[Dispatch]] = defaultdict(list)
         for item in ready:
-            key = (item.task_id, item.generation)
-            if self.local_only:
-                with self._lock:
-                    if key in self._under_way:
-                        continue
-                    self._under_way.add(key)
-            self._app.send_task(
-                EXECUTE, args=key, queue=item.queue, priority=item.priority, ignore_result=True
-            )
+            by_queue[item.queue].append(item)
+        if self.local_only:
+            for name, items in by_queue.items():
+                for item in self._new(items):
+                    self._publish(None, name, item)
+        elif by_queue:
+            self._try(lambda producer: self._fill(producer, by_queue))
 
     def taken(self, task_id: int, generation: int) -> None:
         """Note that a message has arrived, so that the task may be sent again if need be."""
@@ -93,23 +121,92 @@ class Dispatcher:
             The ids of those the broker has taken.
         """
         sent: list[int] = []
-        with self._app.connection_for_write() as connection:
-            producer: Any = connection.Producer(serializer="json")
-            for message in messages:
-                queue = notification_queue(connection, message.address)
-                producer.publish(
-                    message.body,
-                    routing_key=queue.name,
-                    exchange="",
-                    declare=[queue],
-                    retry=True,
-                    delivery_mode="persistent",
-                    message_id=message.identity,
-                )
-                sent.append(message.id)
+        self._try(lambda producer: _tell(producer, messages, sent))
         return sent
 
+    def _try(self, publish: Callable[[Any], None]) -> None:
+        """Do something with the broker, or note that it is away."""
+        with self._lock:
+            if self.resting:
+                self.missed = True
+                return
+            if self.missed:  # one looks whether it is back, and the others need not wait for it
+                self._rest_until = monotonic() + REST_SECONDS
+        began = monotonic()
+        try:
+            try:
+                self._publish_with(publish)
+            except self._errors():
+                # A connection that the broker has closed since fails at once, a new one may not.
+                if monotonic() - began > QUICKLY_SECONDS:
+                    raise
+                self._publish_with(publish)
+        except self._errors() as error:
+            self._rest_until = monotonic() + REST_SECONDS
+            self.missed = True
+            logger.warning("the broker takes no messages", error=str(error))
+        else:
+            self._rest_until = 0.0
+            self.missed = False
 
-def notification_queue(connection: Connection, address: str) -> Queue:
-    """The durable queue that a consumer of a job's notifications reads, also after the end."""
-    return Queue(address, channel=connection.default_channel, durable=True, auto_delete=False)
+    def _publish_with(self, publish: Callable[[Any], None]) -> None:
+        with self._app.producer_or_acquire() as producer:
+            publish(producer)
+
+    def _errors(self) -> tuple[type[BaseException], ...]:
+        connection = self._app.connection_for_write()
+        return (
+            OperationalError,
+            OSError,
+            *connection.connection_errors,
+            *connection.channel_errors,
+        )
+
+    def _new(self, items: Iterable[Dispatch]) -> list[Dispatch]:
+        with self._lock:
+            known = self._under_way
+            fresh = [item for item in items if (item.task_id, item.generation) not in known]
+            known.update((item.task_id, item.generation) for item in fresh)
+        return fresh
+
+    def _fill(self, producer: Any, by_queue: dict[str, list[Dispatch]]) -> None:
+        for name, items in by_queue.items():
+            for item in items[: self._reserve(producer, name, len(items))]:
+                self._publish(producer, name, item)
+
+    def _publish(self, producer: Any, name: str, item: Dispatch) -> None:
+        key = (item.task_id, item.generation)
+        self._app.send_task(
+            EXECUTE, args=key, queue=name, producer=producer, retry=False, ignore_result=True
+        )
+
+    def _reserve(self, producer: Any, name: str, wanted: int) -> int:
+        """How many of the messages wanted have room in a queue; the room is taken."""
+        with self._lock:
+            room, until = self._room.get(name, (0, 0.0))
+        if monotonic() >= until:
+            room, until = self.limit - self._waiting(producer, name), monotonic() + COUNT_SECONDS
+        taken = max(0, min(room, wanted))
+        with self._lock:
+            self._room[name] = (room - taken, until)
+        return taken
+
+    def _waiting(self, producer: Any, name: str) -> int:
+        """How many messages wait in a queue, which is made if somebody has deleted it."""
+        queue: Any = self._app.amqp.queues[name]
+        return int(queue(producer.channel).queue_declare().message_count)
+
+
+def _tell(producer: Any, messages: Iterable[Message], sent: list[int]) -> None:
+    for message in messages:
+        queue = notification_queue(message.address)
+        producer.publish(
+            message.body,
+            serializer="json",
+            routing_key=queue.name,
+            exchange="",
+            declare=[queue],
+            delivery_mode="persistent",
+            message_id=message.identity,
+        )
+        sent.append(message.id)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.engine.gate import Gate
 from adaptation.engine.graph import Plan, Upstream, lower
 from adaptation.engine.lease import Heart
 from adaptation.engine.model import Claim, Moved
@@ -30,6 +31,34 @@ logger = structlog.get_logger(__name__)
 
 ScratchFactory = Callable[[int, int, int], AbstractContextManager[Path]]
 """(job id, task id, generation) -> a folder that is removed at the end of the block."""
+
+
+class ScratchRoom(Protocol):
+    """Who gives out the scratch of this host, so that no more is promised than there is."""
+
+    def claiming(self) -> AbstractContextManager[int | None]:
+        """Bytes that may be promised now, while nobody else on this host claims; None: any."""
+
+    def reserve(self, job_id: int, task_id: int, generation: int, size_bytes: int) -> None:
+        """Promise room to an attempt, until its scratch folder is removed."""
+
+    def free_bytes(self) -> int | None:
+        """Bytes that may be promised now; None: nobody counts."""
+
+
+class Boundless:
+    """Scratch that nobody counts."""
+
+    def claiming(self) -> AbstractContextManager[int | None]:
+        """No limit."""
+        return nullcontext()
+
+    def reserve(self, job_id: int, task_id: int, generation: int, size_bytes: int) -> None:
+        """Promise what is always there."""
+
+    def free_bytes(self) -> int | None:
+        """No limit."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -62,8 +91,11 @@ class Worker:
     """The queues it serves."""
     job_id: int | None = None
     """The only job whose tasks it runs; None: every job's."""
-    closing: threading.Event = field(default_factory=threading.Event)
-    """Set when no more tasks may be claimed."""
+    room: ScratchRoom = field(default_factory=Boundless)
+    gate: Gate = field(default_factory=Gate)
+    """Whether more tasks may be claimed."""
+    discard: Callable[[Claim], None] = lambda claim: None  # noqa: ARG005
+    """Deletes what an attempt left that counts no more."""
 
     def execute(self, task_id: int, generation: int) -> None:
         """Answer a message: run tasks, the most urgent first, until there are none to be had.
@@ -72,20 +104,36 @@ class Worker:
         and a slot that is at work needs no broker.
         """
         self.dispatcher.taken(task_id, generation)
-        while not self.closing.is_set():
-            claim = self.store.claim_next(
-                self.queues, self.worker_id, self.heart.lease_seconds, job_id=self.job_id
-            )
-            if claim is None:
-                return
-            self._run_claimed(claim)
+        while claim := self.gate.claim(self._claim_next):
+            try:
+                self.run(claim)
+            finally:
+                self.gate.done()
+        if self.gate.is_closed and not self.dispatcher.local_only:
+            self.store.hand_on(task_id, generation)
 
-    def _run_claimed(self, claim: Claim) -> None:
+    def _claim_next(self) -> Claim | None:
+        with self.room.claiming() as free_bytes:
+            claim = self.store.claim_next(
+                self.queues,
+                self.worker_id,
+                self.heart.lease_seconds,
+                job_id=self.job_id,
+                scratch_free=free_bytes,
+            )
+            if claim and claim.scratch_bytes:
+                ids = claim.job_id, claim.task_id, claim.generation
+                self.room.reserve(*ids, claim.scratch_bytes)
+            return claim
+
+    def run(self, claim: Claim) -> None:
+        """Run a task that is ours and settle it, however it ends."""
         ids = {"job_id": claim.job_id, "task_id": claim.task_id, "task": claim.name}
         with structlog.contextvars.bound_contextvars(**ids):
             moved = self._attempt(claim)
         if moved is None:
             logger.warning("stale attempt dropped", **ids, generation=claim.generation)
+            self.discard(claim)
             return
         self.dispatcher.send(moved.ready)
         if moved.ended:
@@ -94,7 +142,7 @@ class Worker:
     def _attempt(self, claim: Claim) -> Moved | None:
         try:
             with self.scratch(claim.job_id, claim.task_id, claim.generation) as folder:
-                run = TaskRun(claim, folder, self.resources)
+                run = TaskRun(claim, folder, self.resources, confirm=self._confirm)
                 self.heart.add(run)
                 try:
                     return self._run(run)
@@ -102,6 +150,13 @@ class Worker:
                     self.heart.remove(run)
         except OSError as error:
             return self._fail(claim, error, ())
+
+    def _confirm(self) -> None:
+        try:
+            self.heart.beat()
+        except SQLAlchemyError as error:
+            # Nobody can say that it is lost; what is stored in the end is compared anyway.
+            logger.warning("heartbeat failed", error=str(error))
 
     def _run(self, run: TaskRun[Any]) -> Moved | None:
         claim = run.claim
@@ -135,15 +190,24 @@ class Worker:
             self.registry.task(planned.name)
         return outcome.context, plan
 
+    def _rule(self) -> RetryRule:
+        """The rule in force: what is set in the database comes before this process's own."""
+        chosen = self.store.chosen()
+        return RetryRule(
+            int(chosen.get("retry_limit", self.retry.limit)),
+            float(chosen.get("retry_delay", self.retry.delay_seconds)),
+        )
+
     def _fail(
         self, claim: Claim, error: Exception, lines: tuple[tuple[int, str], ...]
     ) -> Moved | None:
-        wait = self.retry.wait_seconds(claim.attempt) if is_retryable(error) else None
+        rule = self._rule()
+        wait = rule.wait_seconds(claim.attempt) if is_retryable(error) else None
         facts = error_facts(error)
         logger.warning("task failed", **facts, retry_in_seconds=wait)
         verdict = f"{claim.name} failed: {facts['message']}"
         if wait is not None:
-            verdict += f" (try {claim.attempt + 1} of {self.retry.limit} in {wait:g} s)"
+            verdict += f" (try {claim.attempt + 1} of {rule.limit} in {wait:g} s)"
         if not isinstance(error, AdaptationError):
             logger.error("unexpected error in a task", exc_info=error)
         return self.store.fail(claim, facts, retry_in_seconds=wait, lines=(*lines, (40, verdict)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 from adaptation.media.cascade import Rung, chunk_command, rungs_of
@@ -51,6 +52,9 @@ RATES: Mapping[RateControl, tuple[float, float]] = {"capped_crf": (0.1, 0.55), "
 """Parts of the bit rates that pictures come to: little of it would surprise, and the best guess."""
 RATE_HIGH = 1.05
 """What an encoder may exceed the bit rate by, beside a buffer once a chunk."""
+
+COPIES = 2
+"""A task has in its scratch what a tool writes, and the segments that are cut from it."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,24 @@ class EncodingPlan:
         copy = self._copied_bytes if self.copied else 0
         size = self.output_bytes
         return Estimate(size.low, size.expected * share + copy, size.high * share + copy)
+
+    def chunk_bytes(self, chunk: Chunk) -> int:
+        """The most that the task of a chunk has in its scratch."""
+        seconds = float(self.timeline.duration_seconds) * len(chunk) / len(self.timeline)
+        bits = sum(
+            rung.bitrate * seconds + self.profile.coding(rung.codec).buffer_bits(rung.bitrate)
+            for rung in self.encoded
+        )
+        return ceil(COPIES * RATE_HIGH * bits / 8)
+
+    def sound_bytes(self, sound: Sound) -> int:
+        """The most that the task of a sound track has in its scratch."""
+        return ceil(COPIES * 1.1 * sound.bitrate * float(self.timeline.duration_seconds) / 8)
+
+    @property
+    def copy_bytes(self) -> int:
+        """The most that the task which copies the picture has in its scratch."""
+        return ceil(COPIES * RATE_HIGH * self._copied_bytes)
 
     @property
     def _copied_bytes(self) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from celery import chain, chord, group
 from celery.canvas import Signature
 
+from adaptation.engine.graph import needing
 from adaptation.media.package import text_names
 from adaptation.media.plan import EncodingPlan
 from adaptation.media.probe import SubtitleTrack
@@ -22,16 +23,20 @@ def branches(plan: EncodingPlan, texts: Sequence[SubtitleTrack]) -> Signature[An
     """All tracks of an asset, joined by the footer: renditions first, then sound, then text."""
     rungs = [rendition.to_json() for rendition in plan.ladder]
     pictures = [
-        _named("encode_chunk", chunk=chunk.to_json(), ladder=rungs) for chunk in plan.chunks
+        needing(
+            _named("encode_chunk", chunk=chunk.to_json(), ladder=rungs), plan.chunk_bytes(chunk)
+        )
+        for chunk in plan.chunks
     ]
     if plan.copied:
         # It is there in moments, and nothing can be watched before.
-        pictures.insert(0, _named("copy_picture", copied=plan.copied.name, ladder=rungs))
+        copy = _named("copy_picture", copied=plan.copied.name, ladder=rungs)
+        pictures.insert(0, needing(copy, plan.copy_bytes))
     # What can be watched first is made first: the beginning of the picture, and its sound.
     for first in pictures[: 2 if plan.copied else 1]:
         first.set(priority=FIRST)
     header: list[Signature[Any]] = [chord(pictures, _named("gather_chunks"))]
-    header += [_sound(sound) for sound in plan.sounds]
+    header += [_sound(sound, plan.sound_bytes(sound)) for sound in plan.sounds]
     header += [_text(track, name) for track, name in zip(texts, text_names(texts), strict=True)]
     return chord(header, _named("add_playlist_footer"))
 
@@ -49,9 +54,9 @@ def _rendition(rendition: Rendition) -> Signature[Any]:
     )
 
 
-def _sound(sound: Sound) -> Signature[Any]:
-    encode = _named("transcode_audio", **sound.to_json()).set(priority=SOON)
-    return chain(encode, *_ending(sound.name))
+def _sound(sound: Sound, scratch_bytes: int) -> Signature[Any]:
+    encode = _named("transcode_audio", **sound.to_json())
+    return chain(needing(encode.set(priority=SOON), scratch_bytes), *_ending(sound.name))
 
 
 def _text(track: SubtitleTrack, name: str) -> Signature[Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery import chain
 from celery.canvas import Signature
@@ -50,5 +51,6 @@ def register(registry: Registry, assets_root: Path, profiles: Path | None = None
             author=author,
             output=lambda parameters: str(parameters["output_folder"]),
             farewell={"quality": "all"},
+            subject=lambda parameters: PurePosixPath(urlsplit(parameters["url"]).path).name,
         )
     )

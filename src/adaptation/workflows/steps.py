@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from adaptation.adapters.publish import asset_id_of
 from adaptation.adapters.publish import publish as publish_folder
 from adaptation.adapters.tools import versions
 from adaptation.context import Context
@@ -165,15 +166,17 @@ def publish(context: Context, run: Run) -> Context:
         files.append((playlist, f"{track.folder}/{hls.PLAYLIST_NAME}"))
         files += [(key, f"{track.folder}/{key.rpartition('/')[2]}") for key in get_json(run, media)]
     files += text_files(context, run)
-    run.check()
+    run.check_now()
+    output = Path(context.folder_out)
     publish_folder(
         [(get_file(run, key), name) for key, name in files],
-        Path(context.folder_out),
+        output,
         asset_id=context["main_task_id"],
         token=publish_token(run.claim.job_id),
-        overwrite=context["empty_target"],
+        # A job that is run anew takes the place of what it made before.
+        overwrite=context["empty_target"] or asset_id_of(output) in context.get("replaces", ()),
     )
-    run.resources.live.finish(run.claim.job_id, Path(context.folder_out))
+    run.resources.live.finish(run.claim.job_id, output)
     run.log(f"published {context.folder_out}")
     return context
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
-from adaptation.adapters.live import LiveArea
+from adaptation.adapters.live import LiveArea, write
 from adaptation.context import Context
 from adaptation.media import dash, hls
 from adaptation.media.boxes import SPAN_BYTES, read_span
@@ -24,6 +25,9 @@ from adaptation.workflows.resources import Run
 
 PAUSE_SECONDS = 0.3
 """Least time between two looks: the renditions' segments come nearly at once."""
+
+OVER = (NotADirectoryError, FileNotFoundError)
+"""The job ended without this attempt: there is nothing that grows any more."""
 
 
 @dataclass
@@ -47,8 +51,9 @@ class GrowingAsset:
 
     def add(self, track: str, file: Path) -> None:
         """Let a file of the work area appear in a track's folder."""
-        self.area.add(self.job_id, file, f"{track}/{file.name}")
-        self._has_news = True
+        with suppress(*OVER):
+            self.area.add(self.job_id, file, f"{track}/{file.name}")
+            self._has_news = True
 
     def refresh(self, *, at_once: bool = False) -> None:
         """Rewrite the playlists of what has grown, if anything was added since the last time.
@@ -59,24 +64,26 @@ class GrowingAsset:
         now = time.monotonic()
         if not self._has_news or (now - self._looked < PAUSE_SECONDS and not at_once):
             return
-        self._looked, self._has_news = now, False
-        with self.area.locked(self.job_id):
-            self._write()
+        self._looked = now
+        # Whoever has the lock for long was stopped with it: what there is now is shown later.
+        with suppress(*OVER, TimeoutError), self.area.locked(self.job_id) as folder:
+            self._has_news = False
+            self._write(folder)
 
-    def _write(self) -> None:
+    def _write(self, folder: Path) -> None:
         grown = [track.name for track in self.expected if self._look(track.name)]
         there = [track for track in self.expected if self._spans.get(track.name)]
         tracks = {track.name: self._track(track) for track in there}
         target = max(1, round(self.longest_segment))
         for name in grown:
             playlist = hls.media_playlist(tracks[name], growing_target=target)
-            self.area.write(self.job_id, f"{name}/{hls.PLAYLIST_NAME}", playlist)
+            write(folder / name / hls.PLAYLIST_NAME, playlist)
         if not grown or len(there) < len(self.expected):
             return
-        self.area.write(self.job_id, dash.MANIFEST_NAME, self._manifest(list(tracks.values())))
+        write(folder / dash.MANIFEST_NAME, self._manifest(list(tracks.values())))
         if not self._is_open:
             master = hls.master_playlist(list(tracks.values()))
-            self.area.write(self.job_id, hls.MASTER_NAME, master)
+            write(folder / hls.MASTER_NAME, master)
             self._is_open = True
 
     def _look(self, name: str) -> bool:

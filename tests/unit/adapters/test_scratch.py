@@ -6,6 +6,7 @@ import errno
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,16 @@ from adaptation.adapters.scratch import Scratch
 from adaptation.errors import Transient
 from services import wait_until
 
+MEGABYTE = 1_000_000
+NOISE_BYTES = 20 * MEGABYTE
+"""What others may write to the same disk meanwhile."""
+
 
 @pytest.fixture
 def scratch(tmp_path: Path) -> Scratch:
-    return Scratch(tmp_path / "scratch")
+    root = tmp_path / "scratch"
+    root.mkdir()
+    return Scratch(root)
 
 
 def test_an_attempt_works_in_an_empty_folder_that_is_gone_afterwards(scratch: Scratch) -> None:
@@ -55,11 +62,44 @@ def test_another_error_keeps_its_name(scratch: Scratch) -> None:
     assert caught.value.errno == errno.EIO
 
 
+def test_what_was_promised_is_not_free_until_it_is_written(scratch: Scratch) -> None:
+    everything = scratch.free_bytes()
+    with scratch.claiming() as free:
+        scratch.reserve(1, 2, 3, 50 * MEGABYTE)
+    promised = scratch.free_bytes()
+    with scratch.attempt(1, 2, 3) as folder:
+        (folder / "file").write_bytes(bytes(30 * MEGABYTE))
+        written = scratch.free_bytes()
+    assert abs(free - everything) < NOISE_BYTES
+    assert abs(everything - promised - 50 * MEGABYTE) < NOISE_BYTES
+    assert abs(written - promised) < NOISE_BYTES, "written instead of promised"
+    assert abs(scratch.free_bytes() - everything) < NOISE_BYTES
+    assert list(scratch.root.iterdir()) == []
+
+
+def test_whoever_claims_under_one_root_waits_for_the_other(scratch: Scratch) -> None:
+    other, found = Scratch(scratch.root), list[int]()
+
+    def claim() -> None:
+        with other.claiming() as free:
+            found.append(free)
+
+    with scratch.claiming() as free:
+        second = threading.Thread(target=claim)
+        second.start()
+        scratch.reserve(1, 2, 3, free)
+    second.join()
+    assert found[0] < NOISE_BYTES
+
+
 KILLED = """
 import sys
+import threading
 from pathlib import Path
 from adaptation.adapters.scratch import Scratch
-with Scratch(Path(sys.argv[1])).attempt(7, 8, 9) as folder:
+scratch = Scratch(Path(sys.argv[1]))
+scratch.reserve(7, 8, 9, 1 << 50)
+with scratch.attempt(7, 8, 9) as folder:
     (folder / "file").write_text("x")
     sys.stdin.read()
 """
@@ -73,10 +113,12 @@ def test_a_sweep_removes_what_a_killed_process_left_and_spares_the_living(
         started = wait_until((scratch.root / "7-8-9" / "file").exists)
         child.send_signal(signal.SIGKILL)
     assert started
+    assert scratch.free_bytes() == 0, "all is promised to the dead"
     (scratch.root / "not-an-attempt").mkdir()
     with scratch.attempt(7, 8, 10) as folder:
         assert scratch.sweep(lambda *attempt: attempt == (7, 8, 10)) == 1
         assert folder.is_dir()
+        assert scratch.free_bytes() > 0
     assert [path.name for path in scratch.root.iterdir()] == ["not-an-attempt"]
 
 

@@ -50,7 +50,7 @@ def test_one_clients_thousand_jobs_do_not_starve_anothers_one() -> None:
     jobs = [waiting(1, "many", queued_at=NOON), waiting(2, "one", queued_at=NOON + 9)]
 
     assert turn(jobs, [Started("many", 5)], Rules()) == [2, 1]
-    served = [waiting(1, "many", client_served_at=NOON), waiting(2, "one", client_served_at=7)]
+    served = [waiting(1, "many", served_at=NOON), waiting(2, "one", served_at=7)]
     assert turn(served, [], Rules(max_jobs=1)) == [2, 1], "who was served longest ago"
 
 

@@ -1,0 +1,33 @@
+"""Asking an address whether a job that waits for it may run."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+
+import httpx2
+
+from adaptation.adapters.http import connection
+from adaptation.errors import SourceError
+
+TIMEOUT_SECONDS = 5.0
+"""How long an answer is waited for in all."""
+
+
+def answers_well(url: str, stop: threading.Event, timeout_seconds: float = TIMEOUT_SECONDS) -> bool:
+    """Whether a GET is answered with a 2xx or 3xx status; redirects are not followed.
+
+    Args:
+        url: http or https; user and password in it are sent, and never shown.
+        stop: set from elsewhere to give up at once.
+        timeout_seconds: of the whole exchange.
+    """
+    timer = threading.Timer(timeout_seconds, stop.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        with suppress(httpx2.TransportError, SourceError), connection(stop) as link:
+            return 200 <= link.status(url) < 400 and not stop.is_set()
+    finally:
+        timer.cancel()
+    return False

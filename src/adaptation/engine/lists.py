@@ -1,0 +1,230 @@
+"""Lists and counts of jobs that cost the same however many there are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    union,
+)
+
+from adaptation.engine import tally
+from adaptation.engine.database import Database
+from adaptation.engine.model import Job
+from adaptation.engine.reads import JOB, job_of
+from adaptation.engine.schema import CLAIMABLE, FAILED, PERSISTENT, QUEUED, UNFINISHED, job, task
+from adaptation.engine.states import JOB_ENDS, JobState, TaskState
+from adaptation.errors import ParameterError
+
+WINDOW = 10_000
+"""The newest jobs among which text is searched for and another order is made: without an index,
+all there are would have to be read."""
+RANKED = 10_000
+"""Places in the queue that are told."""
+BY_AGE = frozenset({"id", "created_at"})
+"""Orders that every filter has an index for."""
+ORDERS = BY_AGE | {
+    "client",
+    "failed",
+    "finished_at",
+    "priority",
+    "run_at",
+    "started_at",
+    "state",
+    "updated_at",
+    "workflow",
+}
+
+
+UNFINISHED_BY_STATE = (
+    select(job.c.state, func.count()).where(text(UNFINISHED)).group_by(job.c.state)
+)
+READY_BY_QUEUE = select(task.c.queue, func.count()).where(text(CLAIMABLE)).group_by(task.c.queue)
+RUNNING_BY_QUEUE = (
+    select(task.c.queue, func.count())
+    .where(task.c.state == TaskState.RUNNING)
+    .group_by(task.c.queue)
+)
+
+
+@dataclass(frozen=True)
+class JobQuery:
+    """Which jobs, and in which order; what is not given does not matter."""
+
+    limit: int = 10
+    order_by: str = "id"
+    """One of `ORDERS`. Other than by age: among the newest 10,000 that fit."""
+    ascending: bool = False
+    before: int | None = None
+    """Only older ones than this job: the id of the last of the page before."""
+    client: str | None = None
+    state: JobState | None = None
+    failed: bool | None = None
+    """Whether they ended badly."""
+    since: datetime | None = None
+    """Created at this time or later."""
+    until: datetime | None = None
+    """Created at this time or earlier."""
+    search: str = ""
+    """The whole subject or main task's id; or, of the newest 10,000 that fit, any part of the
+    parameters."""
+    job_ids: tuple[int, ...] | None = None
+    persist: bool | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much there is to do, and how much has been done."""
+
+    jobs: dict[str, int]
+    """By state; completed ones are `completed` or `failed`."""
+    ready: dict[str, int]
+    """Tasks that a slot may take, by queue."""
+    running: dict[str, int]
+    """Tasks that run, by queue."""
+
+
+class Lists:
+    """What is asked about many jobs at once."""
+
+    database: Database
+
+    def jobs(self, *, limit: int = 10, state: JobState | None = None) -> list[Job]:
+        """The newest jobs first."""
+        return self.list_jobs(JobQuery(limit=limit, state=state))
+
+    def list_jobs(self, query: JobQuery) -> list[Job]:
+        """The jobs that are asked for.
+
+        Raises:
+            ParameterError: `order_unknown`.
+        """
+        if query.order_by not in ORDERS:
+            raise ParameterError(
+                f"jobs cannot be ordered by {query.order_by!r}",
+                code="order_unknown",
+                hint=f"By one of: {', '.join(sorted(ORDERS))}.",
+            )
+        with self.database.read() as connection:
+            return [job_of(row) for row in connection.execute(listing(query))]
+
+    def positions(self, job_ids: Iterable[int]) -> dict[int, int]:
+        """The places of queued jobs by priority and time; 1 is next.
+
+        Jobs that are not queued, or behind the first 10,000, are not in it. Limits, turns of
+        clients and ageing may let others pass.
+        """
+        with self.database.read() as connection:
+            return {row.id: row.place for row in connection.execute(places(job_ids))}
+
+    def counts(self) -> Counts:
+        """How many jobs there are in each state, and tasks to do in each queue."""
+        with self.database.read() as connection:
+            jobs = dict.fromkeys([*map(str, JobState), tally.FAILED], 0)
+            jobs |= _pairs(connection, UNFINISHED_BY_STATE) | tally.sums(connection)
+            ready, running = (
+                _pairs(connection, tasks) for tasks in (READY_BY_QUEUE, RUNNING_BY_QUEUE)
+            )
+            return Counts(jobs, ready, running)
+
+
+def places(job_ids: Iterable[int]) -> Select[Any]:
+    """The ids of those jobs that are among the first in the queue, each with its place."""
+    turn = (job.c.priority, job.c.queued_at, job.c.id)
+    first = (
+        select(job.c.id, func.row_number().over(order_by=turn).label("place"))
+        .where(text(QUEUED))
+        .order_by(*turn)
+        .limit(RANKED)
+        .subquery()
+    )
+    return select(first.c.id, first.c.place).where(first.c.id.in_(list(job_ids)))
+
+
+def _pairs(connection: Connection, statement: Select[Any]) -> dict[str, int]:
+    return {str(name): int(number) for name, number in connection.execute(statement)}
+
+
+def listing(query: JobQuery) -> Select[Any]:
+    """The rows of `JOB` that are asked for."""
+    column: ColumnElement[Any] = job.c[query.order_by]
+    if query.job_ids is None and (query.order_by not in BY_AGE or query.search):
+        chosen = _window(query).subquery()
+        listing = select(*JOB).join(chosen, chosen.c.id == job.c.id)
+    else:
+        listing = select(*JOB).where(*_filters(query))
+        if query.search:
+            listing = listing.where(or_(*_named(query.search), _holds(query.search)))
+        column = _age(query)
+    first, then = (column, job.c.id) if query.ascending else (column.desc(), job.c.id.desc())
+    if query.order_by not in BY_AGE:
+        first = first.nulls_last()
+    return listing.order_by(first, then).limit(query.limit)
+
+
+def _age(query: JobQuery) -> ColumnElement[Any]:
+    """The column of an index that leads to the oldest or newest at once."""
+    return job.c.created_at if query.since or query.until else job.c.id
+
+
+def _filters(query: JobQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool] | None] = [
+        None if query.before is None else job.c.id < query.before,
+        None if query.client is None else job.c.client == query.client,
+        None if query.state is None else job.c.state == query.state,
+        None if query.failed is None else _is(FAILED, wanted=query.failed),
+        None if query.failed is None else job.c.state.in_(JOB_ENDS),
+        None if query.since is None else job.c.created_at >= _milliseconds(query.since),
+        None if query.until is None else job.c.created_at <= _milliseconds(query.until),
+        None if query.job_ids is None else job.c.id.in_(query.job_ids),
+        None if query.persist is None else _is(PERSISTENT, wanted=query.persist),
+    ]
+    return [condition for condition in conditions if condition is not None]
+
+
+def _window(query: JobQuery) -> Select[Any]:
+    """The ids of the newest jobs that fit, searched if need be."""
+    conditions, age = _filters(query), _age(query)
+    newest = select(job.c.id).where(*conditions).order_by(age.desc(), job.c.id.desc())
+    recent = newest.limit(WINDOW).subquery()
+    if not query.search:
+        return select(recent.c.id)
+    among = select(job.c.id).join(recent, recent.c.id == job.c.id).where(_holds(query.search))
+    named = [
+        select(select(job.c.id).where(*conditions, name).limit(WINDOW).subquery().c.id)
+        for name in _named(query.search)
+    ]
+    return select(union(among, *named).subquery().c.id)
+
+
+def _named(words: str) -> list[ColumnElement[bool]]:
+    subject = (job.c.subject == words) & text("subject <> ''")
+    return [subject, job.c.main_task_id == words]
+
+
+def _holds(words: str) -> ColumnElement[bool]:
+    written = json.dumps(words)[1:-1]  # as the parameters are stored
+    return cast(job.c.parameters, String).icontains(written, autoescape=True)
+
+
+def _is(flag: str, *, wanted: bool) -> ColumnElement[Any]:
+    # In the words of its index: only these make use of it.
+    return literal_column(flag if wanted else f"NOT {flag}")
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

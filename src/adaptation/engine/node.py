@@ -1,0 +1,75 @@
+"""One process's share of the work, from signing on to signing off."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from adaptation.engine.controller import Controller
+from adaptation.engine.lease import Heart
+from adaptation.engine.model import Process
+from adaptation.engine.store import Store
+from adaptation.engine.worker import Worker
+from adaptation.errors import AdaptationError
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One process's share of the work: its heart, its worker, its controller."""
+
+    process: Process
+    worker: Worker
+    heart: Heart
+    controller: Controller
+    store: Store
+    describe: Callable[[], Mapping[str, Any]] = dict
+    """Versions and capabilities; it may take a moment."""
+    rest: Callable[[], None] = lambda: None
+    """Lets the broker send to others what is still to be run."""
+
+    def start(self) -> None:
+        """Sign on, begin to beat and to sweep."""
+        self.store.sign_on(self.heart.standing())
+        self.heart.start()
+        self.controller.start()
+        if self.process.job_id is None:
+            threading.Thread(target=self._say_more, name="description", daemon=True).start()
+
+    def _say_more(self) -> None:
+        """Tell versions and capabilities, which keep nobody waiting."""
+        try:
+            facts = dict(self.describe())
+            self.heart.process = replace(self.process, facts=facts)
+            self.store.describe(self.process.worker_id, facts)
+        except (AdaptationError, OSError, SQLAlchemyError) as error:
+            logger.info("this machine is not described", error=str(error))
+
+    def drain(self) -> None:
+        """Claim nothing any more and let others lead; what runs goes on, and its leases live."""
+        self.worker.gate.close()
+        self.rest()
+        self.heart.draining = True
+        self.controller.stop()
+        try:
+            self.store.drain(self.process.worker_id)
+        except SQLAlchemyError as error:
+            # The next heartbeat says it.
+            logger.warning("draining could not be told", error=str(error))
+
+    def close(self) -> None:
+        """Start nothing any more, and tell what runs to stop and be handed back."""
+        self.worker.gate.close()
+        self.controller.stop()
+        self.heart.stop_all()
+
+    def stop(self) -> None:
+        """Stop beating and sign off; what was not handed back by now is taken back."""
+        self.heart.stop()
+        self.store.bury(self.process.worker_id)

@@ -1,0 +1,181 @@
+"""Jobs that wait for a time, for an address, or for another job, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement, Connection, Select, exists, insert, or_, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from adaptation.adapters.masking import masked
+from adaptation.engine import rows
+from adaptation.engine.database import Database, now
+from adaptation.engine.schema import DUE, job, schedule, setting
+from adaptation.engine.setting import KNOWN
+from adaptation.engine.states import JobState
+from adaptation.errors import ParameterError
+
+QUEUE_SCHEDULED_JOBS = "queue_scheduled_jobs"
+"""The one schedule there is: it lets scheduled jobs into the queue."""
+INTERVAL = "schedule_interval"
+BATCH = 500
+"""Jobs queued in one transaction."""
+MOST_SEMAPHORES = 10_000
+"""Addresses asked in one turn."""
+
+PASSED = or_(job.c.run_at.is_(None), job.c.run_at <= now())
+ACTIVE = ~exists().where(schedule.c.name == QUEUE_SCHEDULED_JOBS, schedule.c.active.is_(False))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Something that is done again and again."""
+
+    name: str
+    active: bool
+    every_seconds: float
+    ran_at: datetime | None
+    """When it was done last."""
+
+
+class Scheduling:
+    """How scheduled jobs come into the queue."""
+
+    database: Database
+
+    def queue_due(self) -> int:
+        """Queue the jobs whose time has come and that wait for nothing else; returns how many."""
+        due = due_jobs()
+        with self.database.read() as connection:
+            if connection.execute(due.limit(1)).first() is None:
+                return 0
+        with self.database.write() as connection:
+            free = due.limit(BATCH).with_for_update(of=job, key_share=True, skip_locked=True)
+            found = list(connection.execute(free).scalars())
+            return _queue(connection, found, job.c.id.in_(found), "queued: its time has come")
+
+    def semaphores(self) -> list[str]:
+        """The addresses that jobs wait for whose time has come, if it is time to ask them."""
+        waiting = (
+            select(job.c.semaphore_url)
+            .where(
+                job.c.state == JobState.SCHEDULED,
+                job.c.semaphore_url.is_not(None),
+                job.c.after_id.is_(None),
+                PASSED,
+            )
+            .distinct()
+            .limit(MOST_SEMAPHORES)
+        )
+        with self.database.read() as connection:
+            urls = [str(url) for url in connection.execute(waiting).scalars()]
+        if not urls:
+            return []
+        with self.database.write() as connection:
+            return urls if _takes_its_turn(connection) else []
+
+    def pass_semaphore(self, url: str) -> int:
+        """Queue the jobs that waited for this address, which has answered well."""
+        waiting = (
+            job.c.state == JobState.SCHEDULED,
+            job.c.semaphore_url == url,
+            job.c.after_id.is_(None),
+            PASSED,
+            ACTIVE,
+        )
+        with self.database.write() as connection:
+            found = rows.unlocked(connection, job.c.id, *waiting)
+            line = f"queued: {masked(url)} has answered"
+            return _queue(connection, found, job.c.id.in_(found), line)
+
+    def schedules(self) -> list[Schedule]:
+        """All there are."""
+        with self.database.read() as connection:
+            row = connection.execute(
+                select(schedule).where(schedule.c.name == QUEUE_SCHEDULED_JOBS)
+            ).one_or_none()
+            every = _interval(connection)
+        ran_at = None
+        if row is not None and row.ran_at is not None:
+            ran_at = datetime.fromtimestamp(row.ran_at / 1000, UTC)
+        return [Schedule(QUEUE_SCHEDULED_JOBS, row is None or row.active, every, ran_at)]
+
+    def set_schedule(self, name: str, *, active: bool) -> None:
+        """Let a schedule rest, or go on.
+
+        Raises:
+            ParameterError: `schedule_unknown`.
+        """
+        if name != QUEUE_SCHEDULED_JOBS:
+            raise ParameterError(
+                f"no schedule is called {name!r}",
+                code="schedule_unknown",
+                hint=f"There is: {QUEUE_SCHEDULED_JOBS}.",
+            )
+        with self.database.write() as connection:
+            _know(connection)
+            connection.execute(
+                update(schedule).where(schedule.c.name == name).values(active=active)
+            )
+
+
+def due_jobs() -> Select[int]:
+    """The ids of jobs that waited for a time alone, which has come."""
+    return select(job.c.id).where(text(DUE), PASSED, ACTIVE).order_by(job.c.run_at, job.c.id)
+
+
+def tell_when(connection: Connection, job_id: int, run_at: datetime | int | None) -> None:
+    """Say in a job's log when it will run."""
+    if run_at is None:
+        return
+    if isinstance(run_at, int):
+        run_at = datetime.fromtimestamp(run_at / 1000, UTC)
+    moment = run_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    line = f'Job will run at: "{moment}"'
+    rows.insert_lines(connection, job_id, 0, [(20, line)], progname="scheduler")
+
+
+def _queue(
+    connection: Connection, found: Sequence[int], which: ColumnElement[bool], line: str
+) -> int:
+    if not found:
+        return 0
+    changed = update(job).where(which, job.c.state == JobState.SCHEDULED)
+    connection.execute(
+        changed.values(state=JobState.QUEUED, semaphore_url=None, queued_at=now(), updated_at=now())
+    )
+    for job_id in found:
+        rows.insert_lines(connection, job_id, 0, [(20, line)], progname="scheduler")
+    return len(found)
+
+
+def _takes_its_turn(connection: Connection) -> bool:
+    """Whether the interval has passed since anybody asked; then the next one waits for another."""
+    _know(connection)
+    every_ms = int(_interval(connection) * 1000)
+    turn = schedule.c.ran_at.is_(None), schedule.c.ran_at <= now() - every_ms
+    taken = (
+        update(schedule)
+        .where(schedule.c.name == QUEUE_SCHEDULED_JOBS, schedule.c.active, or_(*turn))
+        .values(ran_at=now(), due_at=now() + every_ms)
+    )
+    return connection.execute(taken).rowcount == 1
+
+
+def _know(connection: Connection) -> None:
+    name = schedule.c.name == QUEUE_SCHEDULED_JOBS
+    if connection.execute(select(schedule.c.name).where(name)).first():
+        return
+    first = {"name": QUEUE_SCHEDULED_JOBS, "active": True, "due_at": now()}
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(schedule).values(first))
+    except IntegrityError:
+        return  # another has just made it
+
+
+def _interval(connection: Connection) -> float:
+    found = connection.execute(select(setting.c.value).where(setting.c.name == INTERVAL)).scalar()
+    return float(KNOWN[INTERVAL].default if found is None else found)

@@ -1,0 +1,147 @@
+"""What an operator may change while everything runs: names, ranges, defaults, kept in SQL."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from adaptation.engine.database import Database, now
+from adaptation.engine.schema import setting
+from adaptation.errors import ParameterError
+
+Number = int | float
+
+
+@dataclass(frozen=True)
+class Known:
+    """A setting there is."""
+
+    name: str
+    default: Number
+    least: Number
+    most: Number
+    meaning: str
+    whole: bool = True
+    """Whether it is a whole number."""
+
+    def checked(self, value: object) -> Number:
+        """The value as a number.
+
+        Args:
+            value: a number, or one in writing.
+
+        Raises:
+            ParameterError: `setting_invalid`.
+        """
+        number = _number(value)
+        fits = number is not None and self.least <= number <= self.most
+        if number is None or not fits or (self.whole and number != int(number)):
+            kind = "a whole number" if self.whole else "a number"
+            span = f"{kind} from {self.least} to {self.most}"
+            raise ParameterError(
+                f"{self.name} cannot be {value!r}",
+                code="setting_invalid",
+                hint=f"Give {span}; {self.default} is the default.",
+            )
+        return int(number) if number == int(number) else number
+
+
+KNOWN = {
+    known.name: known
+    for known in (
+        Known("max_jobs", 2, 0, 100_000, "jobs running at once; 0 starts nothing"),
+        Known("priority_slots", 0, 0, 100_000, "of those, slots that only priority jobs may hold"),
+        Known("priority_threshold", 5, 1, 10, "a job of priority 1 to this is a priority job"),
+        Known("schedule_interval", 60, 1, 86_400, "seconds between looks at semaphores", False),
+        Known("retry_delay", 5, 0, 86_400, "seconds before a failed task is tried again", False),
+        Known("retry_limit", 3, 1, 1_000, "tries of a task before its job is abandoned"),
+        Known("ageing_seconds", 1_800, 0, 31_536_000, "wait that makes a job one more urgent"),
+        Known("retention_days", 30, 0, 36_500, "days an ended job is kept; 0: for ever", False),
+    )
+}
+"""All there are, by name."""
+DAY_MS = 86_400_000
+
+
+class Choices:
+    """The settings in the database, each in force at once and everywhere."""
+
+    database: Database
+
+    def chosen(self) -> dict[str, Number]:
+        """The settings that somebody has set."""
+        with self.database.read() as connection:
+            found = connection.execute(select(setting.c.name, setting.c.value))
+            return {row.name: row.value for row in found if row.name in KNOWN}
+
+    def setting(self, name: str) -> Number:
+        """The value in force.
+
+        Raises:
+            ParameterError: `setting_unknown`.
+        """
+        known = known_setting(name)
+        with self.database.read() as connection:
+            found = connection.execute(select(setting.c.value).where(setting.c.name == name))
+            value: Number | None = found.scalar()
+        return known.default if value is None else value
+
+    def set_setting(self, name: str, value: object) -> bool:
+        """Set a setting; whether it had not been set before.
+
+        Raises:
+            ParameterError: `setting_unknown`, `setting_invalid`.
+        """
+        facts = {"value": known_setting(name).checked(value), "updated_at": now()}
+        with self.database.write() as connection:
+            changed = update(setting).where(setting.c.name == name).values(facts)
+            if connection.execute(changed).rowcount:
+                return False
+            try:
+                with connection.begin_nested():
+                    connection.execute(insert(setting).values(name=name, **facts))
+            except IntegrityError:  # set for the first time by two at once
+                connection.execute(changed)
+                return False
+            return True
+
+    def unset_setting(self, name: str) -> bool:
+        """Let the default be in force again; whether it was not.
+
+        Raises:
+            ParameterError: `setting_unknown`.
+        """
+        known_setting(name)
+        with self.database.write() as connection:
+            return connection.execute(delete(setting).where(setting.c.name == name)).rowcount == 1
+
+
+def known_setting(name: str) -> Known:
+    """The setting of that name.
+
+    Raises:
+        ParameterError: `setting_unknown`.
+    """
+    if name in KNOWN:
+        return KNOWN[name]
+    near = difflib.get_close_matches(name, KNOWN, n=1)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    raise ParameterError(
+        f"no setting is called {name!r}",
+        code="setting_unknown",
+        hint=f"{meant}There are: {', '.join(KNOWN)}.",
+    )
+
+
+def _number(value: object) -> Number | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,33 @@
+"""What a machine can do, as far as it is told quickly: versions, encoders, processors, memory."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+import psutil
+
+from adaptation import __version__
+from adaptation.adapters.tools import Tools, listed, versions
+from adaptation.errors import ToolError
+from adaptation.media.coding import ENCODERS
+
+
+def describe(tools: Tools) -> dict[str, Any]:
+    """What a worker says of itself when it signs on.
+
+    `encoders` are those that FFmpeg was built with; `adaptation doctor` tries them.
+    """
+    facts: dict[str, Any] = {
+        "adaptation": __version__,
+        "python": platform.python_version(),
+        "processors": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+    }
+    try:
+        facts |= versions(tools)
+        built_in = listed(tools, "-encoders")
+    except ToolError as error:
+        return {**facts, "tools": error.message}
+    return {**facts, "encoders": [name for name in ENCODERS if name in built_in]}
