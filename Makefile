@@ -3,6 +3,7 @@
 #   make demo [SOURCE=<file or URL>]   encode a real clip; the last line is the asset's folder
 #   make test [TESTS=<files>]          bring what the tests need, then run them all
 #   make check                         format, lint, types, import directions, tests
+#   make sim [SEED=<n>] [SEEDS=<n>]    simulate fleets: tell what happens under one seed, or try many
 #   make bench [BENCH=<names>]         measure, see benchmarks/README.md
 #   make chaos [JOBS=1000] [FAULTS=200] [SEED=1] [BROKER=redis]
 #                                      hurt a real fleet and judge its work, see CONTRIBUTING.md
@@ -42,7 +43,7 @@ ifneq ($(shell cat .venv/.place 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help install develop demo test check lint fmt bench chaos lock clean moved
+.PHONY: help install develop demo test check lint fmt sim bench chaos lock clean moved
 
 help:
 	@sed -n '2,/^$$/s/^#\( \{0,3\}\)//p' Makefile
@@ -70,6 +71,9 @@ lint: .venv/.dev
 fmt: .venv/.dev
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
+
+sim: .venv/.dev
+	@PYTHONPATH=tests $(BIN)/python -m simulation $(SEED) $(SEEDS:%=--seeds %)
 
 bench: .venv/.dev
 	@$(BIN)/python -m benchmarks $(BENCH)

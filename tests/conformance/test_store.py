@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import random
 import threading
+from typing import Any
 
 import pytest
+from celery import chain, chord, group
+from celery.canvas import Signature
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
 from adaptation.engine.control import StateForbids
-from adaptation.engine.graph import lower
+from adaptation.engine.graph import Upstream, lower
 from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing
 from adaptation.engine.moves import Beat
 from adaptation.engine.schema import task
 from adaptation.engine.states import JobState, Order, TaskState
 from adaptation.engine.store import Store
 from adaptation.errors import ParameterError
-from engine_kit import LEASE_SECONDS, HandWorker, broken_invariants, count_one
+from engine_kit import (
+    LEASE_SECONDS,
+    HandWorker,
+    add_up,
+    broken_invariants,
+    count_one,
+    fan_out,
+)
 
 
 def first(store: Store) -> Dispatch:
@@ -384,3 +394,84 @@ def test_pieces_are_given_up_in_two_steps_so_that_a_crash_leaves_none(
     assert store.give_up_work(keep_failed_seconds=0) == [job_id], "not deleted yet"
     store.mark_work_removed(job_id)
     assert store.give_up_work(keep_failed_seconds=0) == []
+
+
+def test_a_fan_out_that_ends_beside_a_failure_is_fanned_out_by_the_retry(
+    worker: HandWorker, store: Store
+) -> None:
+    plan = lower(chain(group(count_one.s(width=2), fan_out.s()), add_up.s()))
+    job_id = store.submit(NewJob("beside", "line", {}, {"width": 2}), plan, worker.queues)
+    bad, fanning = (worker.claim(item) for item in worker.ready())
+    assert bad is not None
+    assert fanning is not None
+    store.fail(bad, {"code": "x"}, retry_in_seconds=None)
+
+    assert worker.complete(fanning)
+    assert store.job(job_id).ended
+    assert store.retry(job_id) == 5
+    keys = [found.key for found in store.tasks(job_id) if found.state is TaskState.READY]
+
+    assert keys == ["0:count_one", "1:fan_out.0:count_one", "1:fan_out.1:count_one"]
+    while ready := worker.ready():
+        claim = worker.claim(ready[0])
+        assert claim is not None
+        result = {"n": 1, "branch": 0} if claim.name == "count_one" else {"n": 2, "branch": 1}
+        store.complete(claim, result, queues=worker.queues)
+    assert store.job(job_id).result == {"n": 2, "branch": 1}
+
+
+def test_an_empty_join_gets_nothing_from_a_fan_out_it_only_waits_for(
+    worker: HandWorker, store: Store
+) -> None:
+    plan = lower(chain(fan_out.s(), chord([], add_up.s())))
+    job_id = store.submit(NewJob("empty", "line", {}, {"width": 2}), plan, worker.queues)
+
+    worker.run_all()
+
+    assert store.job(job_id).result == {"n": 0, "order": []}
+
+
+@pytest.mark.parametrize(
+    "canvas",
+    [chain(), group([]), chain(count_one.s(), group([group([])]))],
+    ids=["nothing", "an empty group", "an empty group at the end"],
+)
+def test_what_expands_to_an_open_end_is_waited_for_and_no_longer(
+    worker: HandWorker, store: Store, canvas: Signature[Any]
+) -> None:
+    job_id = store.submit(
+        NewJob("open", "line", {}), lower(chain(count_one.s(), count_one.s())), worker.queues
+    )
+    claim = claimed(worker)
+    expansion = lower(canvas, prefix=claim.key, upstream=Upstream(keys=(claim.key,)))
+    store.complete(claim, {"n": 1}, expansion=expansion, queues=worker.queues)
+    ends = []
+
+    while ready := worker.ready():
+        assert broken_invariants(store) == []
+        assert len(ready) == 1
+        taken = worker.claim(ready[0])
+        assert taken is not None
+        store.complete(taken, {}, queues=worker.queues)
+        ends.append(taken.key)
+
+    assert ends == [task.key for task in reversed(store.tasks(job_id)[1:])]
+    assert store.job(job_id).succeeded
+
+
+def test_a_workflow_of_no_tasks_is_refused(worker: HandWorker, store: Store) -> None:
+    with pytest.raises(ParameterError) as caught:
+        store.submit(NewJob("none", "line", {}), lower(group([])), worker.queues)
+
+    assert caught.value.code == "workflow_empty"
+    assert store.jobs() == []
+
+
+def test_a_refused_job_has_nothing_to_retry(store: Store) -> None:
+    job_id = store.refuse(NewJob("bad", "line", {}), {"code": "x"})
+
+    with pytest.raises(StateForbids) as caught:
+        store.retry(job_id)
+
+    assert caught.value.code == "state_forbids"
+    assert store.job(job_id).ended

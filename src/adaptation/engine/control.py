@@ -94,6 +94,11 @@ class Control:
                 )
             tally.count(connection, row.state, failed=row.failed, amount=-1)
             left = _reset_tasks(connection, job_id, row.run_no + 1)
+            if not left:
+                raise StateForbids(
+                    f"job {job_id} was refused and has no tasks",
+                    hint="Submit it again with what its error asks for.",
+                )
             afresh = {
                 "state": JobState.QUEUED,
                 "failed": False,

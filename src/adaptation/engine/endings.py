@@ -12,7 +12,8 @@ from adaptation.engine.model import Outgoing
 from adaptation.engine.rows import AnyRow
 from adaptation.engine.schema import job, task
 from adaptation.engine.statements import COUNT_OFF, ENDING
-from adaptation.engine.states import JobState, TaskState, task_sources
+from adaptation.engine.states import TaskState, task_sources
+from adaptation.engine.verdicts import ending
 
 
 def fail_job(
@@ -66,8 +67,8 @@ def end_job(
     connection: Connection, job_id: int, row: AnyRow, result: dict[str, Any] | None
 ) -> None:
     """End the run of a job whose last task has ended, with its one job-end message."""
-    state = JobState.BROKEN if row.cancelling else JobState.COMPLETED
-    good = state is JobState.COMPLETED and not row.failed
+    state, verdict = ending(failed=row.failed, cancelling=row.cancelling)
+    good = verdict == "completed"
     connection.execute(
         update(job)
         .where(job.c.id == job_id)
@@ -75,7 +76,6 @@ def end_job(
     )
     tally.count(connection, state, failed=row.failed, amount=1)
     _let_follow(connection, job_id)
-    verdict = "completed" if good else ("failed" if row.failed else "cancelled")
     body = {
         **row.farewell,
         "main_task_id": row.main_task_id,

@@ -10,11 +10,7 @@ from adaptation.engine.endings import end_if_idle, fail_job
 from adaptation.engine.rows import AnyRow
 from adaptation.engine.schema import attempt, job, task
 from adaptation.engine.states import TaskState
-
-LOSS_LIMIT = 10
-"""Workers that may vanish under one task before it is held to be what kills them."""
-LOSS_BACKOFF_MS = 2_000
-"""Wait after the third loss of a task in a row; doubled for each further one."""
+from adaptation.engine.verdicts import LOSS_LIMIT, after_loss
 
 
 def lose(database: Database, task_id: int, generation: int, reason: str) -> int:
@@ -25,16 +21,13 @@ def lose(database: Database, task_id: int, generation: int, reason: str) -> int:
         ).one()
         owner = rows.lock_job(connection, row.job_id)
         stopping = owner.failed or owner.cancelling
-        poison = row.losses + 1 >= LOSS_LIMIT
-        state = (
-            TaskState.CANCELLED if stopping else (TaskState.FAILED if poison else TaskState.READY)
-        )
-        if not _take_back(connection, task_id, generation, state, row.losses):
+        state, wait_ms = after_loss(row.losses, stopping=stopping)
+        if not _take_back(connection, task_id, generation, state, wait_ms):
             return 0
         line = f"{row.name} was taken back: {reason}"
         rows.insert_lines(connection, row.job_id, task_id, [(30, line)], "controller")
-        if stopping or poison:
-            _drop_lost(connection, row, task_id, poison=poison and not stopping)
+        if state is not TaskState.READY:
+            _drop_lost(connection, row, task_id, poison=state is TaskState.FAILED)
         return 1
 
 
@@ -53,9 +46,8 @@ def _drop_lost(connection: Connection, row: AnyRow, task_id: int, *, poison: boo
 
 
 def _take_back(
-    connection: Connection, task_id: int, generation: int, state: TaskState, losses: int
+    connection: Connection, task_id: int, generation: int, state: TaskState, wait_ms: int
 ) -> bool:
-    wait = LOSS_BACKOFF_MS * 2 ** (losses - 2) if losses >= 2 else 0
     held = connection.execute(
         update(task)
         .where(
@@ -71,7 +63,7 @@ def _take_back(
             lease_until=None,
             sent_at=None,
             detail=None,
-            not_before=now() + wait,
+            not_before=now() + wait_ms,
         )
     ).rowcount
     connection.execute(

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from adaptation.engine import rows
 from adaptation.engine.database import Database, now
-from adaptation.engine.endings import count_off, fail_job
+from adaptation.engine.endings import count_off, drop_unstarted, fail_job
 from adaptation.engine.graph import Plan
 from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing, Process
 from adaptation.engine.scheduling import tell_when
@@ -24,6 +24,7 @@ from adaptation.engine.statements import (
     LEAVE,
 )
 from adaptation.engine.states import JobState, Order, TaskState
+from adaptation.engine.verdicts import after_error, after_stop, told, waits_added
 from adaptation.errors import ParameterError
 
 
@@ -53,8 +54,15 @@ class Moves:
             The job's id.
 
         Raises:
-            ParameterError: `output_busy`, an unfinished job holds the same output.
+            ParameterError: `output_busy`, an unfinished job holds the same output;
+                `workflow_empty`, there is nothing to run.
         """
+        if not plan.tasks:
+            raise ParameterError(
+                f"workflow {new.workflow} has no tasks with these parameters",
+                code="workflow_empty",
+                hint="Give it something to do, or let the workflow refuse such parameters.",
+            )
         with self.database.write() as connection:
             job_id, is_new = insert_job(connection, new, len(plan.tasks))
             if is_new:
@@ -136,11 +144,10 @@ class Moves:
                 known = _committed_before(connection, claim)
                 connection.rollback()
                 return known
-            exits = expansion.exits if expansion else None
-            ready = rows.release_dependants(connection, claim.task_id, exits)
-            stopping = owner.failed or owner.cancelling
+            added = waits_added(claim.key, expansion.exits) if expansion else 0
+            ready = rows.release_dependants(connection, claim.task_id, added)
             delta = -1
-            if expansion and not stopping:
+            if expansion:
                 delta += len(expansion.tasks)
                 ready += _expand(connection, claim, expansion, owner, queues)
             rows.insert_outgoing(
@@ -168,13 +175,13 @@ class Moves:
         """
         with self.database.write() as connection:
             owner = rows.lock_job(connection, claim.job_id)
-            retry = retry_in_seconds is not None and not (owner.failed or owner.cancelling)
-            state = TaskState.READY if retry else TaskState.FAILED
+            stopping = owner.failed or owner.cancelling
+            state = after_error(again=retry_in_seconds is not None, stopping=stopping)
             if not _leave(connection, claim, state, "failed", error=error):
                 connection.rollback()
                 return None
             rows.insert_lines(connection, claim.job_id, claim.task_id, lines)
-            if retry:
+            if state is TaskState.READY:
                 _put_back(connection, claim.task_id, retry_in_seconds or 0.0)
                 return Moved()
             fail_job(connection, claim.job_id, claim.task_id, claim.name, error)
@@ -188,8 +195,7 @@ class Moves:
         with self.database.write() as connection:
             owner = rows.lock_job(connection, claim.job_id)
             stopping = owner.failed or owner.cancelling
-            state = TaskState.CANCELLED if stopping else TaskState.READY
-            outcome = "cancelled" if stopping else "released"
+            state, outcome = after_stop(stopping=stopping)
             if not _leave(connection, claim, state, outcome):
                 connection.rollback()
                 return None
@@ -302,16 +308,19 @@ def _expand(
         held=owner.state != JobState.STARTED,
     )
     rows.give_edges(connection, edges, expansion.exits, ids)
-    return ready
+    if not (owner.failed or owner.cancelling):
+        return ready
+    # Not run, but known: the task itself is done, and a retry runs only what is stored.
+    dropped = TaskState.CANCELLED if owner.cancelling else TaskState.SKIPPED
+    drop_unstarted(connection, claim.job_id, dropped)
+    return []
 
 
 def _order(connection: Connection, job_id: int) -> Order:
     row = connection.execute(
         select(job.c.state, job.c.failed, job.c.cancelling).where(job.c.id == job_id)
     ).one()
-    if row.failed or row.cancelling:
-        return Order.CANCEL
-    return Order.PAUSE if row.state == JobState.PAUSED else Order.RUN
+    return told(row.state, stopping=row.failed or row.cancelling)
 
 
 def _leave(  # noqa: PLR0913 - one row's worth of facts

@@ -128,19 +128,16 @@ def unlocked(
     )
 
 
-def release_dependants(
-    connection: Connection, done_id: int, exits: Upstream | None
-) -> list[Dispatch]:
+def release_dependants(connection: Connection, done_id: int, added: int) -> list[Dispatch]:
     """Count a finished task off its dependants' waits.
 
     Args:
         done_id: the task that is done; edges to tasks it expanded to are not stored yet.
-        exits: the ends of what it expanded to, which its dependants now wait for instead.
+        added: ends of what it expanded to, which its dependants now wait for instead.
 
     Returns:
         The dependants that turned ready.
     """
-    added = len(exits.keys) if exits else 0
     rows = connection.execute(RELEASE, {"done_id": done_id, "added": added})
     return [
         Dispatch(row.id, row.generation, row.queue, row.priority)
@@ -204,16 +201,22 @@ def link(
     task_id: int,
     upstream: Upstream,
     ids: Mapping[str, int],
-    position: str = "",
+    position: str | None = "",
 ) -> None:
-    """Store what a task receives, in order, and what it only waits for."""
+    """Store what a task receives, in order, and what it only waits for.
+
+    Args:
+        position: put before the places in the list of what is received; None: only waited for.
+    """
     prefix = f"{position}." if position else ""
+    places = {key: f"{prefix}{number:06d}" for number, key in enumerate(upstream.keys)}
     rows: list[dict[str, Any]] = [
-        {"task_id": task_id, "upstream_id": ids[key], "position": f"{prefix}{number:06d}"}
-        for number, key in enumerate(upstream.keys)
-    ]
-    rows += [
-        {"task_id": task_id, "upstream_id": ids[key], "position": None} for key in upstream.after
+        {
+            "task_id": task_id,
+            "upstream_id": ids[key],
+            "position": None if position is None else places.get(key),
+        }
+        for key in (*upstream.keys, *upstream.after)
     ]
     if rows:
         connection.execute(insert(_edge), rows)
@@ -238,7 +241,7 @@ def give_edges(
 ) -> None:
     """Let the former dependants of an expanded task receive from its exits, in the same place."""
     for edge in edges:
-        link(connection, edge.task_id, exits, ids, edge.position or "")
+        link(connection, edge.task_id, exits, ids, edge.position)
         if exits.joins:
             connection.execute(update(task).where(task.c.id == edge.task_id).values(joins=True))
 
