@@ -279,3 +279,30 @@ def test_what_runs_anew_anew_waits_for_the_first(worker: HandWorker, store: Stor
     replaced = [store.job(number).main_task_id for number in (old, second)]
     assert taken.payload == {"replaces": replaced}
     worker.complete(taken)
+
+
+def test_what_a_retry_runs_is_as_urgent_as_the_job_was_made(
+    worker: HandWorker, store: Store
+) -> None:
+    changed = worker.submit("fan", width=2)
+    for _ in range(2):
+        claim = store.claim_next(("light",), "w", 30)
+        assert claim is not None
+        assert worker.complete(claim)
+    bad, sibling = (store.claim_next(("light",), "w", 30) for _ in range(2))
+    assert bad is not None
+    assert sibling is not None
+    store.fail(bad, {"code": "x"}, retry_in_seconds=None)
+
+    store.change(changed, Change(priority=1))
+    store.give_back(sibling)
+    store.retry(changed)
+    other = worker.submit("line", length=1)
+    store.admit()
+
+    first, second, third = (store.claim_next(("light",), "w", 30) for _ in range(3))
+    assert [claim.job_id for claim in (first, second, third) if claim] == [changed, changed, other]
+    for claim in (first, second, third):
+        assert claim is not None
+        assert worker.complete(claim)
+    worker.run_all()

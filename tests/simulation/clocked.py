@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -77,7 +78,10 @@ class ClockedStore(Store):
                 connection.execute(text(statement))
 
 
-def rows_of(store: Store, query: str) -> list[tuple[Any, ...]]:
-    """The rows of a query, as plain tuples."""
+def rows_of(store: Store, queries: Mapping[str, str]) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows of each query, as plain tuples."""
     with store.database.read() as connection:
-        return [tuple(row) for row in connection.execute(text(query))]
+        return {
+            what: [tuple(row) for row in connection.exec_driver_sql(query)]
+            for what, query in queries.items()
+        }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any
 
+from adaptation.engine.changes import Change
 from adaptation.engine.control import StateForbids
 from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Process
 from adaptation.engine.moves import Beat
@@ -24,6 +26,8 @@ RESEND_SECONDS = 15.0
 WORKERS = ("w0", "w1", "w2")
 SERVED = (("light", "heavy"), ("light",), ("heavy",))
 BEGIN_MS = 1_000_000
+FIRST_JOBS = 6
+"""Are there before anything else happens."""
 RECENT = 12
 """Of messages and claims, old and new, so many are chosen from."""
 RULES = Rules(max_jobs=4, priority_slots=1, priority_threshold=2)
@@ -74,9 +78,11 @@ class Lockstep:
         if name in _ON_CLAIMS and self.claims:
             claim = self._choose_claim(first)
             return lambda side: _ON_CLAIMS[name](side, claim, second)
-        if name == "claim" and self.messages:
+        if name in ("claim", "hand_on") and self.messages:
             item = self.messages[-1 - first % min(RECENT, len(self.messages))]
             worker = WORKERS[second % len(WORKERS)]
+            if name == "hand_on":
+                return lambda side: side.hand_on(item.task_id, item.generation)
             return lambda side: side.claim(item.task_id, item.generation, worker, LEASE_SECONDS)
         free = _FREE.get(name)
         return lambda side: free(side, first, second) if free else None
@@ -116,6 +122,7 @@ def _told(side: Any, call: Callable[[Any], Any]) -> Any:
 
 def _submit(side: Any, first: int, second: int) -> Any:
     shape = SHAPES[first % len(SHAPES)]
+    later = BEGIN_MS + 5_000 * second if first % 7 == 0 else None
     clients, priorities = ("a", "b", "c"), (2, 5, 7)
     new = NewJob(
         main_task_id=f"{first}-{second}",
@@ -124,6 +131,7 @@ def _submit(side: Any, first: int, second: int) -> Any:
         context={"n": 0},
         client=clients[second % 3],
         priority=priorities[second // 3 % 3],
+        run_at=later,
     )
     return side.submit(new, plan_of(shape), QUEUES)
 
@@ -150,7 +158,20 @@ def _fail(side: Any, claim: Claim, second: int) -> Any:
 
 def _beat(side: Any, claim: Claim, second: int) -> Any:
     beat = Beat(claim.task_id, claim.generation, claim.job_id, 0.5, None, ())
-    return side.heartbeat(WORKERS[second % len(WORKERS)], [beat], LEASE_SECONDS)
+    worker = WORKERS[second % len(WORKERS)]
+    known = Process(worker, "host", 1, 0, 1) if second % 2 else None
+    return side.heartbeat(worker, [beat], LEASE_SECONDS, known)
+
+
+def _change(side: Any, first: int, second: int) -> Any:
+    """Of the first jobs, so that it needs to know of no other."""
+    moment = datetime.fromtimestamp((BEGIN_MS / 1000) + 100 * second, UTC)
+    choices = (
+        Change(priority=1 + second % 10),
+        Change(run_at=moment),
+        Change(run_at=None, priority=1),
+    )
+    return side.change(1 + first % FIRST_JOBS, choices[second % 3])
 
 
 _ON_JOBS = ("cancel", "pause", "resume", "retry", "forgive_losses")
@@ -163,6 +184,8 @@ _ON_CLAIMS: dict[str, Callable[[Any, Claim, int], Any]] = {
 _FREE: dict[str, Callable[[Any, int, int], Any]] = {
     "submit": _submit,
     "admit": lambda side, *_: side.admit(),
+    "queue_due": lambda side, *_: side.queue_due(),
+    "change": _change,
     "due": lambda side, *_: side.due(RESEND_SECONDS),
     "claim_next": _claim_next,
     "expire": lambda side, *_: side.expire(),
@@ -177,6 +200,7 @@ NAMES = (
     *_ON_CLAIMS,
     *_ON_JOBS,
     "claim",
+    "hand_on",
     "expire",
     "retry",
     "resume",
@@ -186,7 +210,7 @@ NAMES = (
 )
 """Names of moves, those that get jobs on more than once."""
 OPENING: tuple[Move, ...] = (
-    *(("submit", 7 * number, number) for number in range(6)),
+    *(("submit", 11 * number + 1, number) for number in range(FIRST_JOBS)),
     ("admit", 0, 0),
 )
 """So that there is something to do."""
@@ -194,7 +218,7 @@ OPENING: tuple[Move, ...] = (
 SEEN = {
     "jobs": """
         SELECT id, main_task_id, state, failed, cancelling, permanent, remaining, run_no, work,
-            queued_at, started_at, finished_at FROM job ORDER BY id""",
+            priority, run_at, queued_at, started_at, finished_at FROM job ORDER BY id""",
     "tasks": """
         SELECT id, job_id, key, queue, priority, state, held, waits, joins, attempt, losses,
             generation, worker_id, lease_until, not_before, sent_at FROM task ORDER BY id""",
@@ -212,7 +236,7 @@ SEEN = {
 
 def seen_of_store(store: ClockedStore) -> dict[str, list[tuple[Any, ...]]]:
     """The tables' rows; results are seen in what is claimed after them."""
-    return {what: rows_of(store, query) for what, query in SEEN.items()}
+    return rows_of(store, SEEN)
 
 
 def seen_of_model(model: Model) -> dict[str, list[tuple[Any, ...]]]:
@@ -221,14 +245,14 @@ def seen_of_model(model: Model) -> dict[str, list[tuple[Any, ...]]]:
         "jobs": [
             (
                 *(job.id, job.new.main_task_id, job.state, job.failed, job.cancelling),
-                *(job.permanent, job.remaining, job.run_no, job.work, job.queued_at),
-                *(job.started_at, job.finished_at),
+                *(job.permanent, job.remaining, job.run_no, job.work),
+                *(job.priority, job.run_at, job.queued_at, job.started_at, job.finished_at),
             )
             for job in model.jobs
         ],
         "tasks": [
             (
-                *(task.id, task.job.id, task.key, task.queue, task.job.new.priority, task.state),
+                *(task.id, task.job.id, task.key, task.queue, task.priority, task.state),
                 *(task.held, task.waits, task.joins, task.attempt, task.losses, task.generation),
                 *(task.worker_id, task.lease_until, task.not_before, task.sent_at),
             )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from adaptation.engine.model import Claim, Moved, Process
+from adaptation.engine.controller import LEAD_SECONDS, RESEND_SECONDS
+from adaptation.engine.engine import Pace
+from adaptation.engine.model import Claim, Dispatch, Moved, Process
 from adaptation.engine.moves import Beat
 from adaptation.engine.states import Order
 from adaptation.engine.worker import RetryRule
 from simulation.model import Model
-from simulation.network import BrokerAway, Network
+from simulation.network import Network
 from simulation.oracle import Oracle
 from simulation.timeline import Timeline
 from simulation.workload import QUEUES, perform
@@ -21,14 +23,15 @@ MS = 1000
 
 @dataclass(frozen=True)
 class Tempo:
-    """The clocks of a fleet, in seconds; the product's own defaults, but rarer looks."""
+    """The clocks of a fleet, in seconds; the product's own, but rarer looks and heartbeats."""
 
-    lease: float = 30.0
+    lease: float = Pace.lease_seconds
     heartbeat: float = 5.0
-    look: float = 2.0
-    sweep: float = 4.0
-    leader: float = 20.0
-    resend: float = 15.0
+    look: float = 1.0
+    sweep: float = Pace.sweep_seconds
+    leader: float = LEAD_SECONDS
+    resend: float = RESEND_SECONDS
+    silence: float = 120.0
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,6 @@ class Fleet:
     machines: dict[str, Machine] = field(default_factory=dict)
     """Every worker and controller that ever was, by its id."""
 
-    def admit(self) -> None:
-        """Start what may be started, and send its tasks."""
-        self.network.send(self.model.admit())
-
 
 class Machine:
     """A process on a host: it may die, or stand still and do everything late."""
@@ -68,6 +67,8 @@ class Machine:
         self.fleet, self.name, self.host = fleet, name, host
         self.alive, self.frozen = True, False
         self.up_since = fleet.time.now
+        self.missed = False
+        """Whether something could not be sent, since the broker was last seen."""
         self._late: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         fleet.machines[name] = self
 
@@ -80,6 +81,12 @@ class Machine:
             self._late.append((deed, words))
         elif self.alive:
             deed(*words)
+
+    def send(self, items: Iterable[Dispatch]) -> None:
+        """Send messages, or note that the broker is away."""
+        self.missed = not self.fleet.network.send(items)
+        if self.missed:
+            self.fleet.time.note("cannot send", self.name)
 
     def die(self) -> None:
         """Kill -9."""
@@ -117,22 +124,25 @@ class SimWorker(Machine):
         self.runs: dict[tuple[int, int], Claim] = {}
         self.told_to_stop: set[tuple[int, int]] = set()
         self.draining = False
-        fleet.model.sign_on(Process(name, host, 0, 0, slots))
+        self._process = Process(name, host, 0, 0, slots)
+        fleet.model.sign_on(self._process)
         fleet.network.consumers.append(self)
         self.later(fleet.time.chance.random() * fleet.tempo.heartbeat, self._beat)
         for _ in range(slots):
-            if fleet.network.take(queues):
-                self.deliver()
+            if item := fleet.network.take(queues):
+                self.deliver(item)
 
     @property
     def idle(self) -> bool:
         return self.alive and not self.draining and len(self.runs) < self.slots
 
-    def deliver(self) -> None:
-        self.later(0, self._execute)
+    def deliver(self, item: Dispatch) -> None:
+        self.later(0, self._execute, item)
 
-    def _execute(self) -> None:
+    def _execute(self, item: Dispatch | None) -> None:
         """What a slot does with a message: claim whatever is most urgent, if anything is."""
+        if item and self.draining:
+            self.fleet.model.hand_on(item.task_id, item.generation)
         while self.idle:
             claim = self.fleet.model.claim_next(self.queues, self.name, self.fleet.tempo.lease)
             if claim is not None:
@@ -165,7 +175,7 @@ class SimWorker(Machine):
         self._follow(moved)
         if self.draining and not self.runs:
             self._sign_off()
-        self._execute()
+        self._execute(None)
 
     def _settle(self, claim: Claim, fate: Fate, *, stopped: bool) -> Moved | None:
         model, oracle = self.fleet.model, self.fleet.oracle
@@ -189,21 +199,18 @@ class SimWorker(Machine):
         return moved
 
     def _follow(self, moved: Moved | None) -> None:
-        if moved is None:
-            return
-        try:
-            self.fleet.network.send(moved.ready)
+        if moved:
+            self.send(moved.ready)
             if moved.ended:
-                self.fleet.admit()
-        except BrokerAway:
-            self.fleet.time.note("cannot send", self.name)
+                self.send(self.fleet.model.admit())
 
     def _beat(self) -> None:
         beats = [
             Beat(claim.task_id, claim.generation, claim.job_id, 0.5, None, ())
             for claim in self.runs.values()
         ]
-        orders = self.fleet.model.heartbeat(self.name, beats, self.fleet.tempo.lease)
+        lease = self.fleet.tempo.lease
+        orders = self.fleet.model.heartbeat(self.name, beats, lease, self._process)
         for key in list(self.runs):
             if orders[key[0]] is not Order.RUN and key not in self.told_to_stop:
                 self.tell_to_stop(key)
@@ -239,37 +246,51 @@ class SimWorker(Machine):
 
 
 class SimController(Machine):
-    """Looks for what is due, and sweeps when it believes to lead."""
+    """Starts jobs, sends tasks and sweeps while it believes to lead."""
 
     def __init__(self, fleet: Fleet, name: str, host: str, lapse: float) -> None:
         super().__init__(fleet, name, host)
-        self._looks = 0
+        self._next_sweep = 0
         self._lapse = lapse
         """Chance that it stands still between deciding and doing."""
         self.later(fleet.time.chance.random() * fleet.tempo.look, self._look)
 
     def _look(self) -> None:
-        tempo = self.fleet.tempo
-        if self._looks % max(1, round(tempo.sweep / tempo.look)) == 0:
-            self._sweep()
-        self._looks += 1
-        try:
-            self.fleet.admit()
-            self.fleet.network.send(self.fleet.model.due(tempo.resend))
-        except BrokerAway:
-            self.fleet.time.note("cannot send", self.name)
+        tempo, model, now = self.fleet.tempo, self.fleet.model, self.fleet.time.now
+        sweeps = now >= self._next_sweep
+        if sweeps:
+            self._next_sweep = now + int(tempo.sweep * MS)
+            self.bury(only_dead=True)
+        if model.lead("sweep", self.name, tempo.leader):
+            if self.fleet.time.chance.random() < self._lapse / 20:
+                # It will believe to lead when it goes on.
+                self.later(0, self._lead, sweeps)
+                self.freeze(self.fleet.time.chance.uniform(1, 60))
+            else:
+                self._lead(sweeps)
         self.later(tempo.look, self._look)
 
-    def _sweep(self) -> None:
-        self.bury(only_dead=True)
+    def _lead(self, sweeps: bool) -> None:
+        if sweeps:
+            self._sweep()
         model = self.fleet.model
-        if not model.lead("sweep", self.name, self.fleet.tempo.leader):
-            return
+        model.queue_due()
+        self.send(model.admit())
+        resend = 0.0 if self.missed else self.fleet.tempo.resend
+        self.send(model.due(resend, each=self.fleet.network.limit))
+
+    def _sweep(self) -> None:
+        model, chance = self.fleet.model, self.fleet.time.chance
+        old = self.fleet.time.now - int(self.fleet.tempo.silence * MS)
+        for name, heard in list(model.workers.items()):
+            if heard < old:
+                self.fleet.time.note("forgets", self.name, name)
+                model.bury(name)
         found = model.expired()
-        if found and self.fleet.time.chance.random() < self._lapse:
-            # It will believe to lead when it goes on, and that what it has read is still so.
+        if found and chance.random() < self._lapse:
+            # What it has read is not so any more when it goes on.
             self.later(0, self._take_back, found)
-            self.freeze(self.fleet.time.chance.uniform(1, 60))
+            self.freeze(chance.uniform(1, 60))
         else:
             self._take_back(found)
 

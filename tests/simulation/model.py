@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush, nsmallest
 from typing import Any
 
+from adaptation.engine.changes import Change
 from adaptation.engine.control import StateForbids
 from adaptation.engine.graph import Plan
 from adaptation.engine.messages import BATCH
@@ -47,13 +48,29 @@ class Model(Pieces):
     def submit(self, new: NewJob, plan: Plan, queues: Mapping[str, str]) -> int:
         if new.main_task_id in self.known:
             return self.known[new.main_task_id].id
-        state = JobState.SCHEDULED if new.waits_outside else JobState.QUEUED
-        job = Job(len(self.jobs) + 1, new, state, len(plan.tasks), self.now)
+        waits = new.waits_outside
+        job = Job(
+            id=len(self.jobs) + 1,
+            new=new,
+            state=JobState.SCHEDULED if waits else JobState.QUEUED,
+            priority=new.priority,
+            remaining=len(plan.tasks),
+            run_at=new.run_at,
+            queued_at=None if waits else self.now,
+        )
         self.jobs.append(job)
         self.known[new.main_task_id] = job
         self.list_job(job)
         self.store(job, plan, {}, queues)
         return job.id
+
+    def queue_due(self) -> int:
+        waiting = self.scheduled.values()
+        due = [job for job in waiting if job.run_at is None or job.run_at <= self.now]
+        for job in due:
+            job.queued_at = self.now
+            self.move_job(job, JobState.QUEUED)
+        return len(due)
 
     def admit(self) -> tuple[Dispatch, ...]:
         ready: list[Dispatch] = []
@@ -64,24 +81,22 @@ class Model(Pieces):
     def _choose(self) -> Waiting | None:
         if not self.queued or len(self.started) >= self.rules.max_jobs:
             return None
-        heads: dict[tuple[str, int], Job] = {}
+        heads: dict[tuple[str, int], tuple[int, int]] = {}
         for job in self.queued.values():
-            line = job.new.client, job.new.priority
-            head = heads.get(line)
-            if head is None or (job.queued_at, job.id) < (head.queued_at, head.id):
-                heads[line] = job
+            line, place = (job.new.client, job.priority), (job.queued_at or 0, job.id)
+            heads[line] = min(place, heads.get(line, place))
         waiting = [
-            Waiting(job.id, client, priority, job.queued_at, self.served.get(client, 0))
-            for (client, priority), job in heads.items()
+            Waiting(job_id, *line, queued_at, self.served.get(line, 0))
+            for line, (queued_at, job_id) in heads.items()
         ]
-        started = [Started(job.new.client, job.new.priority) for job in self.started.values()]
+        started = [Started(job.new.client, job.priority) for job in self.started.values()]
         return next(iter(order(waiting, started, self.rules, self.now)), None)
 
     def _start(self, job: Job) -> list[Dispatch]:
         self.move_job(job, JobState.STARTED)
         if job.started_at is None:
             job.started_at = self.now
-        self.served[job.new.client] = max(self.served.get(job.new.client, 0), job.started_at)
+        self._serve(job)
         sent = []
         for task in job.tasks:
             if task.state in UNFINISHED:
@@ -91,6 +106,10 @@ class Model(Pieces):
                 task.sent_at = self.now
                 sent.append(dispatch(task))
         return sent
+
+    def _serve(self, job: Job) -> None:
+        line = job.new.client, job.priority
+        self.served[line] = max(self.served.get(line, 0), job.started_at or 0)
 
     # The life of a task
 
@@ -114,10 +133,11 @@ class Model(Pieces):
         line, early = self.lines[queue], []
         while line:
             task = self.claimable.get(line[0][1])
-            if task is not None and task.not_before <= self.now:
+            moved = task is None or turn(task) != line[0]
+            if task is not None and not moved and task.not_before <= self.now:
                 break
             entry = heappop(line)
-            if task is not None and entry not in early:
+            if not moved and entry not in early:
                 early.append(entry)
         first = line[0] if line else None
         for entry in early:
@@ -149,9 +169,13 @@ class Model(Pieces):
         )
 
     def heartbeat(
-        self, worker_id: str, beats: Iterable[Beat], lease_seconds: float
+        self,
+        worker_id: str,
+        beats: Iterable[Beat],
+        lease_seconds: float,
+        process: Process | None = None,
     ) -> dict[int, Order]:
-        if worker_id in self.workers:
+        if worker_id in self.workers or process is not None:
             self.workers[worker_id] = self.now
         orders = {}
         for beat in beats:
@@ -228,18 +252,44 @@ class Model(Pieces):
         return True
 
     def pause(self, job_id: int) -> bool:
-        return self._set_state(self.jobs[job_id - 1], JobState.PAUSED)
-
-    def resume(self, job_id: int) -> bool:
-        return self._set_state(self.jobs[job_id - 1], JobState.QUEUED)
-
-    def _set_state(self, job: Job, target: JobState) -> bool:
-        if job.state in JOB_ENDS or job.state not in job_sources(target):
+        job = self.jobs[job_id - 1]
+        if job.state not in job_sources(JobState.PAUSED):
             return False
-        job.queued_at = self.now
-        self.move_job(job, target)
+        self.move_job(job, JobState.PAUSED)
         self.hold(job)
         return True
+
+    def resume(self, job_id: int) -> bool:
+        job = self.jobs[job_id - 1]
+        if job.state is not JobState.PAUSED:
+            return False
+        if job.queued_at is None:
+            self.move_job(job, JobState.SCHEDULED)
+        else:
+            job.queued_at = self.now
+            self.move_job(job, JobState.QUEUED)
+        return True
+
+    def change(self, job_id: int, wanted: Change) -> list[str]:
+        job, values = self.jobs[job_id - 1], wanted.values
+        too_late = "run_at" in values and job.state not in {JobState.SCHEDULED, JobState.QUEUED}
+        if too_late or ("priority" in values and job.state in JOB_ENDS):
+            raise StateForbids(f"job {job_id} is {job.state}", hint="")
+        if "run_at" in values:
+            job.run_at, job.queued_at = values["run_at"], None
+            if job.state is not JobState.SCHEDULED:
+                self.move_job(job, JobState.SCHEDULED)
+        if "priority" in values:
+            job.priority = values["priority"]
+            self.served.clear()
+            for other in self.jobs:
+                self._serve(other)
+            for task in job.tasks:
+                if task.state is not TaskState.DONE:
+                    task.priority = job.priority
+                    self.claimable.pop(task.id, None)
+                    self.list_task(task)
+        return [name for name in ("priority", "run_at") if name in values]
 
     def retry(self, job_id: int) -> int:
         job = self.jobs[job_id - 1]
@@ -267,22 +317,29 @@ class Model(Pieces):
 
     # What controllers do
 
-    def due(self, resend_seconds: float) -> list[Dispatch]:
+    def due(self, resend_seconds: float, *, each: int = BATCH) -> list[Dispatch]:
         old = self.now - int(resend_seconds * MS)
-        lost = [task for task in self._foremost() if task.sent_at is None or task.sent_at <= old]
+        lost = [
+            task for task in self._foremost(each) if task.sent_at is None or task.sent_at <= old
+        ]
         found = sorted(lost, key=turn)[:BATCH]
         for task in found:
             task.sent_at = self.now
         return [dispatch(task) for task in found]
 
-    def _foremost(self) -> list[Task]:
+    def _foremost(self, each: int) -> list[Task]:
         """The ready tasks of each queue that come next: no others are told of."""
         ready = [task for task in self.claimable.values() if task.not_before <= self.now]
-        if len(ready) <= BATCH:
+        if len(ready) <= each:
             return ready
         queues = dict.fromkeys(task.queue for task in ready)
         lines = ((task for task in ready if task.queue == queue) for queue in queues)
-        return [task for line in lines for task in nsmallest(BATCH, line, key=turn)]
+        return [task for line in lines for task in nsmallest(each, line, key=turn)]
+
+    def hand_on(self, task_id: int, generation: int) -> None:
+        task = self.tasks[task_id - 1]
+        if task.state is TaskState.READY and task.generation == generation:
+            task.sent_at = None
 
     def sign_on(self, process: Process) -> None:
         self.workers[process.worker_id] = self.now
@@ -301,7 +358,7 @@ class Model(Pieces):
     def bury(self, worker_id: str) -> int:
         mine = [task for task in self.running.values() if task.worker_id == worker_id]
         lost = sum(self.lose(task.id, task.generation) for task in mine)
-        for task in self._foremost():
+        for task in self._foremost(BATCH):
             task.sent_at = None
         self.step_down(worker_id)
         self.workers.pop(worker_id, None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from adaptation.engine.graph import Plan
+from adaptation.engine.messages import BATCH
 from adaptation.engine.model import Claim, Dispatch
 from adaptation.engine.rules import Rules
 from adaptation.engine.states import TaskState
@@ -70,8 +71,8 @@ class NoPrioritySlots(Model):
 class NeverResends(Model):
     """A message that was sent is held to have arrived."""
 
-    def due(self, resend_seconds: float) -> list[Dispatch]:  # noqa: ARG002
-        return super().due(1e9)
+    def due(self, resend_seconds: float, *, each: int = BATCH) -> list[Dispatch]:  # noqa: ARG002
+        return super().due(1e9, each=each)
 
 
 class NeverExpires(Model):

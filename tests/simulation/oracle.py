@@ -48,6 +48,7 @@ class Oracle:
         self.ended: list[Job] = []
         """Jobs that ended since somebody last emptied this."""
         self._takeover_ms = takeover_ms
+        self._started: set[int] = set()
         self._blamed: set[tuple[int, int]] = set()
 
     # What machines report
@@ -85,15 +86,15 @@ class Oracle:
 
     def judge(self) -> None:
         """Look at whatever has just changed."""
-        if not self.model.touched:
-            return
         for job in self.model.touched:
             self._judge_job(job)
         self.model.touched.clear()
-        started = self.model.started.values()
+        started, known = self.model.started, self._started
         demand(len(started) <= self.rules.max_jobs, len(started), "jobs are started")
-        ordinary = sum(self.rules.is_ordinary(job.new.priority) for job in started)
-        demand(ordinary <= self.rules.ordinary_slots, ordinary, "ordinary jobs are started")
+        if any(self.rules.is_ordinary(started[new].priority) for new in started.keys() - known):
+            ordinary = sum(self.rules.is_ordinary(job.priority) for job in started.values())
+            demand(ordinary <= self.rules.ordinary_slots, ordinary, "ordinary jobs are started")
+        self._started = set(started)
 
     def _judge_job(self, job: Job) -> None:
         unfinished = 0

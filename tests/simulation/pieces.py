@@ -63,7 +63,8 @@ class Pieces(World):
         held = job.state is not JobState.STARTED
         for new in plan.tasks:
             names = new.key, new.name, queues[new.name], new.params
-            task = Task(len(self.tasks) + 1, job, *names, new.upstream.joins, held)
+            facts = job.priority, new.upstream.joins, held
+            task = Task(len(self.tasks) + 1, job, *names, *facts)
             self.tasks.append(task)
             job.tasks.append(task)
             known[new.key] = task
@@ -117,4 +118,4 @@ def link(task: Task, upstream: Upstream, known: Mapping[str, Task], place: Place
 
 
 def dispatch(task: Task) -> Dispatch:
-    return Dispatch(task.id, task.generation, task.queue, task.job.new.priority)
+    return Dispatch(task.id, task.generation, task.queue, task.priority)

@@ -48,8 +48,8 @@ class Drain:
     peak_transitions: int
     """Claims and ends of attempts, in the busiest second."""
     peak_messages: int
-    left_messages: int
-    """Messages that waited at the broker when all was done."""
+    peak_waiting: int
+    """Messages at the broker at once."""
     heartbeats: float
     """Transactions a second."""
 
@@ -74,9 +74,9 @@ class Scale:
         # As many jobs as slots: enough to have chunks for all, and few enough to end soon.
         rules = Rules(max_jobs=workers * slots)
         self.model = Model(rules)
-        self.tempo = Tempo(sweep=2.0, heartbeat=5.0)
+        self.tempo = Tempo()
         oracle = Oracle(self.time, self.model, rules, takeover_ms=120 * MS)
-        network = Network(self.time, faulty=False)
+        network = Network(self.time, workers * slots, faulty=False)
         self.fleet = Fleet(self.time, self.model, network, oracle, self._fate_of, self.tempo)
         self.fleet.mourn = self._replace
         self.deaths = 0
@@ -131,21 +131,26 @@ class Scale:
             ideal_seconds=max(work / (self.workers * self.slots), longest),
             peak_transitions=peaks[0],
             peak_messages=peaks[1],
-            left_messages=self.fleet.network.waiting,
+            peak_waiting=peaks[2],
             heartbeats=self.workers / self.tempo.heartbeat,
         )
 
-    def _watch(self) -> tuple[int, int]:
-        """Let time go on until all jobs have ended; the most transitions and messages a second."""
+    def _watch(self) -> list[int]:
+        """Let time go on until all jobs have ended.
+
+        Returns:
+            The most transitions a second, messages a second, and messages waiting at once.
+        """
         oracle, network = self.fleet.oracle, self.fleet.network
         oracle.open = {job.id for job in self.model.jobs}
-        second, before, peaks = 0, (0, 0), (0, 0)
+        second, before, peaks = 0, (0, 0), [0, 0, 0]
         while oracle.open:
             demand(self.time.step(), "nothing happens any more")
             self._judge()
             if self.time.now // MS > second:
                 now = oracle.transitions, network.sent
-                peaks = max(peaks[0], now[0] - before[0]), max(peaks[1], now[1] - before[1])
+                seen = now[0] - before[0], now[1] - before[1], network.waiting
+                peaks = list(map(max, peaks, seen))
                 second, before = self.time.now // MS, now
         return peaks
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 
+from adaptation.engine.changes import Change
 from adaptation.engine.control import StateForbids
 from adaptation.engine.model import Claim, NewJob
 from adaptation.engine.rules import Rules
 from simulation.machines import MS, Fate, Fleet, Machine, SimController, SimWorker, Tempo
 from simulation.model import Model
-from simulation.network import BrokerAway, Network
+from simulation.network import Network
 from simulation.oracle import Broken, Oracle, demand
 from simulation.timeline import Timeline
 from simulation.workload import QUEUES, SHAPES, plan_of
@@ -26,12 +28,12 @@ PATIENCE_SECONDS = 3_600
 FAULTS = 16
 LONG_TASKS = 0.06
 """Share of attempts that outlast a lease, and so may be lost and won by another meanwhile."""
-TROUBLES = ("cancel", "pause", "resume", "cancel", "pause", "retry")
+TROUBLES = ("cancel", "cancel", "pause", "pause", "resume", "retry", "change", "change")
 MOST_RETRIES = 2
 """Of one failed job, by its client."""
 ALL_QUEUES = ("light", "heavy")
 WORKERS = (
-    ("h0", ALL_QUEUES, 3),
+    ("h0", ("light",), 3),
     ("h1", ALL_QUEUES, 2),
     ("h1", ("light",), 3),
     ("h2", ("heavy",), 2),
@@ -56,7 +58,8 @@ class Simulation:
         )
         self.model = kind(rules)
         self.oracle = Oracle(self.time, self.model, rules, int(TAKEOVER * MS))
-        network = Network(self.time, faulty=True)
+        slots = sum(place[2] for place in WORKERS)
+        network = Network(self.time, slots, faulty=True)
         self.fleet = Fleet(self.time, self.model, network, self.oracle, self._fate_of)
         self.fleet.mourn = self._replace
         self._numbers = count(1)
@@ -80,13 +83,15 @@ class Simulation:
             raise Broken(f"{message}\nreplay it with: make sim SEED={self.seed}") from error
 
     def _run(self) -> None:
-        while self._pending or self.oracle.open or self.time.now < CALM_SECONDS * MS:
-            demand(self.time.step(), "nothing happens any more")
-            late = self.time.now > PATIENCE_SECONDS * MS
-            demand(not late, "jobs", sorted(self.oracle.open), "never end")
-            self.oracle.judge()
-            if self.oracle.ended:
+        time, oracle = self.time, self.oracle
+        while self._pending or oracle.open or time.now < CALM_SECONDS * MS:
+            demand(time.step(), "nothing happens any more")
+            if self.model.touched:
+                oracle.judge()
+            if oracle.ended:
                 self._clients_learn_of_ends()
+            if time.now > PATIENCE_SECONDS * MS:
+                raise Broken(f"jobs {sorted(oracle.open)} never end")
 
     # What is planned at the start
 
@@ -97,7 +102,7 @@ class Simulation:
             self._start_controller(host)
         for number in range(jobs):
             self._at(self.chance.uniform(0, 100), self._submit, number, self.chance.random() < 0.1)
-        for _ in range(jobs // 8):
+        for _ in range(jobs // 5):
             self._pending += 1
             self._at(self.chance.uniform(5, 200), self._trouble, self.chance.choice(TROUBLES))
         for _ in range(FAULTS):
@@ -132,7 +137,7 @@ class Simulation:
             return Fate(seconds, "kills")
         if luck < 0.05:
             return Fate(seconds, "transient")
-        if luck < 0.06:
+        if luck < 0.065:
             return Fate(seconds, "permanent")
         faulty = self.time.now < CALM_SECONDS * MS
         return Fate(seconds, "leaves" if faulty and luck > 0.997 else "done")
@@ -144,14 +149,20 @@ class Simulation:
         shape = SHAPES[number % len(SHAPES)]
         client = f"client-{number % 3}"
         priority = self.chance.choice((1, 3, 5, 5, 5, 8))
-        new = NewJob(f"job-{number}", shape, {}, {"n": 0}, priority=priority, client=client)
+        later = self.time.now + 20 * MS if self.chance.random() < 0.1 else None
+        new = NewJob(
+            main_task_id=f"job-{number}",
+            workflow=shape,
+            parameters={},
+            context={"n": 0},
+            priority=priority,
+            client=client,
+            run_at=later,
+        )
         for _ in range(1 + twice):
             job_id = self.model.submit(new, plan_of(shape), QUEUES)
             self.time.note("submits", client, job_id)
-            try:
-                self.fleet.admit()
-            except BrokerAway:
-                self.time.note("cannot send", client)
+            self.fleet.network.send(self.model.admit())
 
     def _trouble(self, deed: str) -> None:
         self._pending -= 1
@@ -171,8 +182,9 @@ class Simulation:
 
     def _do(self, deed: str, job: Job) -> bool:
         ended = job.id not in self.oracle.open
+        words = [self._wish()] if deed == "change" else []
         try:
-            done = bool(getattr(self.model, deed)(job.id))
+            done = bool(getattr(self.model, deed)(job.id, *words))
         except StateForbids:
             done = False
         if deed == "cancel" and not ended:
@@ -181,6 +193,13 @@ class Simulation:
             self.oracle.cancelled.discard(job.id)
         self.time.note(deed, job.id, done)
         return done
+
+    def _wish(self) -> Change:
+        """To run more or less urgently, or later."""
+        if self.chance.random() < 0.6:
+            return Change(priority=self.chance.randint(1, 10))
+        wait_ms = int(self.chance.uniform(1, 60) * MS)
+        return Change(run_at=datetime.fromtimestamp((self.time.now + wait_ms) / MS, UTC))
 
     def _clients_learn_of_ends(self) -> None:
         for job in self.oracle.ended:

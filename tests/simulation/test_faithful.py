@@ -40,13 +40,13 @@ def follow(store: ClockedStore, moves: list[Move]) -> Lockstep:
     return both
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=ROOM)
+@settings(max_examples=30, deadline=None, suppress_health_check=ROOM)
 @given(moves=MOVES)
 def test_the_model_makes_every_move_as_sqlite_does(sqlite: ClockedStore, moves: list[Move]) -> None:
     follow(sqlite, moves)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=ROOM)
+@settings(max_examples=12, deadline=None, suppress_health_check=ROOM)
 @given(moves=MOVES)
 def test_the_model_makes_every_move_as_postgresql_does(
     postgresql: ClockedStore, moves: list[Move]

@@ -21,6 +21,7 @@ SHAPES = (
     "fan-5",
     "nested-2",
     "beside-2",
+    "beside-3",
     "scatter-0",
     "scatter-3",
     "empty-2",

@@ -25,6 +25,7 @@ class Task:
     name: str
     queue: str
     params: dict[str, Any]
+    priority: int
     joins: bool
     held: bool
     state: TaskState = TaskState.WAITING
@@ -49,8 +50,10 @@ class Job:
     id: int
     new: NewJob
     state: JobState
+    priority: int
     remaining: int
-    queued_at: int
+    run_at: int | None
+    queued_at: int | None
     tasks: list[Task] = field(default_factory=list)
     failed: bool = False
     cancelling: bool = False
@@ -77,9 +80,15 @@ class World:
         self.workers: dict[str, int] = {}
         self.leaders: dict[str, tuple[str, int]] = {}
         self.known: dict[str, Job] = {}
+        self.scheduled: dict[int, Job] = {}
         self.queued: dict[int, Job] = {}
         self.started: dict[int, Job] = {}
-        self.served: dict[str, int] = {}
+        self.in_state = {
+            JobState.SCHEDULED: self.scheduled,
+            JobState.QUEUED: self.queued,
+            JobState.STARTED: self.started,
+        }
+        self.served: dict[tuple[str, int], int] = {}
         self.running: dict[int, Task] = {}
         self.claimable: dict[int, Task] = {}
         self.lines: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -110,11 +119,10 @@ class World:
 
     def list_job(self, job: Job) -> None:
         self.touched[job] = None
-        for state, jobs in ((JobState.QUEUED, self.queued), (JobState.STARTED, self.started)):
-            if job.state is state:
-                jobs[job.id] = job
-            else:
-                jobs.pop(job.id, None)
+        for jobs in self.in_state.values():
+            jobs.pop(job.id, None)
+        if job.state in self.in_state:
+            self.in_state[job.state][job.id] = job
 
     def post(self, identity: str, messages: Iterable[Outgoing]) -> None:
         for number, message in enumerate(messages):
@@ -125,4 +133,4 @@ class World:
 
 def turn(task: Task) -> tuple[int, int]:
     """What decides which ready task is claimed first."""
-    return task.job.new.priority, task.id
+    return task.priority, task.id

@@ -149,10 +149,10 @@ def _refuse_too_late(job_id: int, state: str, values: Mapping[str, Any]) -> None
 
 def _move_tasks(connection: Connection, job_id: int, priority: int) -> None:
     rows.lock_tasks(connection, job_id)
-    unfinished = [TaskState.WAITING, TaskState.READY, TaskState.RUNNING]
+    # Those that have failed or been dropped too: a retry may run them.
     connection.execute(
         update(task)
-        .where(task.c.job_id == job_id, task.c.state.in_(unfinished))
+        .where(task.c.job_id == job_id, task.c.state != TaskState.DONE)
         .values(priority=priority)
     )
 

@@ -47,7 +47,13 @@ class Work(StrEnum):
 
 JOB_MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.SCHEDULED: frozenset(
-        {JobState.QUEUED, JobState.STARTED, JobState.PAUSED, JobState.BROKEN}
+        {
+            JobState.QUEUED,
+            JobState.STARTED,
+            JobState.PAUSED,
+            JobState.COMPLETED,
+            JobState.BROKEN,
+        }
     ),
     JobState.QUEUED: frozenset(
         {
@@ -66,7 +72,8 @@ JOB_MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.BROKEN: frozenset({JobState.QUEUED}),
 }
 """Legal moves of a job. An ended job is queued again by a retry, under the next run number, and a
-completed one is broken by a run anew."""
+completed one is broken by a run anew. One that was paused while its last task ran may end wherever
+it is put meanwhile."""
 
 TASK_MOVES: dict[TaskState, frozenset[TaskState]] = {
     TaskState.WAITING: frozenset({TaskState.READY, TaskState.CANCELLED, TaskState.SKIPPED}),
