@@ -3,7 +3,7 @@
 #   make demo [SOURCE=<file or URL>]   encode a real clip; the last line is the asset's folder
 #   make test [TESTS=<files>]          bring what the tests need, then run them all
 #   make check                         format, lint, types, import directions, tests
-#   make sim [SEED=<n>] [SEEDS=<n>]    simulate fleets: tell what happens under one seed, or try many
+#   make sim [SEED=1] [SEEDS=<n>]      simulate fleets: tell what happens under one seed, or try many
 #   make bench [BENCH=<names>]         measure, see benchmarks/README.md
 #   make chaos [JOBS=1000] [FAULTS=200] [SEED=1] [BROKER=redis]
 #                                      hurt a real fleet and judge its work, see CONTRIBUTING.md
@@ -73,7 +73,7 @@ fmt: .venv/.dev
 	@$(BIN)/ruff check --fix
 
 sim: .venv/.dev
-	@PYTHONPATH=tests $(BIN)/python -m simulation $(SEED) $(SEEDS:%=--seeds %)
+	@PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEEDS),--seeds $(SEEDS),$(SEED))
 
 bench: .venv/.dev
 	@$(BIN)/python -m benchmarks $(BENCH)

@@ -298,6 +298,7 @@ def test_what_a_retry_runs_is_as_urgent_as_the_job_was_made(
     store.give_back(sibling)
     store.retry(changed)
     other = worker.submit("line", length=1)
+    store.change(other, Change(priority=3))
     store.admit()
 
     first, second, third = (store.claim_next(("light",), "w", 30) for _ in range(3))
