@@ -83,8 +83,11 @@ def crowded(
     with store.database.write() as connection:
         for rows in (JOBS, TASKS):
             connection.execute(text(rows + SERIES[kind]), {"many": MANY})
-    with store.database.write() as connection:
-        connection.execute(text("ANALYZE"))
+    # PostgreSQL looks at its tables by itself; nobody ever does at SQLite's, and when asked to
+    # its planner is undecided between a state that no row has and the table's own order.
+    if kind == "postgresql":
+        with store.database.write() as connection:
+            connection.execute(text("ANALYZE"))
     yield store
     store.close()
 
