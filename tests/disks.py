@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,19 +11,26 @@ from pathlib import Path
 
 import pytest
 
-from services import need_command
-
 
 @contextmanager
 def mounted(folder: Path, options: str) -> Iterator[Path]:
     """Mount a fresh tmpfs with `options` (`size=1m`, `ro`) at `folder` for one block, or skip."""
-    mount = need_command("mount", package="mount")
     folder.mkdir(parents=True, exist_ok=True)
-    command = [mount, "-t", "tmpfs", "-o", options, "none", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a tmpfs needs root on Linux")
+    if not mount_tmpfs(folder, options):
+        pytest.skip("mounting a tmpfs needs root on Linux, and the command mount")
     try:
         yield folder
     finally:
-        # Lazily: a child process that is just dying may still hold a file there.
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+        unmount(folder)
+
+
+def mount_tmpfs(folder: Path, options: str) -> bool:
+    """Mount a fresh tmpfs on a folder; whether this user and system allow it."""
+    command = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
+    allowed = shutil.which("mount") is not None and os.geteuid() == 0
+    return allowed and subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def unmount(folder: Path) -> None:
+    """Take a file system away, lazily: a process that is just dying may still hold a file there."""
+    subprocess.run(["umount", "-l", str(folder)], check=True)

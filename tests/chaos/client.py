@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
@@ -18,6 +18,7 @@ from kombu import Connection
 from adaptation.engine.engine import Engine
 from adaptation.workflows import encoding
 from chaos import films
+from chaos.beside import beside
 from chaos.workload import Order
 
 AGAIN_SECONDS = 0.2
@@ -69,13 +70,8 @@ class Client:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Submit in the background."""
-        self._thread = threading.Thread(target=self._submit_all, name="client", daemon=True)
-        self._thread.start()
-        try:
+        with beside(self._submit_all, self._over) as self._thread:
             yield
-        finally:
-            self._over.set()
-            self._thread.join()
 
     @property
     def is_done(self) -> bool:
@@ -123,16 +119,9 @@ class Receiver:
     """When the last one came."""
     _over: threading.Event = field(default_factory=threading.Event)
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> AbstractContextManager[object]:
         """Receive for the length of a block."""
-        thread = threading.Thread(target=self._receive_on, name="receiver", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join()
+        return beside(self._receive_on, self._over)
 
     def _receive_on(self) -> None:
         while not self._over.is_set():

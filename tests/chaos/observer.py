@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import psycopg
+
+from chaos.beside import beside
 
 LOOK_SECONDS = 0.1
 CONNECT_SECONDS = 2
@@ -42,16 +43,9 @@ class Observer:
     """Jobs that have ended."""
     _over: threading.Event = field(default_factory=threading.Event)
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> AbstractContextManager[object]:
         """Look for the length of a block."""
-        thread = threading.Thread(target=self._look_on, name="observer", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join()
+        return beside(self._look_on, self._over)
 
     @property
     def leader_pid(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,8 @@ from pathlib import Path
 import psutil
 
 from chaos import member
+from chaos.beside import beside
+from disks import mount_tmpfs, unmount
 from services import wait_until
 
 RESTART_SECONDS = 1.0
@@ -83,13 +84,10 @@ class Supervisor:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Keep the fleet up for the length of a block; nothing of it is left afterwards."""
-        thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
-        thread.start()
         try:
-            yield
+            with beside(self._watch, self._over):
+                yield
         finally:
-            self._over.set()
-            thread.join()
             for each in self.members:
                 self._end(each)
                 self._remove_host(each.host)
@@ -233,7 +231,7 @@ class Supervisor:
         home.mkdir(parents=True)
         if self.scratch_bytes:
             self.scratch(host).mkdir()
-            mount_small(self.scratch(host), self.scratch_bytes)
+            mount_tmpfs(self.scratch(host), _size(self.scratch_bytes))
         return home
 
     def _remove_host(self, host: str) -> None:
@@ -261,23 +259,15 @@ class Supervisor:
             each.process = None
 
 
-def mount_small(place: Path, size_bytes: int) -> bool:
-    """Mount a file system of that size; whether this user and system allow it."""
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=0777", "none", str(place)]
-    found = shutil.which("mount") is not None and os.geteuid() == 0
-    return found and subprocess.run(command, check=False, capture_output=True).returncode == 0
-
-
-def unmount(place: Path) -> None:
-    """Take a file system away, though something that is just dying may still use it."""
-    subprocess.run(["umount", "-l", str(place)], check=True)
+def _size(size_bytes: int) -> str:
+    return f"size={size_bytes},mode=0777"
 
 
 def may_mount(folder: Path) -> bool:
     """Whether hosts can have small scratch disks here."""
     probe = folder / "probe"
     probe.mkdir()
-    allowed = mount_small(probe, 65_536)
+    allowed = mount_tmpfs(probe, _size(65_536))
     if allowed:
         unmount(probe)
     probe.rmdir()

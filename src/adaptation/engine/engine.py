@@ -37,9 +37,10 @@ from adaptation.engine.worker import (
 )
 from adaptation.errors import ParameterError, SettingsError
 
-SUBJECT_LETTERS = 200
 logger = structlog.get_logger(__name__)
 
+SUBJECT_LETTERS = 200
+"""As much of what a job is about is stored to be found by."""
 CONTEXT_LIMIT_BYTES = 1_048_576
 """Parameters larger than this belong in a file, not in a job."""
 SILENT_LEASES = 4
