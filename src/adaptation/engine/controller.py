@@ -111,7 +111,8 @@ class Controller:
         if not self._leads and not self.store.may_lead(name, self.holder):
             return False
         leads = self.store.lead(name, self.holder, LEAD_SECONDS)
-        if leads and not self._leads:
+        # Who looks after one job of its own leads nobody.
+        if leads and not self._leads and self.job_id is None:
             logger.info("leading", holder=self.holder)
         return leads
 
