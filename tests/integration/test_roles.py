@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 import clips
 from adaptation.engine.controller import LEAD_SECONDS, Controller
+from adaptation.engine.process import this_process
 from adaptation.engine.states import TaskState
 from adaptation.engine.store import Store
 from adaptation.engine.transport import Dispatcher, make_app
@@ -237,6 +239,7 @@ def candidate(truth: Store, redis_url: str) -> Iterator[Controller]:
         tidy=lambda: None,
         sweep_scratch=lambda: None,
         sweep_seconds=600,
+        grace_seconds=1.0,
     )
     app.close()
 
@@ -278,3 +281,43 @@ def test_a_leader_that_died_on_another_host_is_followed_within_5_seconds(
 
     assert followed
     assert truth.may_lead("sweep", "me"), "it stepped down"
+
+
+def test_after_an_outage_a_heartbeat_comes_before_the_end_of_its_lease(
+    truth: Store, candidate: Controller, tmp_path: Path
+) -> None:
+    hand = HandWorker(truth, small_registry(), tmp_path)
+    task_id = truth.tasks(hand.submit("line", length=1))[0].id
+    truth.admit()
+    assert truth.claim(task_id, 0, "alive", lease_seconds=-1)
+    candidate.sweep_seconds = 0
+
+    candidate.look()
+    assert truth.tasks(1)[0].state is TaskState.RUNNING, "nobody had looked before"
+
+    assert wait_until(lambda: state_after_a_look(candidate) is TaskState.READY, 3)
+
+
+def state_after_a_look(controller: Controller) -> TaskState:
+    controller.look()
+    return controller.store.tasks(1)[0].state
+
+
+@pytest.mark.crash
+def test_a_worker_buries_its_predecessor_while_the_broker_is_away(
+    truth: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ADAPTATION_BROKER_URL", "redis://127.0.0.1:1/0")
+    hand = HandWorker(truth, small_registry(), tmp_path)
+    task_id = truth.tasks(hand.submit("line", length=1))[0].id
+    truth.admit()
+    dead = subprocess.Popen(["sleep", "0"])
+    here_then = replace(this_process(1), pid=dead.pid)
+    truth.sign_on(here_then)
+    assert truth.claim(task_id, 0, here_then.worker_id, lease_seconds=3600)
+    dead.wait()
+
+    with started("worker"):
+        taken_back = wait_until(lambda: truth.tasks(1)[0].state is TaskState.READY, 20)
+
+    assert taken_back

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from adaptation.engine.database import Database
 from adaptation.engine.model import Claim
-from adaptation.engine.statements import CLAIM, INSERT_ATTEMPT, JOB_OF_CLAIM, UPSTREAM, most_urgent
+from adaptation.engine.statements import CLAIM, FACTS_OF_CLAIM, INSERT_ATTEMPT, claim_most_urgent
 
 
 class Claims:
@@ -20,8 +22,9 @@ class Claims:
         self, task_id: int, generation: int, worker_id: str, lease_seconds: float
     ) -> Claim | None:
         """Make a ready task ours under the next generation; None if it is not to be had."""
+        which = {"claim_id": task_id, "claim_generation": generation}
         with self.database.write() as connection:
-            return _claim(connection, task_id, generation, worker_id, lease_seconds)
+            return _claim(connection, CLAIM, which, worker_id, lease_seconds)
 
     def claim_next(
         self,
@@ -46,42 +49,39 @@ class Claims:
         """
         limits = {"only_job": job_id, "scratch_free": scratch_free}
         limits = {name: value for name, value in limits.items() if value is not None}
-        urgent = most_urgent(
+        urgent = claim_most_urgent(
             tuple(queues), one_job=job_id is not None, fitting=scratch_free is not None
         )
         with self.database.write() as connection:
-            found = connection.execute(urgent, limits).first()
-            if found is None:
-                return None
-            return _claim(connection, found.id, found.generation, worker_id, lease_seconds)
+            return _claim(connection, urgent, limits, worker_id, lease_seconds)
 
 
 def _claim(
-    connection: Connection, task_id: int, generation: int, worker_id: str, lease_seconds: float
+    connection: Connection,
+    statement: ReturningUpdate[Any],
+    which: dict[str, Any],
+    worker_id: str,
+    lease_seconds: float,
 ) -> Claim | None:
-    facts = {
-        "claim_id": task_id,
-        "claim_generation": generation,
-        "claim_worker": worker_id,
-        "lease_ms": int(lease_seconds * 1000),
-    }
-    row = connection.execute(CLAIM, facts).one_or_none()
+    ours = {"claim_worker": worker_id, "lease_ms": int(lease_seconds * 1000)}
+    row = connection.execute(statement, which | ours).one_or_none()
     if row is None:
         return None
-    owner = connection.execute(JOB_OF_CLAIM, {"job_id": row.job_id}).one()
     connection.execute(
         INSERT_ATTEMPT,
-        {"task_id": task_id, "generation": generation + 1, "worker_id": worker_id},
+        {"task_id": row.id, "generation": row.generation, "worker_id": worker_id},
     )
-    results = list(connection.execute(UPSTREAM, {"claim_id": task_id}).scalars())
-    payload = results if row.joins else (results[0] if results else owner.context)
+    asked = {"claim_id": row.id, "job_id": row.job_id}
+    facts = connection.execute(FACTS_OF_CLAIM, asked).all()
+    results = [fact.result for fact in facts if fact.position is not None]
+    payload = results if row.joins else (results[0] if results else facts[0].context)
     return Claim(
-        task_id=task_id,
-        generation=generation + 1,
+        task_id=row.id,
+        generation=row.generation,
         job_id=row.job_id,
         run_no=row.run_no,
-        main_task_id=owner.main_task_id,
-        workflow=owner.workflow,
+        main_task_id=facts[0].main_task_id,
+        workflow=facts[0].workflow,
         key=row.key,
         name=row.name,
         params=row.params,

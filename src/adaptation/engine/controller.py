@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
@@ -51,6 +52,9 @@ class Controller:
     sweep_seconds: float = 2.0
     silent_seconds: float = 120.0
     """A worker that was not heard for so long is forgotten."""
+    grace_seconds: float = 4.0
+    """No lease runs out so soon after a time in which nobody looked: whoever could not look, as the
+    database was away or the machine asleep, could not beat either, and does so first."""
     job_id: int | None = None
     """The only job it looks after; None: every job."""
     semaphores: Semaphores | None = None
@@ -61,6 +65,8 @@ class Controller:
     _next_claim: float = 0.0
     _next_sweep: float = 0.0
     _next_telling: float = 0.0
+    _looked_at: float = 0.0
+    _expires_from: float = 0.0
 
     def start(self) -> None:
         """Sweep now and then again and again, in a thread of its own."""
@@ -89,6 +95,7 @@ class Controller:
     def look(self) -> None:
         """Do what is due: lead or try to, sweep, send."""
         now = monotonic()
+        self._see_gaps()
         sweeps = now >= self._next_sweep
         if sweeps:
             self._next_sweep = now + self.sweep_seconds
@@ -104,6 +111,12 @@ class Controller:
             self.sweep()
         if self._leads or self.dispatcher.local_only:
             self.dispatch()
+        self._looked_at = time.time()
+
+    def _see_gaps(self) -> None:
+        # By the wall clock, which also counts while a machine sleeps.
+        if time.time() - self._looked_at > LEAD_SECONDS:
+            self._expires_from = monotonic() + self.grace_seconds
 
     def lead(self) -> bool:
         """Become or stay the leader, if nobody else is."""
@@ -137,7 +150,8 @@ class Controller:
 
     def sweep(self) -> None:
         """Do everything that time, not an event, makes due, once for all processes."""
-        self.store.expire(self.job_id)
+        if monotonic() >= self._expires_from:
+            self.store.expire(self.job_id)
         self.tidy()
         if self.semaphores and self.job_id is None:
             self.semaphores.look()

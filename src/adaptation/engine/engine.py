@@ -45,6 +45,8 @@ CONTEXT_LIMIT_BYTES = 1_048_576
 """Parameters larger than this belong in a file, not in a job."""
 SILENT_LEASES = 4
 """A worker that was not heard for so many leases is forgotten."""
+GRACE_BEATS = 2
+"""Heartbeats that are waited for after an outage, before a lease is held to have run out."""
 
 
 @dataclass(frozen=True)
@@ -300,6 +302,7 @@ class Engine:
             semaphores=Semaphores(self.store, self._answers),
             sweep_seconds=self.pace.sweep_seconds,
             silent_seconds=self.pace.lease_seconds * SILENT_LEASES,
+            grace_seconds=self.pace.heartbeat_seconds * GRACE_BEATS,
             job_id=job_id,
         )
         self._worker = worker
@@ -322,10 +325,17 @@ class Engine:
         consumer = EmbeddedWorker(self.app, [SUBMIT_QUEUE, *node.worker.queues], slots)
         node = replace(node, rest=consumer.rest)
         self.joined = True
-        consumer.start()
+        try:
+            # Before the broker answers: its predecessor is buried, whatever else is away.
+            node.start()
+            consumer.start()
+        except BaseException:
+            self.joined = False
+            node.close()
+            node.stop()
+            raise
         self._running = True
         try:
-            node.start()
             yield node
         finally:
             self._running = self.joined = False

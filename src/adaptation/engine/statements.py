@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import (
     Select,
+    and_,
     bindparam,
     insert,
     select,
@@ -13,6 +15,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from adaptation.engine.database import now
 from adaptation.engine.schema import CLAIMABLE, attempt, job, task, task_dependency
@@ -29,15 +32,8 @@ ENDING = (
 )
 """What `end_job` must know of a job."""
 
-CLAIM = (
+_BECOMES_OURS = (
     update(task)
-    .where(
-        task.c.id == bindparam("claim_id"),
-        task.c.generation == bindparam("claim_generation"),
-        task.c.state.in_(task_sources(TaskState.RUNNING)),
-        task.c.held.is_(False),
-        task.c.not_before <= now(),
-    )
     .values(
         state=TaskState.RUNNING,
         generation=task.c.generation + 1,
@@ -50,6 +46,8 @@ CLAIM = (
         error=None,
     )
     .returning(
+        task.c.id,
+        task.c.generation,
         task.c.job_id,
         task.c.run_no,
         task.c.key,
@@ -60,11 +58,26 @@ CLAIM = (
         task.c.scratch_bytes,
     )
 )
+CLAIM = _BECOMES_OURS.where(
+    task.c.id == bindparam("claim_id"),
+    task.c.generation == bindparam("claim_generation"),
+    task.c.state.in_(task_sources(TaskState.RUNNING)),
+    task.c.held.is_(False),
+    task.c.not_before <= now(),
+)
 
 
 @lru_cache(maxsize=256)
-def most_urgent(queues: tuple[str, ...], *, one_job: bool, fitting: bool) -> Select[int, int]:
-    """The id and generation of the ready task whose turn it is, locked where rows can be.
+def claim_most_urgent(
+    queues: tuple[str, ...], *, one_job: bool, fitting: bool
+) -> ReturningUpdate[Any]:
+    """Make the ready task whose turn it is ours: looked for, locked and changed in one go."""
+    turn = most_urgent(queues, one_job=one_job, fitting=fitting)
+    return _BECOMES_OURS.where(task.c.id == turn.scalar_subquery())
+
+
+def most_urgent(queues: tuple[str, ...], *, one_job: bool, fitting: bool) -> Select[int]:
+    """The id of the ready task whose turn it is, locked where rows can be.
 
     One look at the index for each queue; a row that somebody is just claiming is passed over.
 
@@ -76,7 +89,7 @@ def most_urgent(queues: tuple[str, ...], *, one_job: bool, fitting: bool) -> Sel
     firsts = []
     for queue in queues:
         first = (
-            select(task.c.id, task.c.generation, task.c.priority)
+            select(task.c.id, task.c.priority)
             .where(
                 text(CLAIMABLE),
                 task.c.queue == queue,
@@ -92,21 +105,27 @@ def most_urgent(queues: tuple[str, ...], *, one_job: bool, fitting: bool) -> Sel
             first = first.where(task.c.scratch_bytes <= bindparam("scratch_free"))
         firsts.append(select(first.subquery()))
     found = union_all(*firsts).subquery()
-    return select(found.c.id, found.c.generation).order_by(found.c.priority, found.c.id).limit(1)
+    return select(found.c.id).order_by(found.c.priority, found.c.id).limit(1)
 
 
-UPSTREAM = (
-    select(task.c.result)
-    .join(task_dependency, task_dependency.c.upstream_id == task.c.id)
-    .where(
-        task_dependency.c.task_id == bindparam("claim_id"),
-        task_dependency.c.position.is_not(None),
+_upstream = task.alias("upstream")
+_received = and_(
+    task_dependency.c.task_id == bindparam("claim_id"), task_dependency.c.position.is_not(None)
+)
+FACTS_OF_CLAIM = (
+    select(
+        job.c.main_task_id,
+        job.c.workflow,
+        job.c.context,
+        task_dependency.c.position,
+        _upstream.c.result,
     )
+    .outerjoin_from(job, task_dependency, _received)
+    .outerjoin(_upstream, _upstream.c.id == task_dependency.c.upstream_id)
+    .where(job.c.id == bindparam("job_id"))
     .order_by(task_dependency.c.position)
 )
-JOB_OF_CLAIM = select(job.c.main_task_id, job.c.workflow, job.c.context).where(
-    job.c.id == bindparam("job_id")
-)
+"""A row for each result that the task receives, in order; one without a position if for none."""
 INSERT_ATTEMPT = insert(attempt).values(started_at=now())
 LEAVE = (
     update(task)
