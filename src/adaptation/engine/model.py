@@ -38,6 +38,8 @@ class NewJob:
     """Whether it is kept when old jobs are cleaned up."""
     subject: str = ""
     """What people look for it by, such as the name of what it works on."""
+    endpoints: tuple[str, ...] = ()
+    """Addresses that are told when its tasks start and end, and when it ends."""
 
     @property
     def waits_outside(self) -> bool:
@@ -76,6 +78,8 @@ class Job:
     """A job whose end it waits for, to do the same again."""
     persist: bool
     subject: str
+    endpoints: tuple[str, ...]
+    """Addresses that are told when its tasks start and end, and when it ends."""
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None

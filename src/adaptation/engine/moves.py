@@ -250,6 +250,7 @@ def insert_job(
         "after_id": after_id,
         "persist": new.persist,
         "subject": new.subject,
+        "endpoints": list(new.endpoints) or None,
         "queued_at": None if waits else now(),
         "created_at": now(),
         "updated_at": now(),

@@ -171,6 +171,7 @@ def job_of(row: Row[Any]) -> Job:
         after_id=row.after_id,
         persist=row.persist,
         subject=row.subject,
+        endpoints=tuple(row.endpoints or ()),
         created_at=_time(row.created_at),
         updated_at=_time(row.updated_at),
         started_at=_time_or_none(row.started_at),

@@ -11,6 +11,7 @@ from adaptation.engine.database import Database, now
 from adaptation.engine.schema import (
     SPENT,
     attempt,
+    delivery,
     job,
     log,
     outbox,
@@ -83,7 +84,7 @@ def _delete(connection: Connection, job_id: int) -> None:
     tasks = select(task.c.id).where(task.c.job_id == job_id).scalar_subquery()
     connection.execute(delete(attempt).where(attempt.c.task_id.in_(tasks)))
     connection.execute(delete(task_dependency).where(task_dependency.c.task_id.in_(tasks)))
-    for table in (task, log, outbox):
+    for table in (task, log, outbox, delivery):
         connection.execute(delete(table).where(table.c.job_id == job_id))
     connection.execute(delete(job).where(job.c.id == job_id))
 

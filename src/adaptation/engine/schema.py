@@ -48,6 +48,8 @@ UNFINISHED = "finished_at IS NULL"
 """Which jobs may still do something."""
 UNREMOVED = "work <> 'removed' AND finished_at IS NOT NULL"
 """Which ended jobs have left pieces: few, and looked for at every sweep."""
+UNDELIVERED = "state = 'pending'"
+"""Which callbacks have not come to an end."""
 SPENT = "finished_at IS NOT NULL AND work = 'removed' AND NOT persist"
 """Which jobs may be deleted when they are old."""
 
@@ -78,6 +80,7 @@ job = Table(
     Column("after_id", Id),  # not before this job has ended, whose output it takes over
     Column("persist", Boolean, nullable=False, default=False),  # never cleaned up
     Column("subject", String(200), nullable=False, default=""),  # what it is found by
+    Column("endpoints", Json),  # addresses that are told of it; NULL: none
     Column("queued_at", BigInteger),  # since when it waits for admission
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
@@ -248,3 +251,81 @@ tally = Table(
     Column("amount", Integer, nullable=False),  # of jobs that came to it, or left it
 )
 """Ended jobs are counted by adding up: there may be millions, and no row is waited for."""
+
+client = Table(
+    "client",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("role", String(10), nullable=False),  # admin, client, readonly
+    Column("rate", Integer),  # requests a minute; NULL: as many as it likes
+    Column("most_unfinished", Integer),  # jobs; NULL: as many as it likes
+    Column("defaults", Json, nullable=False),  # parameters of its jobs, where they name none
+    Column("callback", Json, nullable=False),  # how its callbacks are sent
+    Column("signing_secret", String(120), nullable=False),
+    Column("signing_secret_before", String(120)),  # still signs, until the next rotation
+    Column("created_at", BigInteger, nullable=False),
+)
+
+client_key = Table(
+    "client_key",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("client", String(100), ForeignKey("client.name"), nullable=False),
+    Column("prefix", String(20), nullable=False),  # the part that may be shown
+    Column("hash", String(64), nullable=False, unique=True),  # SHA-256, hexadecimal
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("used_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Index("client_key_client", "client"),
+    sqlite_autoincrement=True,
+)
+"""Keys are stored as what cannot be turned back into them."""
+
+endpoint = Table(
+    "endpoint",
+    metadata,
+    Column("client", String(100), primary_key=True),
+    Column("url", String(2000), primary_key=True),
+    Column("disabled_at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""Addresses that want no callbacks any more."""
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("job_id", Id, ForeignKey("job.id"), nullable=False),
+    Column("task_id", Id, nullable=False, default=0),  # 0: the job itself
+    Column("client", String(100), nullable=False),
+    Column("url", String(2000), nullable=False),
+    Column("event", String(10), nullable=False),  # start, complete, fail, job
+    Column("identity", String(120), nullable=False),  # the same at every try
+    Column("facts", Json, nullable=False),  # what the transition itself knew
+    Column("body", Text),  # as it is sent; NULL until the first try
+    Column("state", String(10), nullable=False),  # pending, delivered, dead, dropped
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("due_at", BigInteger, nullable=False),
+    Column("lease_until", BigInteger),
+    Column("status", Integer),  # of the last answer
+    Column("answer", Text),  # its first letters, or what went wrong
+    Column("created_at", BigInteger, nullable=False),
+    Column("tried_at", BigInteger),
+    Column("finished_at", BigInteger),
+    UniqueConstraint("job_id", "identity", "url"),
+    _partial("delivery_line", UNDELIVERED, "job_id", "url", "id"),
+    _partial("delivery_due", UNDELIVERED, "url", "due_at", "id"),
+    sqlite_autoincrement=True,
+)
+"""What is told to whom, in the order of the ids for each job and address."""
+
+measure = Table(
+    "measure",
+    metadata,
+    Column("name", String(100), primary_key=True),  # of a task
+    Column("outcome", String(12), primary_key=True),  # of its attempts
+    Column("amount", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
+)
+"""Ended attempts added up, so that how long tasks take is known however many there were."""
