@@ -38,8 +38,8 @@ ERROR_LINES = 500
 LINE_LETTERS = 4_000
 """Length of a line; the rest of it is cut off."""
 
-INSERT_TASK = insert(task).returning(task.c.id)
-INSERT_SENT_TASK = INSERT_TASK.values(sent_at=now())
+INSERT_TASKS = insert(task).returning(task.c.id, sort_by_parameter_order=True)
+INSERT_EDGES = insert(task_dependency)
 INSERT_LOG = insert(log).values(created_at=now())
 INSERT_OUTBOX = insert(outbox).values(created_at=now())
 LOCK_JOB = (
@@ -168,18 +168,16 @@ def insert_plan(  # noqa: PLR0913 - one row's worth of facts
         The ids of all keys, and the tasks that may be claimed at once, for the caller to publish
         right after its commit.
     """
-    ids = dict(known)
-    ready: list[Dispatch] = []
+    tasks = []
     for planned in plan.tasks:
         upstream = planned.upstream
         waits = sum(key not in known for key in (*upstream.keys, *upstream.after))
-        queue = queues[planned.name]
         row = {
             "job_id": job_id,
             "run_no": run_no,
             "key": planned.key,
             "name": planned.name,
-            "queue": queue,
+            "queue": queues[planned.name],
             "state": TaskState.WAITING if waits else TaskState.READY,
             "held": held,
             "waits": waits,
@@ -188,12 +186,28 @@ def insert_plan(  # noqa: PLR0913 - one row's worth of facts
             "params": planned.params,
             "scratch_bytes": planned.scratch_bytes,
         }
-        statement = INSERT_TASK if held or waits else INSERT_SENT_TASK
-        ids[planned.key] = connection.execute(statement, row).scalar_one()
-        link(connection, ids[planned.key], upstream, ids)
-        if not held and not waits:
-            ready.append(Dispatch(ids[planned.key], 0, queue, priority))
-    return ids, ready
+        tasks.append(row)
+    stored = connection.execute(INSERT_TASKS, tasks).scalars() if tasks else ()
+    ids = {**known, **dict(zip((row["key"] for row in tasks), stored, strict=True))}
+    edges = [
+        edge for planned in plan.tasks for edge in _edges(ids[planned.key], planned.upstream, ids)
+    ]
+    if edges:
+        connection.execute(INSERT_EDGES, edges)
+    return ids, [] if held else _sent(connection, tasks, ids)
+
+
+def _sent(
+    connection: Connection, tasks: Iterable[Mapping[str, Any]], ids: Mapping[str, int]
+) -> list[Dispatch]:
+    ready = [
+        Dispatch(ids[row["key"]], 0, row["queue"], row["priority"])
+        for row in tasks
+        if not row["waits"]
+    ]
+    told = task.c.id.in_([item.task_id for item in ready])
+    connection.execute(update(task).where(told).values(sent_at=now()))
+    return ready
 
 
 def link(
@@ -201,16 +215,23 @@ def link(
     task_id: int,
     upstream: Upstream,
     ids: Mapping[str, int],
-    position: str | None = "",
+    position: str | None,
 ) -> None:
     """Store what a task receives, in order, and what it only waits for.
 
     Args:
         position: put before the places in the list of what is received; None: only waited for.
     """
+    if rows := _edges(task_id, upstream, ids, position):
+        connection.execute(INSERT_EDGES, rows)
+
+
+def _edges(
+    task_id: int, upstream: Upstream, ids: Mapping[str, int], position: str | None = ""
+) -> list[dict[str, Any]]:
     prefix = f"{position}." if position else ""
     places = {key: f"{prefix}{number:06d}" for number, key in enumerate(upstream.keys)}
-    rows: list[dict[str, Any]] = [
+    return [
         {
             "task_id": task_id,
             "upstream_id": ids[key],
@@ -218,8 +239,6 @@ def link(
         }
         for key in (*upstream.keys, *upstream.after)
     ]
-    if rows:
-        connection.execute(insert(_edge), rows)
 
 
 def take_edges(connection: Connection, upstream_id: int) -> list[AnyRow]:
