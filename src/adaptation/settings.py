@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     chunk_cache_folder: Path | None = None
     """Folder of those chunks, which machines may share; empty: `cache/chunks` beside the
     work area."""
+    host: str = "127.0.0.1"
+    """Address that the API listens on: only this machine reaches the default."""
+    port: int = Field(default=8020, ge=0, le=65_535)
+    """TCP port of the API; 0: any that is free."""
     lease_seconds: float = Field(default=30.0, gt=0)
     """How long a running task belongs to its worker after its last heartbeat."""
     heartbeat_seconds: float = Field(default=2.0, gt=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +17,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from adaptation.adapters.listening import address_of, listening
 from adaptation.adapters.publish import asset_id_of
-from adaptation.errors import ParameterError, SettingsError
+from adaptation.errors import ParameterError
 
 _TYPES = {
     ".m3u8": "application/vnd.apple.mpegurl",
@@ -104,14 +104,13 @@ def serve_asset(  # noqa: PLR0913 - each is an option of the command line
         SettingsError: `address_taken`.
     """
     site = asset_site(folder, node_modules, is_growing=is_growing)
-    with _listening(host, port) as listener:
+    with listening(host, port) as listener:
         # Players ask for the next segment before they hang up: do not wait for them at the end.
         config = uvicorn.Config(
             site, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
         )
         if on_ready:
-            shown = f"[{host}]" if ":" in host else host
-            on_ready(f"http://{shown}:{listener.getsockname()[1]}/")
+            on_ready(address_of(listener))
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
 
@@ -153,15 +152,3 @@ def _script(request: Request, scripts: dict[str, Path]) -> Response:
         return Response(status_code=404)
     headers = {"Cache-Control": "no-cache"}
     return FileResponse(path, media_type="text/javascript", headers=headers)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise SettingsError(
-            f"Cannot listen on {host}:{port}: {error.strerror}",
-            code="address_taken",
-            hint="Name another port, or 0 for any that is free.",
-        ) from error

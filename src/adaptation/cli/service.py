@@ -1,21 +1,27 @@
-"""`adaptation serve`, `worker` and `controller`: an engine that runs until somebody stops it."""
+"""`adaptation serve`, `api`, `worker` and `controller`: what runs until somebody stops it."""
 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from adaptation.cli import output
+from adaptation.cli.interruption import Interruption
 from adaptation.cli.request import Slots
-from adaptation.cli.shift import Shift
+from adaptation.cli.shift import POLL_SECONDS, Shift
 from adaptation.engine.engine import Engine
 from adaptation.errors import SettingsError
 from adaptation.wiring import Deployment
 
 Seconds = Annotated[float | None, Parameter(validator=Number(gte=0))]
+Host = str | None
+Port = Annotated[int | None, Parameter(validator=Number(gte=0, lte=65_535))]
 Count = Annotated[int | None, Parameter(validator=Number(gte=1))]
 
 WORKER_DRAIN_SECONDS = 20.0
@@ -24,12 +30,20 @@ SERVE_DRAIN_SECONDS = 0.0
 """Whoever presses Ctrl-C is waiting, and what is handed back goes on at the next start."""
 
 
-def serve(*, slots: Slots = None, drain_seconds: Seconds = None) -> None:
-    """Run jobs in this process until it is stopped: a controller and a worker in one.
+def serve(
+    *,
+    host: Host = None,
+    port: Port = None,
+    slots: Slots = None,
+    drain_seconds: Seconds = None,
+) -> None:
+    """Run jobs in this process until it is stopped: API, controller and worker in one.
 
     Ctrl-C or SIGTERM stops it: what runs is handed back, and goes on at the next start.
 
     Args:
+        host: Address to listen on: 127.0.0.1, which only this machine reaches, when not given.
+        port: TCP port, 8020 when not given; 0 takes any that is free.
         slots: Tasks at the same time; as many as there are processors when not given.
         drain_seconds: How long what runs may go on when it is stopped; 0 when not given.
     """
@@ -38,7 +52,27 @@ def serve(*, slots: Slots = None, drain_seconds: Seconds = None) -> None:
 
     output.begin_logs(logging.INFO)
     shift = Shift(deployment, _patience(deployment, drain_seconds, SERVE_DRAIN_SECONDS))
-    shift.work(slots)
+    with _serving(deployment, host, port):
+        shift.work(slots)
+
+
+def api(*, host: Host = None, port: Port = None) -> None:
+    """Answer the API's requests until it is stopped; jobs are run by workers elsewhere.
+
+    Any number may run beside each other.
+
+    Args:
+        host: Address to listen on: 127.0.0.1, which only this machine reaches, when not given.
+        port: TCP port, 8020 when not given; 0 takes any that is free.
+    """
+    from adaptation.wiring import deploy
+
+    output.begin_logs(logging.INFO)
+    deployment = deploy()
+    with Interruption() as interruption, _serving(deployment, host, port):
+        while not interruption.count:
+            time.sleep(POLL_SECONDS)
+    deployment.store.close()
 
 
 def worker(
@@ -82,6 +116,17 @@ def controller() -> None:
     output.begin_logs(logging.INFO)
     _need_broker(deployment.engine, "a controller sends tasks through a broker")
     Shift(deployment, 0.0).lead()
+
+
+@contextmanager
+def _serving(deployment: Deployment, host: str | None, port: int | None) -> Iterator[None]:
+    from adaptation.api.server import serving
+
+    settings = deployment.settings
+    deployment.engine.prepare()
+    host, port = host or settings.host, settings.port if port is None else port
+    with serving(deployment, host, port):
+        yield
 
 
 def _need_broker(engine: Engine, why: str) -> None:

@@ -229,6 +229,7 @@ class Engine:
             self.store.mark_work_removed(job_id)
         self.store.clean_up()
         self.store.add_up()
+        self.store.add_up_attempts()
 
     @property
     def can_send(self) -> bool:

@@ -187,8 +187,9 @@ def insert_plan(  # noqa: PLR0913 - one row's worth of facts
             "scratch_bytes": planned.scratch_bytes,
         }
         tasks.append(row)
+    keys = [planned.key for planned in plan.tasks]
     stored = connection.execute(INSERT_TASKS, tasks).scalars() if tasks else ()
-    ids = {**known, **dict(zip((row["key"] for row in tasks), stored, strict=True))}
+    ids = {**known, **dict(zip(keys, stored, strict=True))}
     edges = [
         edge for planned in plan.tasks for edge in _edges(ids[planned.key], planned.upstream, ids)
     ]

@@ -169,6 +169,7 @@ attempt = Table(
     Column("finished_at", BigInteger),
     Column("outcome", String(12)),  # done, failed, lost, released, cancelled; NULL: running
     Column("error", Json),
+    Index("attempt_finished", "finished_at"),
 )
 
 log = Table(

@@ -10,6 +10,7 @@ from adaptation.engine.control import Control
 from adaptation.engine.database import Database
 from adaptation.engine.fleet import Fleet
 from adaptation.engine.lists import Lists
+from adaptation.engine.measures import Measures
 from adaptation.engine.moves import Moves
 from adaptation.engine.reads import Reads
 from adaptation.engine.retention import Retention
@@ -32,6 +33,7 @@ class Store(
     Fleet,
     Retention,
     Lists,
+    Measures,
     Reads,
 ):
     """Jobs, tasks, logs and messages in one SQL database."""

@@ -24,6 +24,8 @@ LEAST_WAITING = 64
 WAITING_PER_SLOT = 4
 COUNT_SECONDS = 0.5
 """How long a queue's length is held to be known."""
+REACH_SECONDS = 3
+"""How long an answer of the broker is waited for by who wants to know whether it is well."""
 REST_SECONDS = 2.0
 """After a failure nobody waits for the broker for so long."""
 QUICKLY_SECONDS = 1.0
@@ -86,6 +88,17 @@ class Dispatcher:
     def serve(self, slots: int) -> None:
         """Tell how many slots there are, in all workers."""
         self.limit = max(LEAST_WAITING, slots * WAITING_PER_SLOT)
+
+    def reach(self) -> None:
+        """See that the broker answers.
+
+        Raises:
+            OperationalError, OSError: it does not.
+        """
+        if self.local_only:
+            return
+        with self._app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=REACH_SECONDS)
 
     @property
     def resting(self) -> bool:

@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.add_column("job", sa.Column("endpoints", sa.JSON(none_as_null=True)))
     _add_clients()
     _add_callbacks()
+    op.create_index("attempt_finished", "attempt", ["finished_at"])
     op.create_table(
         "measure",
         sa.Column("name", sa.String(100), primary_key=True),

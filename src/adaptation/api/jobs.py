@@ -1,0 +1,134 @@
+"""Submitting jobs, and looking at one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+
+from adaptation.api.auth import Caller, Engine, Writer
+from adaptation.api.problems import Problem
+from adaptation.api.routes import BAD, One
+from adaptation.api.rows import job_row, job_seen_by, log_row, task_rows
+from adaptation.api.schemas import Accepted, LogRow, OneJob, Submission, TaskRow
+from adaptation.engine.clients import Client
+from adaptation.engine.model import Job
+from adaptation.engine.store import Store
+from adaptation.engine.terms import Terms
+
+router = APIRouter(tags=["jobs"])
+
+UNDER_A_KEY = uuid.UUID("5b1c2f0e-9d5e-4a43-8a64-2f6e0c3a7d11")
+"""Names the ids that idempotency keys stand for."""
+TOO_MANY_SECONDS = 30
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=255,
+        description="The same key with the same body gives the first job, also after a crash.",
+    ),
+]
+
+
+@router.post("/job", responses=BAD, summary="Submit a job")
+def submit(
+    asking: Writer,
+    engine: Engine,
+    wanted: Submission,
+    key: Key = None,
+) -> Accepted:
+    """Store a job; once it is accepted it is not lost, whatever is killed."""
+    client = _owner(asking, wanted)
+    fingerprint = _fingerprint(client.name, wanted)
+    main_task_id = str(uuid.uuid4())
+    if key:
+        main_task_id = str(uuid.uuid5(UNDER_A_KEY, f"{client.name}\n{key}"))
+        if (known := engine.store.job_by_main_task(main_task_id)) is not None:
+            return _accepted(_the_same(known, fingerprint))
+    _refuse_too_many(engine.store, client)
+    job = engine.engine.submit(
+        wanted.job.workflow,
+        client.defaults | wanted.parameters,
+        main_task_id=main_task_id,
+        fingerprint=fingerprint,
+        terms=Terms(client.name, **wanted.job.model_dump(exclude={"workflow"})),
+    )
+    return _accepted(_the_same(job, fingerprint))
+
+
+@router.get("/jobs/{job_id}", responses=BAD, summary="One job")
+def one(asking: Caller, engine: Engine, job_id: One) -> OneJob:
+    """A job with its place in the queue."""
+    job = job_seen_by(engine.store, asking, job_id)
+    place = engine.store.positions([job.id]).get(job.id)
+    return OneJob.model_validate(job_row(job, place))
+
+
+@router.get("/jobs/{job_id}/tasks", responses=BAD, summary="The tasks of a job")
+def tasks(asking: Caller, engine: Engine, job_id: One) -> list[TaskRow]:
+    """Every task in the order they were planned, with how far it is and what it waits for."""
+    job_seen_by(engine.store, asking, job_id)
+    rows = task_rows(engine.store.tasks(job_id), engine.store.edges(job_id))
+    return [TaskRow.model_validate(row) for row in rows]
+
+
+@router.get("/logs/{job_id}", responses=BAD, summary="The log of a job")
+def logs(
+    asking: Caller,
+    engine: Engine,
+    job_id: One,
+    show_all: Annotated[
+        bool, Query(description="1: debug lines, which are not visible, too.")
+    ] = False,
+) -> list[LogRow]:
+    """What a job has logged, oldest first; at most 10,500 lines."""
+    job_seen_by(engine.store, asking, job_id)
+    lines = engine.store.logs(job_id, severity=0 if show_all else 20)
+    return [LogRow.model_validate(log_row(line)) for line in lines]
+
+
+def _owner(asking: Client, wanted: Submission) -> Client:
+    if wanted.client is not None and wanted.client != asking.name:
+        raise Problem(
+            403,
+            "the body names another client than the header",
+            code="client_differs",
+            hint="Leave the field client out, or repeat the header.",
+        )
+    return asking
+
+
+def _fingerprint(client: str, wanted: Submission) -> str:
+    document = [client, wanted.model_dump(mode="json", exclude={"client"})]
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _the_same(job: Job, fingerprint: str) -> Job:
+    if job.fingerprint != fingerprint:
+        raise Problem(
+            409,
+            f"the idempotency key belongs to job {job.id}, which was asked for in other words",
+            code="idempotency_conflict",
+            hint="Use a new key for another job.",
+        )
+    return job
+
+
+def _accepted(job: Job) -> Accepted:
+    return Accepted(id=job.id, job_id=job.id)
+
+
+def _refuse_too_many(store: Store, client: Client) -> None:
+    most = client.most_unfinished
+    if most is not None and store.unfinished_of(client.name, most) >= most:
+        raise Problem(
+            429,
+            f"client {client.name} has {most} unfinished jobs, as many as it may have",
+            code="too_many_jobs",
+            hint="Wait until some have ended.",
+            headers={"Retry-After": str(TOO_MANY_SECONDS)},
+        )

@@ -1,0 +1,179 @@
+"""What happens to every request before and after its route: an id, limits, one line of log."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from typing import Any, NoReturn
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from adaptation.api.problems import Problem, error_body
+
+logger = structlog.get_logger(__name__)
+
+MOST_BODY_BYTES = 1_048_576
+MOST_DEPTH = 32
+"""How deep objects and lists of a body may lie in each other."""
+QUIET = frozenset({"/livez", "/readyz", "/metrics", "/"})
+"""Paths that machines ask all the time."""
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+class Doorkeeper:
+    """Refuses what no route needs to look at, and tells of every request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        seen = _Seen(send, request_id)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                body = await _body(scope, headers, receive)
+            except Problem as problem:
+                facts = error_body(problem.message, problem.code, problem.hint, request_id)
+                response = JSONResponse(facts, problem.status, problem.headers)
+                await response(scope, receive, seen)
+            else:
+                await self._app(scope, _replayed(body, receive), seen)
+            finally:
+                _tell(scope, seen)
+
+
+class _Seen:
+    """Passes an answer on with the headers that all have, and remembers its status."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._began = time.monotonic()
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(raw=message["headers"])
+            headers["X-Request-Id"] = self._request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers.setdefault("Cache-Control", "no-store")
+            message["headers"] = headers.raw
+        await self._send(message)
+
+    @property
+    def milliseconds(self) -> float:
+        """Since the request came."""
+        return round(1000 * (time.monotonic() - self._began), 1)
+
+
+def _tell(scope: Scope, seen: _Seen) -> None:
+    level = logger.debug if scope["path"] in QUIET else logger.info
+    facts = {"method": scope["method"], "path": scope["path"], "status": seen.status}
+    level("request", **facts, client=scope["state"].get("client", ""), ms=seen.milliseconds)
+
+
+async def _body(scope: Scope, headers: Headers, receive: Receive) -> bytes:
+    """The whole body, checked as far as that needs no route.
+
+    Raises:
+        Problem: 400, 413, 415.
+    """
+    if b"%00" in scope["query_string"]:
+        raise Problem(400, "the query holds a NUL character", code="text_invalid")
+    body = b""
+    if int(headers.get("content-length", "0") or 0) > MOST_BODY_BYTES:
+        raise _too_large()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        body += message.get("body", b"")
+        if len(body) > MOST_BODY_BYTES:
+            raise _too_large()
+        if not message.get("more_body"):
+            break
+    if body:
+        _check_json(headers, body)
+    return body
+
+
+def _check_json(headers: Headers, body: bytes) -> None:
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise Problem(
+            415,
+            f"the body is {media_type or 'of no known type'}, not JSON",
+            hint="Send the header Content-Type: application/json.",
+        )
+    if _depth(body) > MOST_DEPTH:
+        raise Problem(400, f"the body is more than {MOST_DEPTH} levels deep", code="json_too_deep")
+    try:
+        document = json.loads(body, parse_constant=_refuse_constant)
+        # Half of a pair of surrogates cannot be stored.
+        json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Problem(
+            400, f"the body is no JSON: {error}", code="json_invalid", hint="See RFC 8259."
+        ) from error
+    if _holds_nul(document):
+        raise Problem(400, "a text holds a NUL character", code="text_invalid", hint="Remove it.")
+
+
+def _depth(body: bytes) -> int:
+    if body.count(b"{") + body.count(b"[") <= MOST_DEPTH:
+        return 0
+    depth = deepest = 0
+    for found in _BRACKETS.finditer(body):
+        if found[0] in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif found[0] in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _holds_nul(document: Any) -> bool:
+    if isinstance(document, str):
+        return "\0" in document
+    if isinstance(document, dict):
+        return any(_holds_nul(key) or _holds_nul(value) for key, value in document.items())
+    return isinstance(document, list) and any(map(_holds_nul, document))
+
+
+def _too_large() -> Problem:
+    return Problem(
+        413,
+        f"the body is larger than {MOST_BODY_BYTES} bytes",
+        hint="Put large metadata into a file and pass its address.",
+    )
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

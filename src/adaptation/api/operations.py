@@ -1,0 +1,178 @@
+"""How the whole fleet is set, what is done on schedule, and who works in it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from adaptation.api.auth import Admin, Caller, Engine
+from adaptation.api.problems import Problem
+from adaptation.api.routes import BAD
+from adaptation.api.rows import sees
+from adaptation.api.schemas import Answer, ScheduleChange, SettingChange
+from adaptation.engine.model import Member
+from adaptation.engine.scheduling import Schedule
+from adaptation.engine.setting import KNOWN
+from adaptation.errors import ParameterError
+
+router = APIRouter(tags=["operations"])
+
+SILENT_SECONDS = 30.0
+"""A worker that was not heard for so long is shown as silent."""
+
+
+class SettingRow(Answer):
+    """A setting in force."""
+
+    name: str
+    setting: int | float = Field(description="The value in force.")
+    default: int | float
+    least: int | float
+    most: int | float
+    meaning: str
+
+
+class Settings(Answer):
+    """All settings in force."""
+
+    result: Literal["ok"] = "ok"
+    settings: list[SettingRow]
+
+
+class Told(Answer):
+    """A setting that was stored."""
+
+    result: Literal["ok"] = "ok"
+    message: str = Field(description="<name> setting created, or <name> setting updated.")
+
+
+class Schedules(Answer):
+    """What is done again and again, by name."""
+
+    result: Literal["ok"] = "ok"
+    schedules: dict[str, dict[str, Any]] = Field(
+        description="class, every (seconds and when first), queue, description, active."
+    )
+
+
+class ScheduleNames(Answer):
+    """The schedules there are."""
+
+    result: Literal["ok"] = "ok"
+    schedules: list[str]
+
+
+class WorkerTask(Answer):
+    """What a worker runs."""
+
+    job_id: int
+    task_id: int
+    name: str
+    progress: float = Field(ge=0, le=1)
+
+
+class WorkerRow(Answer):
+    """A worker or controller of the fleet."""
+
+    name: str = Field(description="Host and process.")
+    queues: list[str] = Field(description="The queues it serves.")
+    state: str = Field(description="idle, working, draining or silent.")
+    tasks: list[WorkerTask] = Field(description="What it runs now.")
+    slots: int = Field(description="Tasks at the same time; 0: a controller.")
+    heartbeat_seconds: float = Field(description="How long ago it was heard last.")
+    version: str | None = Field(description="Of its software.")
+    free_scratch_bytes: int | None = Field(description="Room for temporary files; null: not told.")
+
+
+@router.get("/settings", responses=BAD, summary="All settings in force")
+def settings(asking: Caller, engine: Engine) -> Settings:  # noqa: ARG001
+    """Every setting with its value, its default and its range."""
+    chosen = engine.store.chosen()
+    return Settings(
+        settings=[
+            SettingRow(
+                name=known.name,
+                setting=chosen.get(known.name, known.default),
+                default=known.default,
+                least=known.least,
+                most=known.most,
+                meaning=known.meaning,
+            )
+            for known in KNOWN.values()
+        ]
+    )
+
+
+@router.post("/settings", responses=BAD, summary="Change a setting")
+def change_setting(asking: Admin, engine: Engine, wanted: SettingChange) -> Told:  # noqa: ARG001
+    """Change a setting of the whole fleet; it is in force at once."""
+    is_new = engine.store.set_setting(wanted.name, wanted.setting)
+    return Told(message=f"{wanted.name} setting {'created' if is_new else 'updated'}")
+
+
+@router.get("/schedules", responses=BAD, summary="What is done again and again")
+def schedules(asking: Caller, engine: Engine) -> Schedules:  # noqa: ARG001
+    """All schedules; each may rest."""
+    return Schedules(schedules={one.name: _schedule(one) for one in engine.store.schedules()})
+
+
+@router.put("/scheduler", responses=BAD, summary="Let a schedule rest, or go on")
+def change_schedule(asking: Admin, engine: Engine, wanted: ScheduleChange) -> ScheduleNames:  # noqa: ARG001
+    """Switch a schedule on or off."""
+    try:
+        engine.store.set_schedule(wanted.schedule, active=wanted.active)
+    except ParameterError as error:
+        raise Problem(404, error.message, code=error.code, hint=error.hint) from error
+    return ScheduleNames(schedules=[one.name for one in engine.store.schedules()])
+
+
+@router.get("/workers", responses=BAD, summary="Who works in the fleet")
+def workers(asking: Caller, engine: Engine) -> list[WorkerRow]:
+    """Workers and controllers, with the tasks of one's own jobs that they run, or all."""
+    members = engine.store.members()
+    ids = {run.job_id for one in members for run in one.running}
+    owners = engine.store.owners(ids)
+    return [
+        _worker(one, engine.registry.queues, {i for i in ids if sees(asking, owners.get(i, ""))})
+        for one in members
+    ]
+
+
+def _schedule(one: Schedule) -> dict[str, Any]:
+    return {
+        "class": "QueueScheduledJobs",
+        "every": [one.every_seconds, {"first_in": 0}],
+        "queue": "scheduler",
+        "description": "Queues the jobs whose time has come and whose semaphore has answered.",
+        "active": one.active,
+    }
+
+
+def _worker(one: Member, queues: tuple[str, ...], seen: set[int]) -> WorkerRow:
+    process = one.process
+    host = process.host.partition("/")[0]
+    version = process.facts.get("adaptation")
+    return WorkerRow(
+        name=f"{host}/{process.pid}",
+        queues=list(process.queues or (queues if process.slots else ())),
+        state=_state(one),
+        tasks=[
+            WorkerTask(job_id=run.job_id, task_id=run.task_id, name=run.name, progress=run.progress)
+            for run in one.running
+            if run.job_id in seen
+        ],
+        slots=process.slots,
+        heartbeat_seconds=round(one.heard_seconds, 1),
+        version=None if version is None else str(version),
+        free_scratch_bytes=process.scratch_free,
+    )
+
+
+def _state(one: Member) -> str:
+    if one.heard_seconds >= SILENT_SECONDS:
+        return "silent"
+    if one.process.draining:
+        return "draining"
+    return "working" if one.running else "idle"

@@ -1,0 +1,60 @@
+"""The API as a server in a thread of its own, beside whatever else the process does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+
+from adaptation.adapters.listening import address_of, is_of_this_machine_alone, listening
+from adaptation.api.app import make_api
+from adaptation.errors import SettingsError
+from adaptation.wiring import Deployment
+
+logger = structlog.get_logger(__name__)
+
+GRACE_SECONDS = 5
+"""How long requests under way may take when the server is told to stop."""
+
+
+@contextmanager
+def serving(deployment: Deployment, host: str, port: int) -> Iterator[str]:
+    """Answer requests until the block ends; gives the server's URL.
+
+    Args:
+        deployment: the engine behind it, whose tables must be there.
+        host: address of this machine to listen on.
+        port: 0 takes any that is free.
+
+    Raises:
+        SettingsError: `address_taken`, or `key_needed`: others could reach it, and nobody has
+            a key.
+    """
+    if not is_of_this_machine_alone(host) and not deployment.store.has_clients():
+        raise SettingsError(
+            f"{host} can be reached from elsewhere, and no client has a key",
+            code="key_needed",
+            hint="Make one first: adaptation client add NAME",
+        )
+    config = uvicorn.Config(
+        make_api(deployment),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    with listening(host, port) as listener:
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listener]}, name="api", daemon=True
+        )
+        thread.start()
+        try:
+            logger.info("answering requests", url=address_of(listener))
+            yield address_of(listener)
+        finally:
+            server.should_exit = True
+            thread.join()
