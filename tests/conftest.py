@@ -95,6 +95,8 @@ def own_home(
     """
     folder = session_home / f"test{next(_numbers)}"
     monkeypatch.setenv("ADAPTATION_HOME", str(folder))
+    # Tests run beside each other, and services answer requests.
+    monkeypatch.setenv("ADAPTATION_PORT", "0")
     yield folder
     orphans = _end_processes_of(folder)
     scratch = [path.name for path in folder.glob("scratch/*")]

@@ -26,8 +26,3 @@ def masked(url: str) -> str:
 
 def _masked_pair(pair: re.Match[str]) -> str:
     return f"{pair[1]}=***" if _SECRET.search(unquote(pair[1])) else pair[0]
-
-
-def redacted(text: str) -> str:
-    """Return text fit to be logged."""
-    return text

@@ -27,6 +27,8 @@ _BY_CODE = {
     "state_forbids": USAGE,
     "work_removed": USAGE,
     "setting_unknown": NOT_FOUND,
+    "client_unknown": NOT_FOUND,
+    "key_unknown": NOT_FOUND,
 }
 _BAD_REQUEST = (ParameterError, SourceError, OutputError, SettingsError)
 

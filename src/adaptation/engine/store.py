@@ -7,7 +7,9 @@ from adaptation.engine.again import SETTLE_SECONDS, tried_again
 from adaptation.engine.changes import Changes
 from adaptation.engine.claims import Claims
 from adaptation.engine.control import Control
+from adaptation.engine.credentials import Credentials
 from adaptation.engine.database import Database
+from adaptation.engine.enrolment import Enrolment
 from adaptation.engine.fleet import Fleet
 from adaptation.engine.lists import Lists
 from adaptation.engine.measures import Measures
@@ -19,9 +21,11 @@ from adaptation.engine.setting import Choices
 
 SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
 OPENING = dict.fromkeys(("create", "migrate", "close"), 0.0)
+ONCE = dict.fromkeys(("add_client", "remove_client", "rotate_key", "rotate_secret"), 0.0)
+"""They make a secret or look first; what they call then is tried again."""
 
 
-@tried_again(SETTLING | OPENING)
+@tried_again(SETTLING | OPENING | ONCE)
 class Store(
     Claims,
     Moves,
@@ -34,6 +38,8 @@ class Store(
     Retention,
     Lists,
     Measures,
+    Enrolment,
+    Credentials,
     Reads,
 ):
     """Jobs, tasks, logs and messages in one SQL database."""
