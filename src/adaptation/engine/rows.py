@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from adaptation.adapters.masking import redacted
 from adaptation.engine.database import now
 from adaptation.engine.graph import Plan, Upstream
 from adaptation.engine.model import Dispatch, Outgoing, Process
@@ -283,7 +284,7 @@ def insert_lines(
             "task_id": task_id,
             "severity": severity,
             "progname": progname,
-            "message": message[:LINE_LETTERS],
+            "message": redacted(message[:LINE_LETTERS]),
         }
         for severity, message in found
     ]
