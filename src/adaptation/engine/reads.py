@@ -111,7 +111,7 @@ class Reads:
         )
         with self.database.read() as connection:
             return [
-                LogLine(**{**row._asdict(), "created_at": _time(row.created_at)})
+                LogLine(**{**row._asdict(), "created_at": time_of(row.created_at)})
                 for row in connection.execute(statement)
             ]
 
@@ -139,12 +139,14 @@ class Reads:
             return [_message(row) for row in connection.execute(statement)]
 
 
-def _time(milliseconds: int) -> datetime:
+def time_of(milliseconds: int) -> datetime:
+    """A moment of the database."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _time_or_none(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else _time(milliseconds)
+def time_or_none(milliseconds: int | None) -> datetime | None:
+    """A moment of the database that may not have come."""
+    return None if milliseconds is None else time_of(milliseconds)
 
 
 def job_of(row: Row[Any]) -> Job:
@@ -166,16 +168,16 @@ def job_of(row: Row[Any]) -> Job:
         fingerprint=row.fingerprint,
         output=row.output,
         work=Work(row.work),
-        run_at=_time_or_none(row.run_at),
+        run_at=time_or_none(row.run_at),
         semaphore_url=row.semaphore_url,
         after_id=row.after_id,
         persist=row.persist,
         subject=row.subject,
         endpoints=tuple(row.endpoints or ()),
-        created_at=_time(row.created_at),
-        updated_at=_time(row.updated_at),
-        started_at=_time_or_none(row.started_at),
-        finished_at=_time_or_none(row.finished_at),
+        created_at=time_of(row.created_at),
+        updated_at=time_of(row.updated_at),
+        started_at=time_or_none(row.started_at),
+        finished_at=time_or_none(row.finished_at),
     )
 
 
@@ -195,8 +197,8 @@ def _task(row: Row[Any]) -> Task:
         detail=row.detail,
         error=row.error,
         worker_id=row.worker_id,
-        started_at=_time_or_none(row.started_at),
-        finished_at=_time_or_none(row.finished_at),
+        started_at=time_or_none(row.started_at),
+        finished_at=time_or_none(row.finished_at),
     )
 
 
@@ -208,5 +210,5 @@ def _message(row: Row[Any]) -> Message:
         address=row.address,
         identity=row.identity,
         body=row.body,
-        created_at=_time(row.created_at),
+        created_at=time_of(row.created_at),
     )

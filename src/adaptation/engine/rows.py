@@ -53,6 +53,8 @@ LOCK_JOB = (
         job.c.work,
         job.c.output,
         job.c.queued_at,
+        job.c.client,
+        job.c.endpoints,
     )
     .where(job.c.id == bindparam("job_id"))
     # The key stays: others may store rows that refer to it meanwhile, such as log lines.
