@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from adaptation import __version__
-from adaptation.api import actions, jobs, listing, operations, system
+from adaptation.api import actions, events, jobs, listing, operations, system
 from adaptation.api.auth import FAILED_LOGINS, Gatekeeper
+from adaptation.api.hub import Hub
 from adaptation.api.middleware import Doorkeeper
 from adaptation.api.problems import answer_errors
 from adaptation.wiring import Deployment
@@ -15,7 +16,14 @@ DESCRIPTION = """Submit video jobs, follow them, and steer them.
 
 Every call but `GET /` needs the headers `client` and `api-key`; `adaptation client add NAME` makes
 a key. Times are UTC. Every error answers `error`, `code`, `hint` and `request_id`."""
-ROUTERS = (system.router, jobs.router, listing.router, actions.router, operations.router)
+ROUTERS = (
+    system.router,
+    jobs.router,
+    events.router,
+    listing.router,
+    actions.router,
+    operations.router,
+)
 
 
 def make_api(deployment: Deployment, *, failed_logins: int = FAILED_LOGINS) -> FastAPI:
@@ -34,6 +42,7 @@ def make_api(deployment: Deployment, *, failed_logins: int = FAILED_LOGINS) -> F
         redirect_slashes=False,
     )
     api.state.gatekeeper = Gatekeeper(deployment, failed_logins)
+    api.state.hub = Hub(deployment.store)
     for router in ROUTERS:
         api.include_router(router)
     answer_errors(api)

@@ -39,8 +39,9 @@ def serving(deployment: Deployment, host: str, port: int) -> Iterator[str]:
             code="key_needed",
             hint="Make one first: adaptation client add NAME",
         )
+    api = make_api(deployment)
     config = uvicorn.Config(
-        make_api(deployment),
+        api,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -56,5 +57,7 @@ def serving(deployment: Deployment, host: str, port: int) -> Iterator[str]:
             logger.info("answering requests", url=address_of(listener))
             yield address_of(listener)
         finally:
+            # Streams end first: the server waits for every answer under way.
+            api.state.hub.close()
             server.should_exit = True
             thread.join()

@@ -110,10 +110,7 @@ class Reads:
             .order_by(log.c.id)
         )
         with self.database.read() as connection:
-            return [
-                LogLine(**{**row._asdict(), "created_at": _time(row.created_at)})
-                for row in connection.execute(statement)
-            ]
+            return [line_of(row) for row in connection.execute(statement)]
 
     def messages(
         self, address: str, *, after: int = 0, kind: str = "notification"
@@ -143,8 +140,14 @@ def _time(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _time_or_none(milliseconds: int | None) -> datetime | None:
+def time_or_none(milliseconds: int | None) -> datetime | None:
+    """A stored moment, if there is one."""
     return None if milliseconds is None else _time(milliseconds)
+
+
+def line_of(row: Row[Any]) -> LogLine:
+    """A row of `log` as a record."""
+    return LogLine(**{**row._asdict(), "created_at": _time(row.created_at)})
 
 
 def job_of(row: Row[Any]) -> Job:
@@ -166,7 +169,7 @@ def job_of(row: Row[Any]) -> Job:
         fingerprint=row.fingerprint,
         output=row.output,
         work=Work(row.work),
-        run_at=_time_or_none(row.run_at),
+        run_at=time_or_none(row.run_at),
         semaphore_url=row.semaphore_url,
         after_id=row.after_id,
         persist=row.persist,
@@ -174,8 +177,8 @@ def job_of(row: Row[Any]) -> Job:
         endpoints=tuple(row.endpoints or ()),
         created_at=_time(row.created_at),
         updated_at=_time(row.updated_at),
-        started_at=_time_or_none(row.started_at),
-        finished_at=_time_or_none(row.finished_at),
+        started_at=time_or_none(row.started_at),
+        finished_at=time_or_none(row.finished_at),
     )
 
 
@@ -195,8 +198,8 @@ def _task(row: Row[Any]) -> Task:
         detail=row.detail,
         error=row.error,
         worker_id=row.worker_id,
-        started_at=_time_or_none(row.started_at),
-        finished_at=_time_or_none(row.finished_at),
+        started_at=time_or_none(row.started_at),
+        finished_at=time_or_none(row.finished_at),
     )
 
 
