@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
-from adaptation import __version__
-from adaptation.api import actions, events, jobs, listing, operations, system
+from adaptation import __version__, tracing
+from adaptation.api import actions, events, jobs, listing, metrics, operations, readiness, system
 from adaptation.api.auth import FAILED_LOGINS, Gatekeeper
 from adaptation.api.hub import Hub
-from adaptation.api.middleware import Doorkeeper
+from adaptation.api.metrics import Metrics
+from adaptation.api.middleware import QUIET, Doorkeeper
 from adaptation.api.problems import answer_errors
+from adaptation.api.readiness import Readiness
+from adaptation.api.traffic import Traffic
 from adaptation.wiring import Deployment
 
 DESCRIPTION = """Submit video jobs, follow them, and steer them.
 
-Every call but `GET /` needs the headers `client` and `api-key`; `adaptation client add NAME` makes
-a key. Times are UTC. Every error answers `error`, `code`, `hint` and `request_id`."""
+Every call but `GET /`, `/livez` and `/readyz` needs the headers `client` and `api-key`;
+`adaptation client add NAME` makes a key. Times are UTC. Every error answers `error`, `code`, `hint`
+and `request_id`."""
 ROUTERS = (
     system.router,
     jobs.router,
@@ -23,6 +28,8 @@ ROUTERS = (
     listing.router,
     actions.router,
     operations.router,
+    metrics.router,
+    readiness.router,
 )
 
 
@@ -40,11 +47,29 @@ def make_api(deployment: Deployment, *, failed_logins: int = FAILED_LOGINS) -> F
         redoc_url=None,
         # A path is written in one way: another is an error, not a second request.
         redirect_slashes=False,
+        telemetry=_telemetry(),
     )
     api.state.gatekeeper = Gatekeeper(deployment, failed_logins)
     api.state.hub = Hub(deployment.store)
+    traffic = Traffic()
+    api.state.metrics = Metrics(deployment, traffic)
+    api.state.readiness = Readiness(deployment)
     for router in ROUTERS:
         api.include_router(router)
     answer_errors(api)
-    api.add_middleware(Doorkeeper)
+    api.add_middleware(Doorkeeper, traffic=traffic)
     return api
+
+
+def _telemetry() -> TelemetryConfig:
+    """A span for each request, if anybody wants them; what machines ask all the time has none."""
+    provider = tracing.provider()
+    return TelemetryConfig(
+        tracing=provider is not None,
+        tracer_provider=provider,
+        metrics=False,
+        logs=False,
+        operation_spans=False,
+        auto_configure=False,
+        exclude=lambda scope: scope["path"] in QUIET,
+    )
