@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, MutableMapping
@@ -287,3 +290,26 @@ def test_a_stream_outlives_its_database(
             assert until(events, "log", message="after the outage")
     deployment.store.close()
     postgres_server.drop_database(url)
+
+
+def test_the_example_of_the_page_follows_a_job_to_its_end(api: Api, hand: HandWorker) -> None:
+    page = (Path(__file__).parents[2] / "docs/events.md").read_text()
+    example = page.partition("```python\n")[2].partition("```")[0]
+    job_id = hand.queue("line", client="client", parameters={"length": 2})
+    facts = {"URL": api.url.rstrip("/"), "KEY": api.client.key, "CLIENT": "client"}
+
+    with subprocess.Popen(
+        [sys.executable, "-c", example],
+        env={**os.environ, **facts, "JOB": str(job_id)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() != "queued, 0%\n":
+            assert process.poll() is None
+        hand.run_all()
+        rest = process.stdout.read()
+
+    assert process.returncode == 0
+    assert "job completed" in rest
+    assert rest.endswith("completed, 100%\n")

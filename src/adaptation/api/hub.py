@@ -78,11 +78,12 @@ class Hub:
         async with self._beginning:
             if self._settled is None and not self._closed:
                 self._settled = await self._patiently(self._store.last_settled_line)
-        listener = Listener(job_id, severity, self._settled or 0)
+        channel = self._channels.get(job_id) or Channel(job_id, self._settled or 0)
+        listener = Listener(job_id, severity, channel.after)
         if self._closed:
             listener.close()
             return listener
-        channel = self._channels.setdefault(job_id, Channel(job_id, listener.settled))
+        self._channels[job_id] = channel
         channel.listeners.add(listener)
         self._listeners.add(listener)
         listener.hear(News(states=tuple(channel.told.items())))

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
+from sqlalchemy import Row, Select, and_, func, or_, select
 
 from adaptation.engine.database import Database, now
 from adaptation.engine.model import LogLine, Task
@@ -112,12 +112,7 @@ class Watching:
             task_after: tasks with a higher id are new.
             whole: of these jobs all tasks are wanted.
         """
-        moved = or_(
-            task.c.job_id.in_(list(whole)),
-            task.c.state.in_(LIVELY),
-            task.c.finished_at > since_ms - WINDOW_MS,
-            task.c.id > task_after,
-        )
+        asked = standing(job_ids, since_ms=since_ms, task_after=task_after, whole=whole)
         logged = (
             select(log)
             .where(log.c.job_id.in_(list(job_ids)), log.c.id > log_after)
@@ -125,7 +120,7 @@ class Watching:
             .limit(MOST_LINES)
         )
         with self.database.read() as connection:
-            rows = connection.execute(_standing(job_ids, moved)).all()
+            rows = connection.execute(asked).all()
             lines = [line_of(row) for row in connection.execute(logged)]
         last = max((row.last_line_id or 0 for row in rows), default=log_after)
         return Changes(
@@ -173,8 +168,16 @@ class Watching:
             return [line_of(row) for row in connection.execute(page)]
 
 
-def _standing(job_ids: Collection[int], moved: ColumnElement[bool]) -> Select[Any]:
-    """The jobs' marks, each with every task that may have moved."""
+def standing(
+    job_ids: Collection[int], *, since_ms: int, task_after: int, whole: Collection[int]
+) -> Select[Any]:
+    """The jobs' marks, each with every task that may have moved; see `Watching.changes_of`."""
+    moved = or_(
+        task.c.job_id.in_(list(whole)),
+        task.c.state.in_(LIVELY),
+        task.c.finished_at > since_ms - WINDOW_MS,
+        task.c.id > task_after,
+    )
     newest = select(func.max(log.c.id)).scalar_subquery().label("last_line_id")
     both = job.outerjoin(task, and_(task.c.job_id == job.c.id, moved))
     asked = select(*MARK, *TASK, newest, now().label("now_ms")).select_from(both)
