@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 from sqlalchemy import event as sql_event
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from adaptation.api.channel import MOST_WAITING
@@ -93,6 +94,63 @@ def test_another_clients_job_is_unknown(api: Api, hand: HandWorker) -> None:
     assert api.client.call("GET", "/jobs/1/events", headers={"api-key": "x"}).status_code == 401
     wrong = api.client.call("GET", f"/jobs/{job_id}/events", headers={"Last-Event-ID": "x"})
     assert wrong.status_code == 400
+
+
+def test_more_listeners_than_a_process_serves_are_sent_away(
+    api: Api, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adaptation.api.hub.MOST_LISTENERS", 1)
+    job_id = hand.queue(client="client")
+
+    with listening(api.client, job_id) as events:
+        until(events, "job")
+        refused = api.client.call("GET", f"/jobs/{job_id}/events")
+
+    assert (refused.status_code, refused.json()["code"]) == (503, "too_many_listeners")
+    assert refused.headers["retry-after"] == "5"
+
+
+def test_the_stream_of_a_job_that_is_deleted_ends(api: Api, hand: HandWorker) -> None:
+    job_id = hand.queue(client="client")
+
+    with listening(api.client, job_id) as events:
+        until(events, "job")
+        with hand.store.database.write() as connection:
+            for table, column in (("log", "job_id"), ("task", "job_id"), ("job", "id")):
+                gone = text(f"DELETE FROM {table} WHERE {column} = :id")
+                connection.execute(gone, {"id": job_id})
+        assert list(events) == []
+
+
+def test_a_cancel_and_a_retry_are_told_with_all_their_tasks(api: Api, hand: HandWorker) -> None:
+    job_id = hand.submit("line", length=3)
+    claim = hand.store.claim_next(("light",), "w", 30, job_id=job_id)
+    assert claim is not None
+
+    with listening(api.admin, job_id) as events:
+        until(events, "job", queue_state="started")
+        hand.store.fail(claim, {"code": "x", "message": "no"}, retry_in_seconds=None)
+        ended = list(events)
+    states = [one.data["state"] for one in ended if one.name == "task"]
+    assert states == ["failed", "skipped", "skipped"]
+    assert ended[-1].data["error"]["message"] == "no"
+
+    with listening(api.admin, job_id, last=ended[-1].id) as events:
+        assert [one.name for one in events] == ["task"] * 3 + ["job", "end"]
+    hand.store.retry(job_id)
+    with listening(api.admin, job_id) as events:
+        until(events, "job", queue_state="queued")
+        hand.run_all()
+        assert list(events)[-1].data["progress"] == 1
+
+
+def test_the_description_of_the_api_names_the_stream(api: Api) -> None:
+    paths = api.client.get("/openapi.json")["paths"]
+
+    assert (
+        "text/event-stream" in paths["/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"]
+    )
+    assert {"/metrics", "/livez", "/readyz"} <= set(paths)
 
 
 def test_debug_lines_are_told_to_whoever_asks_for_all(api: Api, hand: HandWorker) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
@@ -48,14 +47,13 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, source: AsyncGenerator[bytes]) -> None:
-        super().__init__(source, headers=HEADERS)
-        self._source = source
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until they or the connection end."""
-        async with aclosing(self._source):
+        try:
             await super().__call__(scope, receive, send)
+        finally:
+            if isinstance(self.body_iterator, AsyncGenerator):
+                await self.body_iterator.aclose()
 
 
 @router.get(
@@ -89,7 +87,8 @@ def events(
             hint=f"Ask again in {AWAY_SECONDS} s, or ask GET /jobs/{job_id} now and then.",
             headers={"Retry-After": str(AWAY_SECONDS)},
         )
-    return EventStream(_stream(hub, job_id, told, severity=0 if show_all else 20))
+    source = _stream(hub, job_id, told, severity=0 if show_all else 20)
+    return EventStream(source, headers=HEADERS)
 
 
 async def _stream(hub: Hub, job_id: int, told: int, *, severity: int) -> AsyncGenerator[bytes]:

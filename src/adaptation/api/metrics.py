@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
@@ -91,7 +91,9 @@ class Metrics(Collector):
         ]
 
 
-@router.get("/metrics", responses=BAD, response_class=Response, summary="Figures for Prometheus")
+@router.get(
+    "/metrics", responses=BAD, response_class=PlainTextResponse, summary="Figures for Prometheus"
+)
 def metrics(asking: Caller, request: Request) -> Response:  # noqa: ARG001
     """Jobs, tasks, workers and requests in Prometheus' text format, or OpenMetrics."""
     figures: Metrics = request.app.state.metrics
