@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adaptation.errors import SettingsError
 
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b\s*", re.IGNORECASE)
 """A number and its unit: decimal as in 20GB, binary as in 20GiB."""
+
+
+DAY_SECONDS = 86_400
 
 
 def size_bytes(text: object) -> int:
@@ -31,6 +34,20 @@ def size_bytes(text: object) -> int:
     number, prefix, is_binary = found.groups()
     power = " kmgt".index(prefix.lower() or " ")
     return int(float(number) * (1024 if is_binary else 1000) ** power)
+
+
+def waits_seconds(words: object) -> object:
+    """Numbers of seconds from words such as `5, 300`.
+
+    Raises:
+        ValueError: one is no number, or longer than a day.
+    """
+    if not isinstance(words, str):
+        return words
+    waits = tuple(float(word) for word in words.split(",") if word.strip())
+    if any(not 0 <= wait <= DAY_SECONDS for wait in waits):
+        raise ValueError(f"{words!r} are no waits from 0 to {DAY_SECONDS} s, such as 5,300,1800")
+    return waits
 
 
 def default_home() -> Path:
@@ -86,6 +103,11 @@ class Settings(BaseSettings):
     """Tries of a task that meets transient errors before its job fails."""
     retry_delay: float = Field(default=5.0, ge=0)
     """Seconds before the second try; doubled for each further one."""
+    callback_schedule: Annotated[tuple[float, ...], NoDecode, BeforeValidator(waits_seconds)] = (
+        5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400,
+    )  # fmt: skip
+    """Seconds, with commas between them, after which a callback that failed is tried again: the
+    first wait, the second, and so on. After the last one it is given up."""
     keep_failed_days: float = Field(default=7.0, ge=0)
     """How long the finished pieces of a failed job are kept so that a retry can use them."""
     ffmpeg: Path | None = None

@@ -103,6 +103,7 @@ class Deployment:
             discard=self._discard,
             describe=lambda: describe(self.resources.tools),
             broker_url=self.settings.broker_url,
+            schedule_seconds=self.settings.callback_schedule,
             pace=Pace(
                 lease_seconds=self.settings.lease_seconds,
                 heartbeat_seconds=self.settings.heartbeat_seconds,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import Engine, event, text, update
 
 from adaptation.engine.clients import CallbackStyle, Client, Role
 from adaptation.engine.control import StateForbids
@@ -72,6 +73,39 @@ def test_only_the_right_name_with_a_right_key_is_let_in(store: Store) -> None:
     for wrong in ("", key[:-1], key + "x", key.swapcase(), "ÿ\udce4" + key):
         assert store.authenticate("ann", wrong) is None
         assert store.authenticate(wrong, key) is None
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[str]]:
+    """The statements that any database is sent meanwhile."""
+    sent: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def test_an_unknown_name_costs_as_much_as_a_wrong_key(store: Store) -> None:
+    _, key, _ = store.add_client("ann", "client")
+    store.authenticate("ann", key)
+    wrong = make_key()
+    costs = []
+
+    for name, shown in (("ann", wrong), ("nobody", wrong), ("ann", key), ("nobody", key)):
+        with counted_statements() as sent:
+            store.authenticate(name, shown)
+        costs.append([statement for statement in sent if "client_key" in statement])
+
+    assert costs == [costs[0]] * 4
+    assert len(costs[0]) == 1, "one read"
+    with counted_statements() as sent:
+        store.authenticate("ann", wrong[:-1])
+    assert sent == [], "a key with a typo is told without the database"
 
 
 def test_nothing_in_the_database_gives_a_key_back(store: Store) -> None:

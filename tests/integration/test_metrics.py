@@ -98,6 +98,7 @@ def test_jobs_tasks_and_attempts_are_counted(api: Api, hand: HandWorker) -> None
     seen = figures(api.readonly)
 
     assert seen["adaptation_database_up",] == 1
+    assert seen["adaptation_callbacks", "pending"] == 0
     assert seen["adaptation_build_info", __version__] == 1
     assert seen["adaptation_jobs", "completed"] == 1
     assert seen["adaptation_jobs_ended_total", "completed"] == 1

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,7 +102,17 @@ def encodes(store: Store, work: Path) -> bool:
     return any(list(area.rglob("*.m4s")) for area in areas if area.exists())
 
 
+HASTY = {"LEASE_SECONDS": "1.5", "HEARTBEAT_SECONDS": "0.3", "SWEEP_SECONDS": "0.3"}
+
+
+@pytest.mark.parametrize(
+    ("pace", "still_seconds"),
+    [(HASTY, 0), pytest.param({}, 90, marks=pytest.mark.long)],
+    ids=["longer than a short lease", "for 90 s at the defaults"],
+)
 def test_a_worker_stopped_while_it_encodes_leaves_the_winners_asset_alone(
+    pace: dict[str, str],
+    still_seconds: float,
     film: Path,
     home: Path,
     tmp_path: Path,
@@ -113,13 +124,8 @@ def test_a_worker_stopped_while_it_encodes_leaves_the_winners_asset_alone(
     slow = tmp_path / "ffmpeg"
     slow.write_text(f'#!/bin/sh\nexec {clips.tools().ffmpeg} -readrate 4 "$@"\n')
     slow.chmod(0o755)
-    for name, value in {
-        "BROKER_URL": redis_url,
-        "DATABASE_URL": postgres_url,
-        "LEASE_SECONDS": "1.5",
-        "HEARTBEAT_SECONDS": "0.3",
-        "SWEEP_SECONDS": "0.3",
-    }.items():
+    urls = {"BROKER_URL": redis_url, "DATABASE_URL": postgres_url}
+    for name, value in (urls | pace).items():
         monkeypatch.setenv(f"ADAPTATION_{name}", value)
     output, store = tmp_path / "out" / "asset", Store(postgres_url)
     assert here("submit", film, output, *TWO_RUNGS).status == 0
@@ -127,9 +133,11 @@ def test_a_worker_stopped_while_it_encodes_leaves_the_winners_asset_alone(
     with started("worker", "--slots", 1, "--log-json", ADAPTATION_FFMPEG=str(slow)) as stopped:
         assert wait_until(lambda: encodes(store, home / "work"), 40)
         stopped.send_signal(signal.SIGSTOP)
+        goes_on_at = time.monotonic() + still_seconds
         with started("worker", "--log-json") as winner:
-            assert wait_until(lambda: store.job(1).ended, 60)
+            assert wait_until(lambda: store.job(1).ended, 90)
             assert wait_until(lambda: store.job(1).work == "removed", 20)
+            assert wait_until(lambda: time.monotonic() >= goes_on_at, still_seconds + 1)
             before = digests(output.parent, home / "live")
             stopped.send_signal(signal.SIGCONT)
             read_until(stopped.stderr, lambda line: line["event"] == "stale attempt dropped")

@@ -10,13 +10,20 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import structlog
+
 from adaptation.adapters.lock import locked
 from adaptation.errors import Transient
 
+logger = structlog.get_logger(__name__)
+
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the system says when there is no room left: on the disk, or in somebody's quota."""
+LEAST_BYTES = 1_048_576
+"""A disk with less than this is full: whatever is begun there fails."""
 LOCK_SECONDS = 1.0
 """How long a claim waits for others on this host: one of them may have been stopped."""
+NOTHING = -1
 _ATTEMPT = re.compile(r"(\d+)-(\d+)-(\d+)")
 _PROMISE = ".promise"
 """Ends the name of the file beside an attempt's folder that says how much room it may take."""
@@ -31,6 +38,7 @@ class Scratch:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._was_full = False
 
     @contextmanager
     def attempt(self, job_id: int, task_id: int, generation: int) -> Iterator[Path]:
@@ -70,13 +78,16 @@ class Scratch:
 
     @contextmanager
     def claiming(self) -> Iterator[int]:
-        """Bytes that may be promised now, while nobody else who works under this root claims."""
+        """Bytes that may be promised now, while nobody else who works under this root claims.
+
+        Less than 0 where the disk is full: not even a task that needs no room is to be begun.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
         lock = self.root.with_name(f".{self.root.name}.lock")
         with ExitStack() as held:
             with suppress(TimeoutError):
                 held.enter_context(locked(lock, wait_seconds=LOCK_SECONDS))
-            yield self.free_bytes()
+            yield NOTHING if self._is_full() else self.free_bytes()
 
     def reserve(self, job_id: int, task_id: int, generation: int, size_bytes: int) -> None:
         """Promise room to an attempt, until `attempt` ends or its folder is swept."""
@@ -89,6 +100,14 @@ class Scratch:
         self.root.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.root).free
         return max(0, free - sum(_unwritten(folder) for folder, _ in self._folders()))
+
+    def _is_full(self) -> bool:
+        is_full = shutil.disk_usage(self.root).free < LEAST_BYTES
+        if is_full != self._was_full:
+            self._was_full = is_full
+            level = logger.warning if is_full else logger.info
+            level("scratch is full, nothing is begun" if is_full else "scratch has room again")
+        return is_full
 
     def _folder(self, job_id: int, task_id: int, generation: int) -> Path:
         return self.root / f"{job_id}-{task_id}-{generation}"

@@ -82,12 +82,14 @@ class Metrics(Collector):
             store.members(),
         )
         speed = {(name,): value for name, value in speeds.items()}
+        told_to = {(state,): number for state, number in store.delivery_counts().items()}
         told = "Mean speed that running tasks tell, in times real time."
         return [
             *_jobs(counts, self._deployment.registry.queues),
             *_attempts(done),
             _one("encode_speed", told, speed, ("task",)),
             *_workers(members),
+            _one("callbacks", "Callbacks that have no end yet, by state.", told_to, ("state",)),
         ]
 
 

@@ -33,12 +33,7 @@ def serving(deployment: Deployment, host: str, port: int) -> Iterator[str]:
         SettingsError: `address_taken`, or `key_needed`: others could reach it, and nobody has
             a key.
     """
-    if not is_of_this_machine_alone(host) and not deployment.store.has_clients():
-        raise SettingsError(
-            f"{host} can be reached from elsewhere, and no client has a key",
-            code="key_needed",
-            hint="Make one first: adaptation client add NAME",
-        )
+    _ask_for_a_key(deployment, host)
     api = make_api(deployment)
     config = uvicorn.Config(
         api,
@@ -61,3 +56,16 @@ def serving(deployment: Deployment, host: str, port: int) -> Iterator[str]:
             api.state.hub.close()
             server.should_exit = True
             thread.join()
+
+
+def _ask_for_a_key(deployment: Deployment, host: str) -> None:
+    if deployment.store.has_clients():
+        return
+    remedy = "adaptation client add NAME"
+    if not is_of_this_machine_alone(host):
+        raise SettingsError(
+            f"{host} can be reached from elsewhere, and no client has a key",
+            code="key_needed",
+            hint=f"Make one first: {remedy}",
+        )
+    logger.info("nobody has a key to the API yet", remedy=remedy)

@@ -11,6 +11,7 @@ from pydantic import Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation import __version__
+from adaptation.adapters.masking import redacted
 from adaptation.api.auth import Caller, Engine
 from adaptation.api.listing import whose
 from adaptation.api.problems import error_body
@@ -162,4 +163,4 @@ def _kind(url: str) -> str:
 
 
 def _words(error: Exception) -> str:
-    return str(error.__cause__ or error).strip().splitlines()[0][:300]
+    return redacted(str(error.__cause__ or error).strip().splitlines()[0][:300])

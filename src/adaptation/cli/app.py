@@ -30,6 +30,7 @@ COMMANDS = (
     ("rerun", "control:rerun", "Run a job anew, with the same parameters."),
     ("priority", "control:priority", "Make a job more or less urgent."),
     ("settings", "settings:settings", "List the settings of the whole fleet, or change one."),
+    ("client", "clients:client", "Say who may use the API, with which keys, in what limits."),
     ("serve", "service:serve", "Run jobs in this process, and answer the API, until stopped."),
     ("api", "service:api", "Answer the API's requests until it is stopped; run no jobs."),
     ("worker", "service:worker", "Take tasks from a broker until it is stopped."),

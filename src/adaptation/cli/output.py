@@ -30,11 +30,12 @@ log_choice = LogChoice()
 
 def begin_logs(default_level: int) -> None:
     """Send log lines to stderr, from the severity the caller chose, else `default_level`."""
+    from adaptation.adapters.masking import redacted_fields
     from adaptation.logs import set_up_logs
 
     names = logging.getLevelNamesMapping()
     level = default_level if log_choice.level is None else names[log_choice.level.upper()]
-    set_up_logs(level, as_json=log_choice.as_json)
+    set_up_logs(level, redact=redacted_fields, as_json=log_choice.as_json)
     if log_choice.level is None:
         # What carries the messages is of interest only to who asks for it.
         for name in ("celery", "kombu"):

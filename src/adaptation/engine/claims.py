@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from adaptation.engine import callbacks
 from adaptation.engine.database import Database
 from adaptation.engine.model import Claim
 from adaptation.engine.statements import CLAIM, FACTS_OF_CLAIM, INSERT_ATTEMPT, claim_most_urgent
@@ -73,6 +74,15 @@ def _claim(
     )
     asked = {"claim_id": row.id, "job_id": row.job_id}
     facts = connection.execute(FACTS_OF_CLAIM, asked).all()
+    callbacks.tell_of_task(
+        connection,
+        facts[0],
+        callbacks.START,
+        job_id=row.job_id,
+        task_id=row.id,
+        run_no=row.run_no,
+        name=row.name,
+    )
     results = [fact.result for fact in facts if fact.position is not None]
     payload = results if row.joins else (results[0] if results else facts[0].context)
     return Claim(

@@ -160,7 +160,9 @@ def _check_limit(name: str, value: object, least: int) -> None:
 
 def _check_defaults(defaults: object) -> None:
     try:
-        fits = isinstance(defaults, dict) and all(isinstance(name, str) for name in defaults)
+        fits = isinstance(defaults, dict) and all(
+            isinstance(name, str) and name for name in defaults
+        )
         json.dumps(defaults, allow_nan=False)
     except (TypeError, ValueError):
         fits = False

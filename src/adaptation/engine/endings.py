@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from adaptation.engine import rows, tally
+from adaptation.engine import callbacks, rows, tally
 from adaptation.engine.database import now
 from adaptation.engine.model import Outgoing
 from adaptation.engine.rows import AnyRow
@@ -14,6 +14,8 @@ from adaptation.engine.schema import job, task
 from adaptation.engine.statements import COUNT_OFF, ENDING
 from adaptation.engine.states import TaskState, task_sources
 from adaptation.engine.verdicts import ending
+
+CANCELLED = "the job was cancelled"
 
 
 def fail_job(
@@ -90,6 +92,9 @@ def end_job(
     if not good:
         messages.append(Outgoing("notification", row.main_task_id, body))
     rows.insert_outgoing(connection, job_id, f"{job_id}/run-{row.run_no}/end", messages)
+    message = str(body["message"]) if row.error or good else CANCELLED
+    status = "completed" if good else "failed"
+    callbacks.tell_of_job(connection, row, job_id, status=status, message=message)
     rows.insert_lines(connection, job_id, 0, [(20, f"job {verdict}")], progname="controller")
 
 

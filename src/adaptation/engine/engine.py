@@ -14,7 +14,10 @@ import structlog
 from celery import Celery
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.adapters.webhook import Sender
 from adaptation.engine.controller import Controller
+from adaptation.engine.deliverer import QUEUE as CALLBACKS
+from adaptation.engine.deliverer import SCHEDULE_SECONDS, Deliverer
 from adaptation.engine.embedded import EmbeddedWorker
 from adaptation.engine.gate import Gate
 from adaptation.engine.graph import Plan, lower
@@ -41,6 +44,8 @@ logger = structlog.get_logger(__name__)
 
 SUBJECT_LETTERS = 200
 """As much of what a job is about is stored to be found by."""
+ENDPOINTS = "rest_endpoints"
+"""The parameter that names who is told of a job."""
 CONTEXT_LIMIT_BYTES = 1_048_576
 """Parameters larger than this belong in a file, not in a job."""
 SILENT_LEASES = 4
@@ -78,10 +83,14 @@ class Engine:
         describe: Callable[[], Mapping[str, Any]] = dict,
         broker_url: str = "memory://",
         pace: Pace | None = None,
+        schedule_seconds: tuple[float, ...] = SCHEDULE_SECONDS,
     ) -> None:
         self.store = store
         self.registry = registry
         self.pace = pace or Pace()
+        self.schedule_seconds = schedule_seconds
+        self.sender: Callable[[], Sender] = Sender
+        """Makes who sends callbacks."""
         self.app: Celery = make_app(broker_url, registry.queues)
         self.dispatcher = Dispatcher(self.app, local_only=is_local(broker_url))
         self._resources = resources
@@ -198,6 +207,7 @@ class Engine:
             output=definition.output(checked),
             farewell=definition.farewell,
             subject=definition.subject(checked)[:SUBJECT_LETTERS],
+            endpoints=tuple(checked.get(ENDPOINTS) or ()),
             **facts,
         )
 
@@ -243,11 +253,11 @@ class Engine:
             SettingsError: `queue_unknown`.
         """
         for name in queues:
-            if name not in self.registry.queues:
+            if name not in {*self.registry.queues, CALLBACKS}:
                 raise SettingsError(
                     f"there is no queue {name!r}",
                     code="queue_unknown",
-                    hint=f"Known queues: {', '.join(self.registry.queues)}.",
+                    hint=f"Known queues: {', '.join([*self.registry.queues, CALLBACKS])}.",
                 )
 
     def node(
@@ -288,7 +298,7 @@ class Engine:
             dispatcher=self.dispatcher,
             heart=heart,
             retry=self.pace.retry,
-            queues=tuple(queues) or self.registry.queues,
+            queues=tuple(name for name in queues or self.registry.queues if name != CALLBACKS),
             job_id=job_id,
             room=self._room,
             gate=Gate(max_tasks),
@@ -307,7 +317,12 @@ class Engine:
             job_id=job_id,
         )
         self._worker = worker
-        return Node(process, worker, heart, controller, self.store, self._describe)
+        deliverer = None
+        if CALLBACKS in queues or (slots and not queues):
+            deliverer = Deliverer(
+                self.store, self.registry, self.schedule_seconds, job_id, self.sender
+            )
+        return Node(process, worker, heart, controller, self.store, self._describe, deliverer)
 
     @contextmanager
     def running(

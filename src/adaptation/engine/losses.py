@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select, update
 
-from adaptation.engine import rows
+from adaptation.engine import callbacks, rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.endings import end_if_idle, fail_job
 from adaptation.engine.rows import AnyRow
@@ -17,7 +17,9 @@ def lose(database: Database, task_id: int, generation: int, reason: str) -> int:
     """Take a task back from an attempt that will not end it; 1, or 0 if it has ended meanwhile."""
     with database.write() as connection:
         row = connection.execute(
-            select(task.c.job_id, task.c.name, task.c.losses).where(task.c.id == task_id)
+            select(task.c.job_id, task.c.run_no, task.c.name, task.c.losses).where(
+                task.c.id == task_id
+            )
         ).one()
         owner = rows.lock_job(connection, row.job_id)
         stopping = owner.failed or owner.cancelling
@@ -27,18 +29,38 @@ def lose(database: Database, task_id: int, generation: int, reason: str) -> int:
         line = f"{row.name} was taken back: {reason}"
         rows.insert_lines(connection, row.job_id, task_id, [(30, line)], "controller")
         if state is not TaskState.READY:
-            _drop_lost(connection, row, task_id, poison=state is TaskState.FAILED)
+            poison = _poison(row.name) if state is TaskState.FAILED else None
+            _drop_lost(connection, row, owner, task_id, poison)
         return 1
 
 
-def _drop_lost(connection: Connection, row: AnyRow, task_id: int, *, poison: bool) -> None:
-    if poison:
-        error = {
-            "code": "worker_lost",
-            "message": f"{LOSS_LIMIT} workers vanished while they ran {row.name}",
-            "hint": "Look for memory limits or a crash in the workers' logs, then retry the job.",
-        }
-        fail_job(connection, row.job_id, task_id, row.name, error)
+def _poison(name: str) -> dict[str, str]:
+    return {
+        "code": "worker_lost",
+        "message": f"{LOSS_LIMIT} workers vanished while they ran {name}",
+        "hint": "Look for memory limits or a crash in the workers' logs, then retry the job.",
+    }
+
+
+def _drop_lost(
+    connection: Connection,
+    row: AnyRow,
+    owner: AnyRow,
+    task_id: int,
+    poison: dict[str, str] | None,
+) -> None:
+    if poison is not None:
+        fail_job(connection, row.job_id, task_id, row.name, poison)
+        callbacks.tell_of_task(
+            connection,
+            owner,
+            callbacks.FAIL,
+            job_id=row.job_id,
+            task_id=task_id,
+            run_no=row.run_no,
+            name=row.name,
+            message=poison["message"],
+        )
     connection.execute(
         update(job).where(job.c.id == row.job_id).values(remaining=job.c.remaining - 1)
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from adaptation.engine import rows
+from adaptation.engine import callbacks, rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.endings import count_off, drop_unstarted, fail_job
 from adaptation.engine.graph import Plan
@@ -157,6 +157,7 @@ class Moves:
                 outgoing,
             )
             rows.insert_lines(connection, claim.job_id, claim.task_id, lines)
+            _tell(connection, owner, claim, callbacks.COMPLETE)
             ended = count_off(connection, claim.job_id, delta, result)
             return Moved(tuple(ready), ended)
 
@@ -185,6 +186,7 @@ class Moves:
                 _put_back(connection, claim.task_id, retry_in_seconds or 0.0)
                 return Moved()
             fail_job(connection, claim.job_id, claim.task_id, claim.name, error)
+            _tell(connection, owner, claim, callbacks.FAIL, str(error.get("message", "")))
             return Moved(ended=count_off(connection, claim.job_id, -1, None))
 
     def give_back(self, claim: Claim, lines: Iterable[tuple[int, str]] = ()) -> Moved | None:
@@ -207,6 +209,21 @@ class Moves:
                 update(task).where(task.c.id == claim.task_id).values(attempt=task.c.attempt - 1)
             )
             return Moved()
+
+
+def _tell(
+    connection: Connection, owner: rows.AnyRow, claim: Claim, event: str, message: str = ""
+) -> None:
+    callbacks.tell_of_task(
+        connection,
+        owner,
+        event,
+        job_id=claim.job_id,
+        task_id=claim.task_id,
+        run_no=claim.run_no,
+        name=claim.name,
+        message=message,
+    )
 
 
 def _hear(connection: Connection, worker_id: str, process: Process | None) -> None:

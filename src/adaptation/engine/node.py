@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation.engine.controller import Controller
+from adaptation.engine.deliverer import Deliverer
 from adaptation.engine.lease import Heart
 from adaptation.engine.model import Process
 from adaptation.engine.store import Store
@@ -18,6 +19,9 @@ from adaptation.engine.worker import Worker
 from adaptation.errors import AdaptationError
 
 logger = structlog.get_logger(__name__)
+
+FAREWELL_SECONDS = 2.0
+"""How long who ran one job here waits for its callbacks; what is left needs a service."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Node:
     store: Store
     describe: Callable[[], Mapping[str, Any]] = dict
     """Versions and capabilities; it may take a moment."""
+    deliverer: Deliverer | None = None
+    """Sends callbacks; None: others do."""
     rest: Callable[[], None] = lambda: None
     """Lets the broker send to others what is still to be run."""
 
@@ -39,6 +45,8 @@ class Node:
         self.store.sign_on(self.heart.standing())
         self.heart.start()
         self.controller.start()
+        if self.deliverer:
+            self.deliverer.start()
         if self.process.job_id is None:
             threading.Thread(target=self._say_more, name="description", daemon=True).start()
 
@@ -71,5 +79,9 @@ class Node:
 
     def stop(self) -> None:
         """Stop beating and sign off; what was not handed back by now is taken back."""
+        if self.deliverer:
+            if self.process.job_id is not None:
+                self.deliverer.finish(FAREWELL_SECONDS)
+            self.deliverer.stop()
         self.heart.stop()
         self.store.bury(self.process.worker_id)

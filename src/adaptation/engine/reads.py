@@ -136,18 +136,19 @@ class Reads:
             return [_message(row) for row in connection.execute(statement)]
 
 
-def _time(milliseconds: int) -> datetime:
+def time_of(milliseconds: int) -> datetime:
+    """A moment of the database."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def time_or_none(milliseconds: int | None) -> datetime | None:
-    """A stored moment, if there is one."""
-    return None if milliseconds is None else _time(milliseconds)
+    """A moment of the database that may not have come."""
+    return None if milliseconds is None else time_of(milliseconds)
 
 
 def line_of(row: Row[Any]) -> LogLine:
     """A row of `log` as a record."""
-    return LogLine(**{**row._asdict(), "created_at": _time(row.created_at)})
+    return LogLine(**{**row._asdict(), "created_at": time_of(row.created_at)})
 
 
 def job_of(row: Row[Any]) -> Job:
@@ -175,8 +176,8 @@ def job_of(row: Row[Any]) -> Job:
         persist=row.persist,
         subject=row.subject,
         endpoints=tuple(row.endpoints or ()),
-        created_at=_time(row.created_at),
-        updated_at=_time(row.updated_at),
+        created_at=time_of(row.created_at),
+        updated_at=time_of(row.updated_at),
         started_at=time_or_none(row.started_at),
         finished_at=time_or_none(row.finished_at),
     )
@@ -211,5 +212,5 @@ def _message(row: Row[Any]) -> Message:
         address=row.address,
         identity=row.identity,
         body=row.body,
-        created_at=_time(row.created_at),
+        created_at=time_of(row.created_at),
     )

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from adaptation.adapters.masking import redacted
 from adaptation.engine.database import now
 from adaptation.engine.graph import Plan, Upstream
 from adaptation.engine.model import Dispatch, Outgoing, Process
@@ -52,6 +53,8 @@ LOCK_JOB = (
         job.c.work,
         job.c.output,
         job.c.queued_at,
+        job.c.client,
+        job.c.endpoints,
     )
     .where(job.c.id == bindparam("job_id"))
     # The key stays: others may store rows that refer to it meanwhile, such as log lines.
@@ -283,7 +286,7 @@ def insert_lines(
             "task_id": task_id,
             "severity": severity,
             "progname": progname,
-            "message": message[:LINE_LETTERS],
+            "message": redacted(message[:LINE_LETTERS]),
         }
         for severity, message in found
     ]

@@ -307,8 +307,7 @@ delivery = Table(
     Column("body", Text),  # as it is sent; NULL until the first try
     Column("state", String(10), nullable=False),  # pending, delivered, dead, dropped
     Column("attempt", Integer, nullable=False, default=0),
-    Column("due_at", BigInteger, nullable=False),
-    Column("lease_until", BigInteger),
+    Column("due_at", BigInteger, nullable=False),  # of the next try, were this one lost
     Column("status", Integer),  # of the last answer
     Column("answer", Text),  # its first letters, or what went wrong
     Column("created_at", BigInteger, nullable=False),

@@ -29,6 +29,8 @@ ENDING = (
     job.c.main_task_id,
     job.c.error,
     job.c.farewell,
+    job.c.client,
+    job.c.endpoints,
 )
 """What `end_job` must know of a job."""
 
@@ -117,6 +119,8 @@ FACTS_OF_CLAIM = (
         job.c.main_task_id,
         job.c.workflow,
         job.c.context,
+        job.c.client,
+        job.c.endpoints,
         task_dependency.c.position,
         _upstream.c.result,
     )

@@ -9,6 +9,7 @@ from adaptation.engine.claims import Claims
 from adaptation.engine.control import Control
 from adaptation.engine.credentials import Credentials
 from adaptation.engine.database import Database
+from adaptation.engine.deliveries import Deliveries
 from adaptation.engine.enrolment import Enrolment
 from adaptation.engine.fleet import Fleet
 from adaptation.engine.lists import Lists
@@ -45,6 +46,7 @@ class Store(
     Enrolment,
     Credentials,
     Watching,
+    Deliveries,
     Reads,
 ):
     """Jobs, tasks, logs and messages in one SQL database."""

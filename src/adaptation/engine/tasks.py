@@ -143,6 +143,9 @@ class WorkflowDefinition:
         parameters.get("content_id") or ""
     )
     """What people look for such a job by."""
+    report: Callable[[dict[str, Any]], dict[str, Any]] = lambda result: {}  # noqa: ARG005
+    """What callbacks tell of a job that has completed, from its result: `message`, `files`,
+    `metadata`."""
 
 
 def task(queue: str) -> Callable[[TaskFunction], TaskDefinition]:

@@ -56,6 +56,19 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
         assert 900_000 < Scratch(disk).free_bytes() <= 1 << 20
 
 
+def test_where_the_disk_is_full_nothing_is_claimed(tmp_path: Path) -> None:
+    with disks.mounted(tmp_path / "disk", "size=3m") as disk:
+        scratch = Scratch(disk / "scratch")
+        with scratch.claiming() as room:
+            assert room > 1_500_000
+        (disk / "ballast").write_bytes(bytes(2_500_000))
+        with scratch.claiming() as room:
+            assert room < 0
+        (disk / "ballast").unlink()
+        with scratch.claiming() as room:
+            assert room > 1_500_000
+
+
 def test_another_error_keeps_its_name(scratch: Scratch) -> None:
     with pytest.raises(OSError, match="on purpose") as caught, scratch.attempt(1, 2, 3):
         raise OSError(errno.EIO, "on purpose")

@@ -77,7 +77,6 @@ def _add_callbacks() -> None:
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("due_at", sa.BigInteger, nullable=False),
-        sa.Column("lease_until", sa.BigInteger),
         sa.Column("status", sa.Integer),
         sa.Column("answer", sa.Text),
         sa.Column("created_at", sa.BigInteger, nullable=False),

@@ -1,0 +1,120 @@
+"""Callbacks over HTTP: one signed POST and what it was answered (Standard Webhooks 1.0)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx2
+
+from adaptation import __version__
+
+TIMEOUT_SECONDS = 15.0
+"""For the whole exchange."""
+MOST_ANSWER_BYTES = 65_536
+"""As much of an answer is read."""
+SECRET_PREFIX = "whsec_"  # noqa: S105 - not a secret, what one begins with
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int | None
+    """HTTP status; None: nothing came, `text` says why."""
+    text: str
+    retry_after_seconds: float = 0.0
+    """How long the receiver asked to be left alone."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the callback is taken; a redirection is not."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+class Sender:
+    """Sends callbacks within one event loop; never follows a redirection or a proxy."""
+
+    def __init__(self, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._clients: dict[bool, httpx2.AsyncClient] = {}
+
+    async def send(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, verify_tls: bool = True
+    ) -> Answer:
+        """Send one POST; whatever goes wrong is an answer, too."""
+        client = self._client(verify_tls=verify_tls)
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                async with client.stream("POST", url, content=body, headers=headers) as response:
+                    words = await _beginning(response)
+                    wait = _retry_after_seconds(response.headers.get("Retry-After", ""))
+                    return Answer(response.status_code, words, wait)
+        except TimeoutError:
+            return Answer(None, f"no answer within {self._timeout_seconds:g} s")
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+            return Answer(None, f"{type(error).__name__}: {error}".rstrip(": "))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            await client.aclose()
+
+    def _client(self, *, verify_tls: bool) -> httpx2.AsyncClient:
+        if verify_tls not in self._clients:
+            self._clients[verify_tls] = httpx2.AsyncClient(
+                headers={"User-Agent": f"adaptation/{__version__}"},
+                verify=httpx2.create_ssl_context() if verify_tls else False,
+                timeout=self._timeout_seconds,
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
+                follow_redirects=False,
+                trust_env=False,
+            )
+        return self._clients[verify_tls]
+
+
+def signed(identity: str, moment: datetime, body: bytes, secrets: Iterable[str]) -> dict[str, str]:
+    """The headers that say which callback this is and prove who sent it.
+
+    Args:
+        identity: the same at every try.
+        moment: of this try.
+        body: exactly as it is sent.
+        secrets: `whsec_` and base64; several while one takes the place of another.
+    """
+    stamp = str(int(moment.timestamp()))
+    content = b".".join((identity.encode(), stamp.encode(), body))
+    marks = [f"v1,{_mark(secret, content)}" for secret in secrets]
+    headers = {"webhook-id": identity, "webhook-timestamp": stamp}
+    return headers | ({"webhook-signature": " ".join(marks)} if marks else {})
+
+
+def _mark(secret: str, content: bytes) -> str:
+    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
+    return base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+
+
+async def _beginning(response: httpx2.Response) -> str:
+    read = b""
+    async for part in response.aiter_bytes():
+        read += part
+        if len(read) >= MOST_ANSWER_BYTES:
+            break
+    return read[:MOST_ANSWER_BYTES].decode(errors="replace").replace("\0", "")
+
+
+def _retry_after_seconds(value: str) -> float:
+    if value.isascii() and value.isdecimal() and len(value) < 10:
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,46 @@
+"""The page "Clients and keys", followed to the letter."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from adaptation.engine.store import Store
+
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "clients.md"
+
+
+def test_every_command_of_the_page_works(tmp_path: Path, home: Path) -> None:
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", PAGE.read_text(), re.M | re.S)
+    script = "set -e\n" + "".join(blocks)
+    commands = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": commands},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+
+    assert done.returncode == 0, done.stderr
+    store = Store(f"sqlite:///{home / 'adaptation.db'}")
+    assert store.authenticate("shop", (tmp_path / "shop.key").read_text().strip())
+    assert {known.name: str(known.role) for known in store.clients()} == {
+        "ann": "client",
+        "ops": "admin",
+        "shop": "client",
+    }
+    ann = store.client("ann")
+    assert (ann.rate, ann.most_unfinished, ann.defaults) == (None, None, {"output_root": "ann"})
+    assert ann.callback.headers == {"X-Token": "some secret"}
+    assert ann.callback.templates["job"].startswith('{"id": {{ job_id }}')
+    assert not ann.callback.verify_tls
+    assert sum(key.is_live for key in store.keys("ann")) == 2
+    assert len(store.signing_secrets("ann")) == 2
+    store.close()
