@@ -109,12 +109,14 @@ async def _stream(hub: Hub, job_id: int, told: int, *, severity: int) -> AsyncGe
             # Asked first: what waits then is the last.
             over = listener.over
             lines, states = listener.take()
+            sent = list[bytes]()
             for line in lines:
                 if line.id not in past:
                     told = max(told, line.id)
-                    yield numbered(line.event, told)
-            for event in states:
-                yield numbered(event, told)
+                    sent.append(numbered(line.event, told))
+            sent += [numbered(event, told) for event in states]
+            if sent:
+                yield b"".join(sent)
     except SQLAlchemyError:
         # It is away, and the server stops: the client goes on elsewhere.
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
@@ -77,7 +78,9 @@ class Hub:
         """Begin to hear of a job: first all there is to say of it, then what changes."""
         async with self._beginning:
             if self._settled is None and not self._closed:
-                self._settled = await self._patiently(self._store.last_settled_line)
+                # It raises only when the server stops: nobody is told anything then.
+                with suppress(SQLAlchemyError):
+                    self._settled = await self._patiently(self._store.last_settled_line)
         channel = self._channels.get(job_id) or Channel(job_id, self._settled or 0)
         listener = Listener(job_id, severity, channel.after)
         if self._closed:
