@@ -76,7 +76,7 @@ def end_job(
         .where(job.c.id == job_id)
         .values(state=state, finished_at=now(), updated_at=now(), result=result if good else None)
     )
-    tally.count(connection, state, failed=row.failed, amount=1)
+    tally.count_end(connection, state, failed=row.failed)
     _let_follow(connection, job_id)
     body = {
         **row.farewell,
