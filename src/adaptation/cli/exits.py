@@ -23,6 +23,7 @@ _BY_CODE = {
     "database_unavailable": UNREACHABLE,
     "broker_unavailable": UNREACHABLE,
     "job_unknown": NOT_FOUND,
+    "delivery_unknown": NOT_FOUND,
     "asset_missing": NOT_FOUND,
     "state_forbids": USAGE,
     "work_removed": USAGE,
