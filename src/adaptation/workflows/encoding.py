@@ -12,6 +12,7 @@ from celery.canvas import Signature
 
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.workflows import copying, steps, texts, tracks
+from adaptation.workflows.forecast import forecast
 from adaptation.workflows.parameters import EncodingParameters, check_encoding, confined
 from adaptation.workflows.profiles import Profiles
 from adaptation.workflows.report import report
@@ -69,6 +70,8 @@ def register(
             report=report,
             description=DESCRIPTION,
             parameters=EncodingParameters,
+            example={"url": "https://example.org/film.mp4", "content_id": "film-42"},
+            forecast=forecast,
             confine=lambda given, within: confined(given, within, source_root),
         )
     )
