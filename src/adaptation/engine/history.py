@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Select, func, select
 
-from adaptation.engine.database import Database, now
+from adaptation.engine.database import Database
 from adaptation.engine.model import PastJob
-from adaptation.engine.schema import job, task, worker
+from adaptation.engine.schema import job, task
 from adaptation.engine.states import JobState, TaskState
 
 PLANNED = "planned"
@@ -40,20 +40,6 @@ class History:
             for row in connection.execute(_seconds(list(took))):
                 took[row.job_id][row.name] = float(row.milliseconds) / 1000
         return [PastJob(row.id, row.planned, took[row.id]) for row in found]
-
-    def slots(self, silent_seconds: float) -> int:
-        """Tasks that may run at the same time, over all workers that serve every job.
-
-        Args:
-            silent_seconds: workers that were not heard for so long do not count.
-        """
-        there = select(func.coalesce(func.sum(worker.c.slots), 0)).where(
-            worker.c.job_id.is_(None),
-            ~worker.c.draining,
-            worker.c.heartbeat_at > now() - int(silent_seconds * 1000),
-        )
-        with self.database.read() as connection:
-            return int(connection.execute(there).scalar_one())
 
 
 def _alike(workflow: str, parameter: str, value: str, limit: int) -> Select[tuple[int, object]]:
