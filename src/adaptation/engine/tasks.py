@@ -14,7 +14,7 @@ from celery.canvas import Signature
 from pydantic import BaseModel
 
 from adaptation.engine.model import Claim, Outgoing, PastJob
-from adaptation.errors import Cancelled, ParameterError, SettingsError
+from adaptation.errors import Cancelled, ParameterError
 
 Resources = TypeVar("Resources")
 LINES_AT_ONCE = 1_000
@@ -210,23 +210,13 @@ class Registry:
         """The folder that local sources of confined clients lie in; None: they have none."""
 
     def add_tasks(self, *definitions: TaskDefinition) -> None:
-        """Make tasks known by their names.
-
-        Raises:
-            SettingsError: `name_taken`, another task has the name.
-        """
+        """Make tasks known by their names."""
         for definition in definitions:
-            if self.tasks.setdefault(definition.name, definition) != definition:
-                raise _taken("task", definition.name)
+            self.tasks[definition.name] = definition
 
     def add_workflow(self, definition: WorkflowDefinition) -> None:
-        """Make a workflow known by its name.
-
-        Raises:
-            SettingsError: `name_taken`, another workflow has the name.
-        """
-        if self.workflows.setdefault(definition.name, definition) != definition:
-            raise _taken("workflow", definition.name)
+        """Make a workflow known by its name."""
+        self.workflows[definition.name] = definition
 
     def task(self, name: str) -> TaskDefinition:
         """The task of that name.
@@ -260,11 +250,3 @@ class Registry:
     def queues(self) -> tuple[str, ...]:
         """The queues of all tasks."""
         return tuple(sorted({definition.queue for definition in self.tasks.values()}))
-
-
-def _taken(kind: str, name: str) -> SettingsError:
-    return SettingsError(
-        f"there is already a {kind} {name!r}",
-        code="name_taken",
-        hint=f"Give the {kind} a name of its own, such as one that begins with its package's.",
-    )

@@ -23,13 +23,22 @@ def load(registry: Registry) -> None:
         SettingsError: `workflow_plugin`; names the package and its entry point.
     """
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        known = set(registry.workflows)
+        tasks, workflows = dict(registry.tasks), dict(registry.workflows)
         try:
             entry.load()(registry)
         except Exception as error:
-            raise _broken(entry, error) from error
-        for name in registry.workflows.keys() - known:
+            reason = error.message if isinstance(error, AdaptationError) else repr(error)
+            raise _broken(entry, reason) from error
+        taken = _changed(tasks, registry.tasks) or _changed(workflows, registry.workflows)
+        if taken:
+            raise _broken(entry, f"the name {taken!r} is taken")
+        for name in registry.workflows.keys() - workflows.keys():
             _close(registry, name)
+
+
+def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> str:
+    """The first name that means something else than before; empty: none."""
+    return next((name for name in before if after.get(name) is not before[name]), "")
 
 
 def _close(registry: Registry, name: str) -> None:
@@ -48,9 +57,8 @@ def _refuse(name: str, given: Mapping[str, Any], within: str) -> NoReturn:  # no
     )
 
 
-def _broken(entry: EntryPoint, error: Exception) -> SettingsError:
+def _broken(entry: EntryPoint, reason: str) -> SettingsError:
     package = entry.dist.name if entry.dist else "an unknown package"
-    reason = error.message if isinstance(error, AdaptationError) else repr(error)
     return SettingsError(
         f"the workflows {entry.name!r} ({entry.value}) of {package} cannot be loaded: {reason}",
         code="workflow_plugin",
