@@ -24,6 +24,7 @@ _BY_CODE = {
     "broker_unavailable": UNREACHABLE,
     "job_unknown": NOT_FOUND,
     "delivery_unknown": NOT_FOUND,
+    "workflow_unknown": NOT_FOUND,
     "asset_missing": NOT_FOUND,
     "state_forbids": USAGE,
     "work_removed": USAGE,
