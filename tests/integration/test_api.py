@@ -98,7 +98,7 @@ def test_a_dry_run_tells_what_a_job_would_do_and_stores_nothing(api: Api, plain:
     plan = told.json()
     assert plan["sure"] in {"exact", "measured"}
     assert {"ladder", "cpu_seconds", "wall_seconds", "output_bytes", "scratch_bytes"} <= set(plan)
-    assert {"name": "publish", "queue": "light", "count": 1} in plan["tasks"]
+    assert {"name": "publish", "queue": "publish", "count": 1} in plan["tasks"]
     assert refused.json()["code"] == "path_outside"
     assert api.admin.get("/jobs") == []
 
