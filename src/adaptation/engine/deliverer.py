@@ -165,7 +165,8 @@ class Deliverer:
         verdict = Verdict(PENDING, is_charged=False)
         try:
             marks = signed(one.identity, datetime.now(UTC), letter.body, letter.style.secrets)
-            headers = {"Content-Type": "application/json", **style.headers, **marks}
+            own = {name.lower(): value for name, value in style.headers.items()}
+            headers = {"content-type": "application/json", **own, **marks}
             answer = await sender.send(one.url, letter.body, headers, verify_tls=style.verify_tls)
             verdict = self._verdict(one, answer)
         finally:

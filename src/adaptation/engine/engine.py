@@ -46,6 +46,8 @@ SUBJECT_LETTERS = 200
 """As much of what a job is about is stored to be found by."""
 ENDPOINTS = "rest_endpoints"
 """The parameter that names who is told of a job."""
+MOST_ENDPOINTS = 100
+ENDPOINT_LETTERS = 2_000
 CONTEXT_LIMIT_BYTES = 1_048_576
 """Parameters larger than this belong in a file, not in a job."""
 SILENT_LEASES = 4
@@ -231,6 +233,7 @@ class Engine:
                 workflow=workflow,
                 parameters=dict(parameters),
                 farewell=definition.farewell,
+                endpoints=_unchecked_endpoints(parameters),
             )
             return self.store.job(self.store.refuse(refused, error_facts(error)))
 
@@ -377,3 +380,25 @@ class Engine:
         finally:
             node.close()
             node.stop()
+
+    @contextmanager
+    def delivering(self) -> Iterator[Node]:
+        """Send callbacks until the block ends; no task is run here, and nobody is led."""
+        node = replace(self.node(0, queues=(CALLBACKS,)), leads=False)
+        node.start()
+        try:
+            yield node
+        finally:
+            node.close()
+            node.stop()
+
+
+def _unchecked_endpoints(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """Who is told of a job whose parameters were refused: what can be an address."""
+    given = parameters.get(ENDPOINTS)
+    found = given[:MOST_ENDPOINTS] if isinstance(given, list) else ()
+    return tuple(
+        url
+        for url in found
+        if isinstance(url, str) and len(url) <= ENDPOINT_LETTERS and "://" in url
+    )
