@@ -1,0 +1,40 @@
+"""A client of the REST API for Python programs; it needs nothing of the engine."""
+
+from __future__ import annotations
+
+from adaptation.client.callbacks import verify_callback
+from adaptation.client.client import Client
+from adaptation.client.records import (
+    Changes,
+    Event,
+    Filters,
+    Job,
+    LogLine,
+    Setting,
+    Submitted,
+    Task,
+    Terms,
+    Worker,
+    WorkerTask,
+)
+from adaptation.errors import ApiError, NotEnded, ServerUnavailable, SignatureInvalid
+
+__all__ = [
+    "ApiError",
+    "Changes",
+    "Client",
+    "Event",
+    "Filters",
+    "Job",
+    "LogLine",
+    "NotEnded",
+    "ServerUnavailable",
+    "Setting",
+    "SignatureInvalid",
+    "Submitted",
+    "Task",
+    "Terms",
+    "Worker",
+    "WorkerTask",
+    "verify_callback",
+]
