@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     output_root: Path | None = None
     """Folder under which a job's relative `output_folder` lies; empty: `assets` beside the work
     area."""
+    source_root: Path | None = None
+    """Folder in which sources of the API's clients may lie; empty: they name addresses alone."""
     profiles: Path | None = None
     """Folder of encoding profiles, TOML or JSON, beside the package's own."""
     slots: int = Field(default_factory=lambda: max(2, os.cpu_count() or 2), ge=1, le=256)

@@ -84,7 +84,8 @@ class Deployment:
     def registry(self) -> Registry:
         """The workflows there are."""
         registry = Registry()
-        encoding.register(registry, self.settings.assets_root, self.settings.profiles)
+        settings = self.settings
+        encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
         return registry
 
     @cached_property

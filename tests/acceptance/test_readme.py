@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from clips import make_plain
+from services import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -36,17 +37,25 @@ def newcomer(tmp_path: Path) -> Path:
 
 def test_the_commands_of_the_readme_work_in_their_order(newcomer: Path) -> None:
     encode, service = blocks("sh")
-    script = f"set -e\n{encode}{service}{ENDING}"
+    port = str(free_port())
+    script = f"set -e\n{encode}{service.replace('8020', port)}{ENDING}"
+    environment = {**os.environ, "ADAPTATION_PORT": port}
 
     done = subprocess.run(
-        ["sh", "-c", script], cwd=newcomer, capture_output=True, text=True, check=False
+        ["sh", "-c", script],
+        cwd=newcomer,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.returncode == 0, done.stderr
     for asset in ("film_asset", "small_asset", "another_asset"):
         assert (newcomer / asset / "master.m3u8").is_file()
-    last = json.loads(done.stdout.splitlines()[-1])
+    *_, last, accepted = map(json.loads, done.stdout.splitlines()[-2:])
     assert (last["status"], last["complete"]) == ("completed", True)
+    assert accepted == {"id": 4, "job_id": 4, "result": "accepted"}
 
 
 def test_the_python_of_the_readme_works(newcomer: Path) -> None:

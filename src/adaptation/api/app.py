@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from adaptation import __version__
-from adaptation.api import actions, jobs, listing, operations, system
+from adaptation.api import actions, jobs, listing, operations, system, workflows
 from adaptation.api.auth import FAILED_LOGINS, Gatekeeper
 from adaptation.api.middleware import Doorkeeper
 from adaptation.api.problems import answer_errors
@@ -15,7 +15,7 @@ DESCRIPTION = """Submit video jobs, follow them, and steer them.
 
 Every call but `GET /` needs the headers `client` and `api-key`; `adaptation client add NAME` makes
 a key. Times are UTC. Every error answers `error`, `code`, `hint` and `request_id`."""
-ROUTERS = (system.router, jobs.router, listing.router, actions.router, operations.router)
+ROUTERS = tuple(part.router for part in (system, jobs, listing, actions, operations, workflows))
 
 
 def make_api(deployment: Deployment, *, failed_logins: int = FAILED_LOGINS) -> FastAPI:

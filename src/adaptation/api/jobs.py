@@ -14,7 +14,7 @@ from adaptation.api.problems import Problem
 from adaptation.api.routes import BAD, One
 from adaptation.api.rows import job_row, job_seen_by, log_row, task_rows
 from adaptation.api.schemas import Accepted, LogRow, OneJob, Submission, TaskRow
-from adaptation.engine.clients import Client
+from adaptation.engine.clients import Client, Role
 from adaptation.engine.model import Job
 from adaptation.engine.store import Store
 from adaptation.engine.terms import Terms
@@ -55,7 +55,7 @@ def submit(
         client.defaults | wanted.parameters,
         main_task_id=main_task_id,
         fingerprint=fingerprint,
-        terms=Terms(client.name, **wanted.job.model_dump(exclude={"workflow"})),
+        terms=_terms(client, wanted),
     )
     return _accepted(_the_same(job, fingerprint))
 
@@ -100,6 +100,12 @@ def _owner(asking: Client, wanted: Submission) -> Client:
             hint="Leave the field client out, or repeat the header.",
         )
     return asking
+
+
+def _terms(client: Client, wanted: Submission) -> Terms:
+    own = str(client.defaults.get("output_root", ""))
+    within = None if client.role is Role.ADMIN else own
+    return Terms(client.name, **wanted.job.model_dump(exclude={"workflow"}), within=within)
 
 
 def _fingerprint(client: str, wanted: Submission) -> str:

@@ -18,6 +18,8 @@ from adaptation.api.problems import error_body
 from adaptation.api.routes import BAD
 from adaptation.api.rows import job_rows
 from adaptation.api.schemas import Answer, JobRow
+from adaptation.engine.callbacks import PENDING
+from adaptation.engine.deliverer import QUEUE as CALLBACKS
 from adaptation.engine.lists import JobQuery
 from adaptation.engine.states import JobState
 from adaptation.wiring import Deployment
@@ -135,13 +137,14 @@ def _health(engine: Deployment, databases: dict[str, str]) -> Health:
     counts, rules, done = store.counts(), store.rules(), store.measured()
     members = [one for one in store.members() if one.heard_seconds < SILENT_SECONDS]
     live = [one.process for one in members if one.process.slots]
+    ready = counts.ready | {CALLBACKS: store.delivery_counts()[PENDING]}
     queues = {
         queue: QueueHealth(
             workers=sum(not one.queues or queue in one.queues for one in live),
             working=counts.running.get(queue, 0),
-            pending=counts.ready.get(queue, 0),
+            pending=ready.get(queue, 0),
         )
-        for queue in engine.registry.queues
+        for queue in (*engine.registry.queues, CALLBACKS)
     }
     tasks = TaskHealth(
         failed=sum(one.amount for one in done if one.outcome == "failed"),

@@ -155,6 +155,8 @@ class Engine:
         """
         self.prepare()
         definition = self.registry.workflow(workflow)
+        if terms.within is not None:
+            parameters = definition.confine(parameters, terms.within)
         checked = definition.check(parameters)
         if len(json.dumps(checked)) > CONTEXT_LIMIT_BYTES:
             raise ParameterError(

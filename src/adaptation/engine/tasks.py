@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from celery.canvas import Signature
+from pydantic import BaseModel
 
 from adaptation.engine.model import Claim, Outgoing
 from adaptation.errors import Cancelled, ParameterError
@@ -117,6 +118,8 @@ class TaskDefinition:
     name: str
     queue: str
     function: TaskFunction
+    more_tries: str = ""
+    """Parameter that grants so many tries more than the rule in force; empty: none does."""
 
     def s(self, **params: Any) -> Signature[Any]:
         """A signature of this task, to be put into chain, group and chord."""
@@ -143,18 +146,26 @@ class WorkflowDefinition:
         parameters.get("content_id") or ""
     )
     """What people look for such a job by."""
+    description: str = ""
+    """What it makes, in a sentence or two."""
+    parameters: type[BaseModel] | None = None
+    """The model behind `check`, whose JSON Schema people read; None: nobody knows more."""
+    confine: Callable[[Mapping[str, Any], str], dict[str, Any]] = lambda given, within: dict(given)  # noqa: ARG005
+    """(parameters, path) -> the parameters of a client that may not reach every file: outputs
+    lie below that path; raises ParameterError. Before `check`."""
     report: Callable[[dict[str, Any]], dict[str, Any]] = lambda result: {}  # noqa: ARG005
     """What callbacks tell of a job that has completed, from its result: `message`, `files`,
     `metadata`."""
 
 
-def task(queue: str) -> Callable[[TaskFunction], TaskDefinition]:
+def task(queue: str, *, more_tries: str = "") -> Callable[[TaskFunction], TaskDefinition]:
     """Make a task of a function `(context, run) -> context`.
 
     Args:
         queue: where its messages travel; workers choose the queues they serve.
+        more_tries: the parameter that grants more tries after transient errors.
     """
-    return lambda function: TaskDefinition(function.__name__, queue, function)
+    return lambda function: TaskDefinition(function.__name__, queue, function, more_tries)
 
 
 class Registry:

@@ -28,6 +28,9 @@ class Terms:
     """Not before this address answers with a 2xx or 3xx status."""
     persist: bool = False
     """Whether it is kept when old jobs are cleaned up."""
+    within: str | None = None
+    """Path below which its outputs must lie, for a client that may not reach every file of the
+    machine; None: it may."""
 
     @property
     def values(self) -> dict[str, Any]:

@@ -192,18 +192,20 @@ class Worker:
             self.registry.task(planned.name)
         return outcome.context, plan
 
-    def _rule(self) -> RetryRule:
+    def _rule(self, claim: Claim) -> RetryRule:
         """The rule in force: what is set in the database comes before this process's own."""
         chosen = self.store.chosen()
+        known = self.registry.tasks.get(claim.name)
+        more = claim.params.get(known.more_tries, 0) if known and known.more_tries else 0
         return RetryRule(
-            int(chosen.get("retry_limit", self.retry.limit)),
+            int(chosen.get("retry_limit", self.retry.limit)) + int(more),
             float(chosen.get("retry_delay", self.retry.delay_seconds)),
         )
 
     def _fail(
         self, claim: Claim, error: Exception, lines: tuple[tuple[int, str], ...]
     ) -> Moved | None:
-        rule = self._rule()
+        rule = self._rule(claim)
         wait = rule.wait_seconds(claim.attempt) if is_retryable(error) else None
         facts = error_facts(error)
         logger.warning("task failed", **facts, retry_in_seconds=wait)

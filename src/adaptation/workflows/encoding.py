@@ -12,10 +12,17 @@ from celery.canvas import Signature
 
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.workflows import copying, steps, texts, tracks
-from adaptation.workflows.parameters import check_encoding
+from adaptation.workflows.parameters import EncodingParameters, check_encoding, confined
 from adaptation.workflows.profiles import Profiles
+from adaptation.workflows.report import report
 
 NAME = "encoding_workflow"
+
+
+DESCRIPTION = (
+    "One source to a ladder of renditions, as HLS and DASH over the same CMAF segments: download,"
+    " probe, for each rendition in parallel size, transcode and package, then publish."
+)
 
 
 def author(parameters: dict[str, Any]) -> Signature[Any]:
@@ -30,13 +37,20 @@ def author(parameters: dict[str, Any]) -> Signature[Any]:
     )
 
 
-def register(registry: Registry, assets_root: Path, profiles: Path | None = None) -> None:
+def register(
+    registry: Registry,
+    assets_root: Path,
+    profiles: Path | None = None,
+    source_root: Path | None = None,
+) -> None:
     """Make the workflow and its tasks known.
 
     Args:
         registry: of this process.
         assets_root: the folder that relative output folders lie in.
         profiles: a folder of encoding profiles beside the package's own.
+        source_root: the folder that local sources of the API's clients lie in; None: there are
+            none.
     """
 
     def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,6 +65,15 @@ def register(registry: Registry, assets_root: Path, profiles: Path | None = None
             author=author,
             output=lambda parameters: str(parameters["output_folder"]),
             farewell={"quality": "all"},
-            subject=lambda parameters: PurePosixPath(urlsplit(parameters["url"]).path).name,
+            subject=_subject,
+            report=report,
+            description=DESCRIPTION,
+            parameters=EncodingParameters,
+            confine=lambda given, within: confined(given, within, source_root),
         )
     )
+
+
+def _subject(parameters: dict[str, Any]) -> str:
+    named = parameters["content_id"]
+    return str(named or PurePosixPath(urlsplit(parameters["url"]).path).name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -17,24 +17,71 @@ from adaptation.errors import ParameterError
 from adaptation.media.coding import RateControl
 from adaptation.media.profile import Profile
 from adaptation.media.rendition import parse_renditions
+from adaptation.workflows.names import safe_key
 from adaptation.workflows.profiles import ENCODING, Profiles
 
 WEB_SCHEMES = frozenset({"http", "https"})
 
 
-class EncodingParameters(BaseModel):
-    """What a client may say to `encoding_workflow`."""
+MOST_ENDPOINTS = 100
+MOST_RENDITIONS = 64
+STORAGES = ("local",)
+"""Those that are configured."""
+
+
+class CommonParameters(BaseModel):
+    """What every workflow may be told."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    url: str = Field(min_length=1, description="The source: a path, file:// or http(s):// URL.")
-    renditions: list[dict[str, Any]] | None = Field(
-        None, description="name, height (px), bitrate (kbit/s), codec; none: chosen from the source"
+    content_id: str | None = Field(
+        None,
+        max_length=200,
+        description="The client's own key of the content; jobs are found by it.",
     )
-    output_folder: str | None = Field(None, description="The folder the asset appears as.")
+    rest_endpoints: list[Annotated[str, Field(max_length=2000)]] = Field(
+        default_factory=list,
+        max_length=MOST_ENDPOINTS,
+        description="http or https addresses that are told when tasks start and end, and of the end"
+        " of the job.",
+    )
+    custom_data: Any = Field(None, description="Any JSON, given back in the job's callback.")
+    source_storage: str | None = Field(
+        None, description="Name of the storage that sources lie in; local is the one there is."
+    )
+    destination_storage: str | None = Field(
+        None, description="Name of the storage that the result goes to; source_storage by default."
+    )
+    output_root: str | None = Field(
+        None, max_length=1000, description="Path under which output_folder lies."
+    )
+    retries: int = Field(0, ge=0, le=100, description="Extra tries at fetching the source.")
+
+    @field_validator("rest_endpoints")
+    @classmethod
+    def _addresses(cls, urls: list[str]) -> list[str]:
+        for url in urls:
+            if not is_address(url):
+                raise ValueError(f"{masked(url)} is no http or https address")
+        return urls
+
+
+class EncodingParameters(CommonParameters):
+    """What a client may say to `encoding_workflow`."""
+
+    url: str = Field(
+        min_length=1, max_length=4000, description="The source: a path, file:// or http(s):// URL."
+    )
+    renditions: list[dict[str, Any]] | None = Field(
+        None,
+        max_length=MOST_RENDITIONS,
+        description="name, height (px), bitrate (kbit/s), codec; null: chosen from the source.",
+    )
+    output_folder: str | None = Field(
+        None, description="The folder the asset appears as; null: a new one."
+    )
     segment_seconds: float = Field(4, ge=1, le=30, description="Length of a segment in seconds.")
     metadata: dict[str, Any] | None = Field(None, description="Kept in asset.json as given.")
-    content_id: str | None = Field(None, max_length=200, description="The client's own key.")
     verify: Literal["samples", "full"] = Field(
         "samples", description="How much of each output is decoded as proof."
     )
@@ -58,6 +105,14 @@ class EncodingParameters(BaseModel):
     @classmethod
     def _whole_numbers(cls, value: object) -> object:
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+TOLD = tuple(
+    name
+    for name in EncodingParameters.model_fields
+    if name == "content_id" or name not in CommonParameters.model_fields
+)
+"""What an asset's record tells of its parameters: not who is called back, or a client's own."""
 
 
 def check_encoding(
@@ -87,8 +142,80 @@ def check_encoding(
         _validated(dict(parameters))
     document["url"] = absolute_source(checked.url)
     folder = checked.output_folder or f"{_stem(checked.url)}-{uuid.uuid4().hex[:8]}"
-    document["output_folder"] = str((assets_root / folder).resolve())
+    under = safe_key(checked.output_root, "output_root") if checked.output_root else ""
+    document["output_folder"] = str((assets_root / under / folder).resolve())
+    _check_storages(checked)
     return document
+
+
+def confined(
+    parameters: Mapping[str, Any], within: str, source_root: Path | None
+) -> dict[str, Any]:
+    """The parameters of a client that may not reach every file of the machine.
+
+    Args:
+        parameters: as the client gave them, not checked yet.
+        within: path under the assets' root that the client's outputs lie in; empty: all of it.
+        source_root: the folder that local sources lie in; None: there are none.
+
+    Raises:
+        ParameterError: `path_outside`.
+    """
+    known = dict(parameters)
+    if isinstance(root := known.get("output_root"), str) and root:
+        known["output_root"] = safe_key(root, "output_root")
+        if not PurePosixPath(known["output_root"]).is_relative_to(within):
+            raise ParameterError(
+                f"output_root {root!r:.100} is not below {within}",
+                code="path_outside",
+                hint="Leave output_root out, or name a folder below your own.",
+            )
+    elif within:
+        known["output_root"] = within
+    if isinstance(folder := known.get("output_folder"), str):
+        known["output_folder"] = safe_key(folder, "output_folder")
+    url = known.get("url")
+    if isinstance(url, str) and not is_web(url):
+        known["url"] = _local_source(url, source_root)
+    return known
+
+
+def _local_source(url: str, source_root: Path | None) -> str:
+    if source_root is None:
+        raise ParameterError(
+            "local sources are not open to clients",
+            code="path_outside",
+            hint="Give an http or https address, or have ADAPTATION_SOURCE_ROOT set to a folder.",
+        )
+    root = source_root.resolve()
+    path = Path(absolute_source(url)) if "://" in url else root / url
+    if not path.resolve().is_relative_to(root):
+        raise ParameterError(
+            f"{Path(url).name!r} is not in the folder of sources",
+            code="path_outside",
+            hint="Give a path relative to it, without `..`.",
+        )
+    return str(path.resolve())
+
+
+def _check_storages(checked: CommonParameters) -> None:
+    for name in ("source_storage", "destination_storage"):
+        storage = getattr(checked, name)
+        if storage is not None and storage not in STORAGES:
+            raise ParameterError(
+                f"{name} {storage!r:.100} is not configured",
+                code="storage_unknown",
+                hint=f"There is: {', '.join(STORAGES)}.",
+            )
+
+
+def is_address(url: str) -> bool:
+    """Whether a POST can be sent there."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in WEB_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _validated(parameters: dict[str, Any]) -> EncodingParameters:

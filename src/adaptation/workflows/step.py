@@ -14,14 +14,14 @@ from adaptation.workflows.resources import Run
 Step = Callable[[Context, Run], "Context | Expand"]
 
 
-def step(queue: str) -> Callable[[Step], TaskDefinition]:
-    """Make a task of a function over one context."""
+def step(queue: str, *, more_tries: str = "") -> Callable[[Step], TaskDefinition]:
+    """Make a task of a function over one context; see `adaptation.engine.tasks.task`."""
 
     def make(function: Step) -> TaskDefinition:
         @functools.wraps(function)
         def run_step(payload: dict[str, Any], run: Run) -> dict[str, Any] | Expand:
             return function(Context(payload), run)
 
-        return engine_task(queue)(run_step)
+        return engine_task(queue, more_tries=more_tries)(run_step)
 
     return make

@@ -25,8 +25,9 @@ from adaptation.workflows.material import (
     read_material,
     source_path,
 )
-from adaptation.workflows.parameters import EncodingParameters, is_web, shown_source
+from adaptation.workflows.parameters import TOLD, is_web, shown_source
 from adaptation.workflows.profiles import ENCODING
+from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import (
     Run,
     get_file,
@@ -40,7 +41,7 @@ from adaptation.workflows.step import step
 from adaptation.workflows.texts import joined_texts, readable_subtitles, text_files, texts_of
 
 
-@step("download")
+@step("download", more_tries="retries")
 def download_file(context: Context, run: Run) -> Context:
     """Bring the source to where every worker can read it; a local file stays where it is."""
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
@@ -148,15 +149,15 @@ def chunk_dash(context: Context, run: Run) -> Context:
 def publish(context: Context, run: Run) -> Context:
     """Make the asset appear in its folder, whole, by one switch."""
     tracks = _tracks(context, run)
-    source = material_of(context, run).source
+    material = material_of(context, run)
     origin = Origin(
         asset_id=context["main_task_id"],
-        parameters={name: context[name] for name in EncodingParameters.model_fields}
+        parameters={name: context[name] for name in TOLD}
         | {"url": shown_source(context["url"]), ENCODING: context[ENCODING]},
         tools=versions(run.resources.tools),
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
-    record = asset_text(origin, source, tracks, texts_of(context, run))
+    record = asset_text(origin, material.source, tracks, texts_of(context, run))
     files = [(put_text(run, ASSET_NAME, record), ASSET_NAME)]
     files += [(context["master_key"], context.master_playlist)]
     files += [(context["manifest_key"], context.dash_manifest)]
@@ -176,6 +177,8 @@ def publish(context: Context, run: Run) -> Context:
         # A job that is run anew takes the place of what it made before.
         overwrite=context["empty_target"] or asset_id_of(output) in context.get("replaces", ()),
     )
+    seconds = float(material.timeline.duration_seconds)
+    context = context.extended(**{PUBLISHED: published([name for _, name in files], seconds)})
     run.resources.live.finish(run.claim.job_id, output)
     run.log(f"published {context.folder_out}")
     return context

@@ -1,0 +1,50 @@
+"""What a client is told of a finished asset: its active manifest, its files, how long it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import Any
+
+from adaptation.context import Context
+
+PUBLISHED = "published"
+"""Field of the context that holds what was published."""
+_NUMBERED = re.compile(r"(\d{5})\.m4s")
+
+
+def published(names: Iterable[str], duration_seconds: float) -> dict[str, Any]:
+    """The files of an asset as a context holds them: a film has thousands of numbered segments.
+
+    Args:
+        names: relative to the asset's folder, with `/`.
+        duration_seconds: of the picture.
+    """
+    others: list[str] = []
+    segments: dict[str, list[int]] = {}
+    for name in names:
+        folder, _, file = name.rpartition("/")
+        if found := _NUMBERED.fullmatch(file):
+            segments.setdefault(folder, []).append(int(found[1]))
+        else:
+            others.append(name)
+    spans = {folder: [min(numbers), max(numbers)] for folder, numbers in segments.items()}
+    return {"files": others, "segments": spans, "duration_seconds": duration_seconds}
+
+
+def report(result: dict[str, Any]) -> dict[str, Any]:
+    """`message`, `files` and `metadata` of a job's callback, from the last context of the job."""
+    known = result.get(PUBLISHED)
+    if known is None:
+        return {}
+    context = Context(result)
+    folder = PurePath(context.folder_out)
+    names = list(known["files"])
+    for track, (first, last) in known["segments"].items():
+        names += [f"{track}/{number:05d}.m4s" for number in range(first, last + 1)]
+    return {
+        "message": str(folder / context.master_playlist),
+        "files": [str(folder / name) for name in names],
+        "metadata": {"duration": known["duration_seconds"]},
+    }
