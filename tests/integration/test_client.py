@@ -58,7 +58,7 @@ def asking(caller: Caller) -> Client:
     return Client(caller.url, caller.name, caller.key, timeout_seconds=10)
 
 
-def test_a_job_is_submitted_looked_at_and_steered(client: Client, hand: HandWorker) -> None:
+def test_a_job_is_submitted_and_looked_at(client: Client) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     job_id = client.submit("line", LINE, priority=3, run_at=later, persist=True).id
 
@@ -67,8 +67,16 @@ def test_a_job_is_submitted_looked_at_and_steered(client: Client, hand: HandWork
     assert job.run_at is not None
     assert abs(job.run_at - later) < timedelta(milliseconds=2)
     assert job.parameters == LINE
-    assert "run_at" in client.change(job_id, run_at=None, priority=1)
+    assert client.change(job_id, run_at=None) == "Performed updates: run_at"
+    assert client.job(job_id).run_at is None
+    assert client.cancel(job_id) == "cancelled"
+
+
+def test_a_job_is_held_goes_on_and_runs(client: Client, hand: HandWorker) -> None:
+    job_id = client.submit("line", LINE).id
+
     assert client.pause(job_id) == "paused"
+    assert client.change(job_id, priority=1) == "Performed updates: priority"
     assert client.resume(job_id) == "resumed"
     hand.run_all()
     job = client.job(job_id)

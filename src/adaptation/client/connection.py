@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ MOST_PAUSE_SECONDS = 10.0
 MOST_WAIT_SECONDS = 60.0
 """A server that asks for a longer wait than this is not waited for."""
 BUSY = frozenset({502, 503, 504})
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
 UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 """Nothing has reached the server."""
 
@@ -183,7 +185,8 @@ def _checked_address(server: str) -> httpx2.URL:
         address = httpx2.URL(server)
     except httpx2.InvalidURL:
         address = httpx2.URL("")
-    if address.scheme not in {"http", "https"} or not address.host or address.userinfo:
+    named = _HOST.fullmatch(address.host) is not None
+    if address.scheme not in {"http", "https"} or not named or address.userinfo:
         raise SettingsError(
             f"{server!r:.200} is no address of a server",
             code="server_invalid",
