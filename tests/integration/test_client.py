@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import pytest
 
 from adaptation.client import ApiError, Client, NotEnded, ServerUnavailable
 from adaptation.errors import SettingsError
+from adaptation.settings import load_settings
 from api_kit import Api, Caller, running_api
 from engine_kit import HandWorker
+from events_kit import SmallDeployment, write_lines
 from fault_proxy import LOST, Fault, FaultProxy, running_proxy
-from services import free_port
-from small_deployment import SmallDeployment
+from services import free_port, wait_until
 
 LINE = {"length": 1}
 
@@ -24,7 +26,7 @@ LINE = {"length": 1}
 @pytest.fixture
 def api(home: Path) -> Iterator[Api]:
     """A server whose tasks do next to nothing, and are run by hand."""
-    deployment = SmallDeployment.of_environment()
+    deployment = SmallDeployment(load_settings())
     with running_api(deployment) as served:
         yield served
     deployment.store.close()
@@ -237,6 +239,81 @@ def test_a_job_is_waited_for(client: Client, hand: HandWorker) -> None:
     hand.run_all()
     assert client.wait(job_id, timeout_seconds=5).succeeded
     assert client.wait(job_id).succeeded
+
+
+def test_events_tell_a_job_up_to_its_end(client: Client, hand: HandWorker) -> None:
+    job_id = client.submit("line", LINE).id
+
+    events = client.events(job_id)
+    first = next(event for event in events if event.name == "job")
+    assert first.data["queue_state"] == "queued"
+    hand.run_all()
+    rest = list(events)
+
+    assert (rest[-1].name, rest[-1].data["queue_state"]) == ("end", "completed")
+    assert {event.name for event in rest} >= {"task", "log", "job"}
+    told = [event.data["id"] for event in client.events(job_id) if event.name == "log"]
+    assert told == [line.id for line in client.logs(job_id)]
+    assert [event.name for event in client.events(job_id, rest[-1].id)].count("log") == 0
+
+
+def test_a_broken_stream_goes_on_and_repeats_nothing(
+    cut: Client, proxy: FaultProxy, hand: HandWorker
+) -> None:
+    job_id = cut.submit("line", LINE).id
+    write_lines(hand, job_id, *(f"line {number}\u2028" for number in range(20)))
+    busy = Fault(status=503, headers={"Retry-After": "0"})
+    proxy.faults = [Fault(cut_after=1_500), busy, Fault(cut_after=2_500), LOST]
+
+    events = cut.events(job_id)
+    told = [next(events)]
+    hand.run_all()
+    told += events
+
+    lines = [event.data["message"] for event in told if event.name == "log"]
+    assert lines == [line.message for line in cut.logs(job_id)]
+    assert len(lines) > 20
+    assert told[-1].name == "end"
+    resumed = [headers.get("last-event-id") for _, path, headers in proxy.requests if "ev" in path]
+    assert resumed[0] is None
+    assert len(resumed) >= 4
+    assert int(resumed[-1] or 0) >= int(resumed[1] or 0) > 0
+
+
+def test_events_of_no_job_and_of_a_server_that_went_away_are_errors(
+    cut: Client, proxy: FaultProxy
+) -> None:
+    with pytest.raises(ApiError) as refused:
+        list(cut.events(77))
+    assert refused.value.code == "job_unknown"
+    proxy.faults = [LOST] * 3
+    with pytest.raises(ServerUnavailable):
+        list(cut.events(77))
+
+
+def test_a_job_is_waited_for_by_its_events(
+    cut: Client, proxy: FaultProxy, hand: HandWorker
+) -> None:
+    job_id = cut.submit("line", LINE).id
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(cut.wait, job_id)
+        assert wait_until(lambda: any("events" in path for _, path, _ in proxy.requests))
+        hand.run_all()
+        assert waiting.result(timeout=10).succeeded
+    asked = [path for method, path, _ in proxy.requests if method == "GET"]
+    assert asked == [f"/jobs/{job_id}/events", f"/jobs/{job_id}"]
+
+
+def test_a_job_is_waited_for_where_no_stream_passes(
+    cut: Client, proxy: FaultProxy, hand: HandWorker
+) -> None:
+    job_id = cut.submit("line", LINE).id
+    proxy.faults = [Fault(status=404, body=b"<html>")]
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(cut.wait, job_id)
+        assert wait_until(lambda: any("events" in path for _, path, _ in proxy.requests))
+        hand.run_all()
+        assert waiting.result(timeout=10).succeeded
 
 
 def test_the_client_loads_nothing_of_the_engine() -> None:
