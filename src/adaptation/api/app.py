@@ -8,6 +8,7 @@ from fastapi.telemetry import TelemetryConfig
 from adaptation import __version__, tracing
 from adaptation.api import (
     actions,
+    callbacks,
     events,
     jobs,
     listing,
@@ -37,6 +38,7 @@ PARTS = (
     events,
     listing,
     actions,
+    callbacks,
     operations,
     workflows,
     metrics,

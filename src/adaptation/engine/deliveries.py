@@ -15,7 +15,7 @@ from adaptation.engine.callbacks import DEAD, DELIVERED, DISABLED, DROPPED, PEND
 from adaptation.engine.control import StateForbids
 from adaptation.engine.database import Database, now
 from adaptation.engine.reads import time_of, time_or_none
-from adaptation.engine.schema import UNDELIVERED, delivery, endpoint
+from adaptation.engine.schema import HELD, UNDELIVERED, delivery, endpoint
 from adaptation.errors import ParameterError
 
 MOST_URLS = 1_000
@@ -105,7 +105,7 @@ class Deliveries:
 
     database: Database
 
-    def claim_deliveries(
+    def claim_deliveries(  # noqa: PLR0913 - each limits what is taken
         self,
         limit: int,
         per_url: int,
@@ -113,6 +113,7 @@ class Deliveries:
         *,
         busy: Mapping[str, int] | None = None,
         job_id: int | None = None,
+        worker_id: str | None = None,
     ) -> list[Delivery]:
         """Take what is due: of each job and end point only what comes first.
 
@@ -124,6 +125,7 @@ class Deliveries:
             lease_seconds: how long they are ours.
             busy: under way here already, by end point.
             job_id: only this job's.
+            worker_id: who takes them; what it had is due at once when it is buried.
         """
         under_way = busy or {}
         with self.database.read() as connection:
@@ -143,7 +145,9 @@ class Deliveries:
             taken = update(delivery).where(delivery.c.id.in_([row.id for row in heads]))
             lease_ms = int(lease_seconds * 1000)
             connection.execute(
-                taken.values(attempt=delivery.c.attempt + 1, due_at=now() + lease_ms)
+                taken.values(
+                    attempt=delivery.c.attempt + 1, due_at=now() + lease_ms, worker_id=worker_id
+                )
             )
             # Those that wait for another are due with it, so that they are not looked at before.
             behind = update(delivery).where(delivery.c.id.in_(waiting))
@@ -214,6 +218,12 @@ class Deliveries:
             return {PENDING: int(connection.execute(waiting).scalar_one())}
 
 
+def let_go(connection: Connection, worker_id: str) -> None:
+    """Let what a dead worker was trying be due at once."""
+    held = update(delivery).where(text(HELD), delivery.c.worker_id == worker_id)
+    connection.execute(held.values(due_at=now(), worker_id=None))
+
+
 def _settle(connection: Connection, tried: Delivery, verdict: Verdict) -> bool:
     ours = (
         delivery.c.id == tried.id,
@@ -234,12 +244,13 @@ def _settle(connection: Connection, tried: Delivery, verdict: Verdict) -> bool:
 
 def _outcome(tried: Delivery, verdict: Verdict) -> dict[str, Any]:
     if not verdict.is_charged:
-        return {"due_at": now(), "attempt": tried.attempt - 1}
+        return {"due_at": now(), "attempt": tried.attempt - 1, "worker_id": None}
     values: dict[str, Any] = {
         "state": verdict.state,
         "status": verdict.status,
         "answer": redacted(verdict.answer[:ANSWER_LETTERS]),
         "tried_at": now(),
+        "worker_id": None,
     }
     if verdict.state == PENDING:
         return {**values, "due_at": now() + int(verdict.wait_seconds * 1000)}

@@ -322,7 +322,12 @@ class Engine:
         deliverer = None
         if CALLBACKS in queues or (slots and not queues):
             deliverer = Deliverer(
-                self.store, self.registry, self.schedule_seconds, job_id, self.sender
+                self.store,
+                self.registry,
+                self.schedule_seconds,
+                job_id,
+                process.worker_id,
+                self.sender,
             )
         return Node(process, worker, heart, controller, self.store, self._describe, deliverer)
 
