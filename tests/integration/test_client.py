@@ -105,6 +105,11 @@ def test_jobs_are_filtered(client: Client) -> None:
 def test_the_fleet_is_asked_and_set(api: Api, client: Client) -> None:
     assert client.health()["jobs"]["max_jobs"] == 2
     assert client.workers() == []
+    assert {one.name for one in client.workflows()} == {"fan", "line"}
+    assert [task["name"] for task in client.workflow("fan").tasks][:1] == ["count_one"]
+    with pytest.raises(ApiError) as unknown:
+        client.workflow("no such/one")
+    assert unknown.value.status == 404
     with asking(api.admin) as admin:
         assert admin.set_setting("max_jobs", 7) == "max_jobs setting created"
     assert {one.name: one.setting for one in client.settings()}["max_jobs"] == 7
@@ -190,10 +195,12 @@ def test_what_answers_but_is_no_such_server_is_named(cut: Client, proxy: FaultPr
         with pytest.raises(ApiError) as refused:
             cut.job(1)
         assert refused.value.code == "answer_invalid"
-    proxy.faults = [Fault(status=200, body=b'{"id": 1}')]
-    with pytest.raises(ApiError) as refused:
-        cut.job(1)
-    assert refused.value.code == "answer_invalid"
+    for ask in (lambda: cut.job(1), cut.jobs, cut.settings, cut.workers):
+        for body in (b'{"id": 1}', b"[1]", b"7"):
+            proxy.faults = [Fault(status=200, body=body)]
+            with pytest.raises(ApiError) as refused:
+                ask()
+            assert refused.value.code == "answer_invalid"
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
@@ -204,6 +211,22 @@ def test_a_server_that_is_not_there_is_named() -> None:
 
     assert url in away.value.message
     assert away.value.retryable
+
+
+def test_a_proxy_is_asked_but_for_this_machine(
+    api: Api, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("no_proxy", "")
+    with asking(api.client) as client:
+        assert client.jobs() == []
+    monkeypatch.setenv("http_proxy", proxy.url)
+    proxy.faults = [Fault(status=200, body=b"[]")]
+    with Client("http://adaptation.example.org/tasks/", "client", "key") as client:
+        assert client.jobs() == []
+    assert [path.rstrip("?") for _, path, _ in proxy.requests] == [
+        "http://adaptation.example.org/tasks/jobs"
+    ]
 
 
 @pytest.mark.parametrize(

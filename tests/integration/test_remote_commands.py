@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from structlog.testing import capture_logs
 
+from adaptation.engine.schema import delivery
 from adaptation.settings import load_settings
 from adaptation.wiring import deploy
 from api_kit import Api, Caller, running_api
@@ -176,6 +178,38 @@ def test_what_runs_on_this_machine_asks_no_server(api: Api) -> None:
 
     assert (named.status, named.code) == (2, "usage")
     assert here("profiles").status == 0, "the environment's server does not count"
+
+
+def test_a_client_may_have_the_name_of_a_command(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADAPTATION_API_KEY", api.deployment.store.add_client("demo", "client")[1])
+
+    assert here("--server", api.url, "--client", "demo", "ls").status == 0
+
+
+def test_callbacks_are_listed_and_sent_once_more(api: Api, hand: HandWorker) -> None:
+    job_id = hand.queue(client="client", endpoints=("http://127.0.0.1:1/told",))
+    hand.run_all()
+
+    listed = here("callbacks", job_id)
+    rows = here("callbacks", job_id, "--json").documents[0]
+
+    assert [row["event"] for row in rows] == ["start", "complete", "job"]
+    assert [row["state"] for row in rows] == ["pending"] * 3
+    assert listed.out.splitlines()[0].split()[:3] == ["callback", "event", "task"]
+    assert listed.out.count("http://127.0.0.1:1/told") == 3
+    assert here("redeliver", job_id, 99).status == 4
+    first = rows[0]["id"]
+    early = here("redeliver", job_id, first)
+    assert (early.status, early.code) == (2, "state_forbids")
+    with hand.store.database.write() as connection:
+        connection.execute(update(delivery).values(state="dead", finished_at=delivery.c.created_at))
+    again = here("redeliver", job_id, first)
+    assert (again.status, f"Callback {first} is sent once more" in again.err) == (0, True)
+    assert [row["state"] for row in here("callbacks", job_id, "--json").documents[0]] == [
+        "pending",
+        "dead",
+        "dead",
+    ]
 
 
 def test_help_shows_what_a_server_can_be_asked_for(api: Api) -> None:

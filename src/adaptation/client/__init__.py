@@ -6,6 +6,7 @@ from adaptation.client.callbacks import verify_callback
 from adaptation.client.client import Client
 from adaptation.client.records import (
     Changes,
+    Delivery,
     Event,
     Filters,
     Job,
@@ -16,6 +17,7 @@ from adaptation.client.records import (
     Terms,
     Worker,
     WorkerTask,
+    Workflow,
 )
 from adaptation.errors import ApiError, NotEnded, ServerUnavailable, SignatureInvalid
 
@@ -23,6 +25,7 @@ __all__ = [
     "ApiError",
     "Changes",
     "Client",
+    "Delivery",
     "Event",
     "Filters",
     "Job",
@@ -36,5 +39,6 @@ __all__ = [
     "Terms",
     "Worker",
     "WorkerTask",
+    "Workflow",
     "verify_callback",
 ]

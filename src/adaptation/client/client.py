@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from adaptation.client.connection import Connection, pause_seconds
 from adaptation.client.records import (
     Changes,
+    Delivery,
     Event,
     Filters,
     Job,
@@ -22,8 +23,8 @@ from adaptation.client.records import (
     Task,
     Terms,
     Worker,
+    Workflow,
     record,
-    worker,
 )
 from adaptation.client.stream import SILENCE_SECONDS, follow
 from adaptation.errors import ApiError, NotEnded, ServerUnavailable
@@ -108,8 +109,7 @@ class Client:
         """What a job would do and cost; nothing is stored."""
         body = _submission(workflow, parameters, terms)
         path = _with("/job", dry_run=True)
-        found: dict[str, Any] = self._connection.ask("POST", path, body, repeatable=True)
-        return found
+        return self._object(self._connection.ask("POST", path, body, repeatable=True))
 
     def job(self, job_id: int) -> Job:
         """One job as it stands."""
@@ -119,17 +119,17 @@ class Client:
         """The newest jobs, 10 when no `limit` is given; see `Filters`."""
         query = {WRITTEN.get(name, name): value for name, value in filters.items()}
         rows = self._connection.ask("GET", _with("/jobs", **query))
-        return [self._read(Job, row) for row in rows]
+        return self._read_all(Job, rows)
 
     def tasks(self, job_id: int) -> list[Task]:
         """The tasks of a job in the order they were planned."""
         rows = self._connection.ask("GET", f"/jobs/{job_id}/tasks")
-        return [self._read(Task, row) for row in rows]
+        return self._read_all(Task, rows)
 
     def logs(self, job_id: int, *, show_all: bool = False) -> list[LogLine]:
         """What a job has logged, oldest first; with `show_all` debug lines, too."""
         rows = self._connection.ask("GET", _with(f"/logs/{job_id}", show_all=show_all))
-        return [self._read(LogLine, row) for row in rows]
+        return self._read_all(LogLine, rows)
 
     def events(
         self, job_id: int, after: int | None = None, *, show_all: bool = False
@@ -187,34 +187,29 @@ class Client:
         """Store a new job with the same parameters; the old one becomes broken."""
         return self._read(Submitted, self._connection.ask("POST", f"/jobs/{job_id}/rerun"))
 
-    def callbacks(self, job_id: int) -> list[dict[str, Any]]:
-        """What was sent of a job, the answers, and when it is tried next."""
-        rows: list[dict[str, Any]] = self._connection.ask("GET", f"/jobs/{job_id}/callbacks")
-        return rows
+    def callbacks(self, job_id: int) -> list[Delivery]:
+        """What was told to a job's end points, oldest first, and when it is tried next."""
+        rows = self._connection.ask("GET", f"/jobs/{job_id}/callbacks")
+        return self._read_all(Delivery, rows)
 
-    def redeliver(self, job_id: int, delivery: int | str) -> str:
-        """Send a callback again."""
-        path = f"/jobs/{job_id}/callbacks/{quote(str(delivery), safe='')}/redeliver"
-        return self._act("POST", path)
+    def redeliver(self, job_id: int, delivery: int) -> str:
+        """Send a callback once more, with the same id and body."""
+        return self._act("POST", f"/jobs/{job_id}/callbacks/{delivery}/redeliver")
 
     def workers(self) -> list[Worker]:
         """Workers and controllers, with what they run of one's own jobs."""
-        rows = self._connection.ask("GET", "/workers")
-        try:
-            return [worker(row) for row in rows]
-        except (TypeError, ValueError, AttributeError) as error:
-            raise self._connection.unreadable(200) from error
+        return self._read_all(Worker, self._connection.ask("GET", "/workers"))
 
     def settings(self) -> list[Setting]:
         """All settings of the fleet."""
-        answer = self._connection.ask("GET", "/settings")
-        return [self._read(Setting, row) for row in answer["settings"]]
+        answer = self._object(self._connection.ask("GET", "/settings"))
+        return self._read_all(Setting, answer.get("settings"))
 
     def set_setting(self, name: str, value: float) -> str:
         """Change a setting of the whole fleet, at once; needs an admin's key."""
         body = {"name": name, "setting": value}
         answer = self._connection.ask("POST", "/settings", body, repeatable=True)
-        return str(answer["message"])
+        return str(self._object(answer).get("message", ""))
 
     def health(self) -> dict[str, Any]:
         """How databases, queues, tasks and jobs are.
@@ -222,17 +217,30 @@ class Client:
         Raises:
             ApiError: status 500: something is down; the message says what.
         """
-        found: dict[str, Any] = self._connection.ask("GET", "/health")
-        return found
+        return self._object(self._connection.ask("GET", "/health"))
 
-    def workflows(self) -> list[dict[str, Any]]:
-        """What can be submitted, with the parameters each takes."""
-        found: list[dict[str, Any]] = self._connection.ask("GET", "/workflows")
-        return found
+    def workflows(self) -> list[Workflow]:
+        """What can be submitted."""
+        return self._read_all(Workflow, self._connection.ask("GET", "/workflows"))
+
+    def workflow(self, name: str) -> Workflow:
+        """One workflow with its tasks and the JSON Schema of its parameters."""
+        path = f"/workflows/{quote(name, safe='')}"
+        return self._read(Workflow, self._connection.ask("GET", path))
 
     def _act(self, method: str, path: str, body: object = None, *, repeatable: bool = False) -> str:
         answer = self._connection.ask(method, path, body, repeatable=repeatable)
-        return str(answer.get("result", ""))
+        return str(self._object(answer).get("result", ""))
+
+    def _object(self, answer: Any) -> dict[str, Any]:
+        if not isinstance(answer, dict):
+            raise self._connection.unreadable(200)
+        return answer
+
+    def _read_all(self, kind: type[T], rows: Any) -> list[T]:
+        if not isinstance(rows, list):
+            raise self._connection.unreadable(200)
+        return [self._read(kind, row) for row in rows]
 
     def _read(self, kind: type[T], row: Any) -> T:
         try:
@@ -254,7 +262,8 @@ class Client:
 
 
 def _with(path: str, **query: Any) -> str:
-    return f"{path}?{urlencode({name: _word(value) for name, value in query.items()})}"
+    words = urlencode({name: _word(value) for name, value in query.items()})
+    return f"{path}?{words}" if words else path
 
 
 def _submission(

@@ -82,7 +82,7 @@ class Connection:
             last = attempt == self.tries
             try:
                 answer = self._http.send(request)
-            except httpx2.TransportError as error:
+            except httpx2.RequestError as error:
                 if last or not (safe or isinstance(error, UNSENT)):
                     raise self.unavailable(error) from error
                 time.sleep(pause_seconds(attempt))
@@ -101,7 +101,7 @@ class Connection:
 
         Raises:
             ApiError: the server says no.
-            httpx2.TransportError: the connection is lost, or silent for too long.
+            httpx2.RequestError: the connection is lost, or silent for too long.
         """
         timeout = httpx2.Timeout(self._timeout_seconds, read=silence_seconds)
         asked = {"Accept": "text/event-stream", **headers}

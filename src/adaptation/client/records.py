@@ -172,6 +172,37 @@ class Worker:
 
 
 @dataclass(frozen=True)
+class Delivery:
+    """A callback to one end point."""
+
+    id: int
+    job_id: int
+    task_id: int
+    """0: it tells of the job itself."""
+    event: str
+    """start, complete or fail of a task, or job."""
+    url: str
+    """The end point, secrets in it masked."""
+    webhook_id: str
+    """Header webhook-id, the same at every try."""
+    state: str
+    """pending, delivered, dead (given up), or dropped (the end point wants none)."""
+    attempts: int
+    """Tries, with the one under way."""
+    created_at: datetime
+    status: int | None = None
+    """HTTP status of the last answer."""
+    answer: str | None = None
+    """How it begins, or what went wrong."""
+    body: str | None = None
+    """What is sent; None before the first try."""
+    tried_at: datetime | None = None
+    next_try_at: datetime | None = None
+    """None: there is none."""
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Setting:
     """A setting of the whole fleet."""
 
@@ -182,22 +213,33 @@ class Setting:
     meaning: str = ""
 
 
+@dataclass(frozen=True)
+class Workflow:
+    """Something that can be submitted; lists tell its name and description alone."""
+
+    name: str
+    description: str
+    queues: list[str] = field(default_factory=list)
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+    """`key`, `name`, `queue` and `depends_on` of the tasks that every job of it has."""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    """JSON Schema, draft 2020-12, with defaults."""
+    example: dict[str, Any] = field(default_factory=dict)
+    """Parameters that are enough."""
+
+
 def record(kind: type[T], row: Mapping[str, Any]) -> T:
     """A row as a record of its kind.
 
     Raises:
-        TypeError, ValueError: it is no such row.
+        AttributeError, TypeError, ValueError: it is no such row.
     """
     known = {one.name for one in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: _value(name, row[name]) for name in known & row.keys()})
+    return kind(**{name: _value(kind, name, row[name]) for name in known & row.keys()})
 
 
-def worker(row: Mapping[str, Any]) -> Worker:
-    """A worker with what it runs."""
-    tasks = [record(WorkerTask, one) for one in row.get("tasks", ())]
-    return record(Worker, {**row, "tasks": tasks})
-
-
-def _value(name: str, value: Any) -> Any:
-    is_moment = name.endswith("_at") and isinstance(value, str)
-    return datetime.fromisoformat(value) if is_moment else value
+def _value(kind: type, name: str, value: Any) -> Any:
+    if name.endswith("_at") and isinstance(value, str):
+        return datetime.fromisoformat(value)
+    is_worker = kind is Worker and name == "tasks"
+    return [record(WorkerTask, one) for one in value] if is_worker else value

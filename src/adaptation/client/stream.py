@@ -59,7 +59,7 @@ def follow(
     """
     repeats, failures, patience = Repeats(), 0, 0.0
     while until is None or time.monotonic() < until:
-        why: httpx2.TransportError | ApiError = httpx2.ReadError("the stream ended early")
+        why: httpx2.RequestError | ApiError = httpx2.ReadError("the stream ended early")
         try:
             for event in _one_stream(connection, path, after, until):
                 failures, patience = 0, time.monotonic() + PATIENCE_SECONDS
@@ -68,7 +68,7 @@ def follow(
                     yield event
                 if event.name == "end":
                     return
-        except (httpx2.TransportError, ApiError) as error:
+        except (httpx2.RequestError, ApiError) as error:
             why = error
         failures += 1
         if failures >= connection.tries and time.monotonic() > patience:
@@ -88,7 +88,7 @@ def _one_stream(
                 yield event
 
 
-def _final(connection: Connection, why: httpx2.TransportError | ApiError) -> AdaptationError:
+def _final(connection: Connection, why: httpx2.RequestError | ApiError) -> AdaptationError:
     return why if isinstance(why, ApiError) else connection.unavailable(why)
 
 

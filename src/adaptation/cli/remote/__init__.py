@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from adaptation.client import Client
 
 OPTION = "--server"
+VALUED = frozenset({OPTION, "--client", "--log-level"})
+"""Options before a command that take the next word."""
 SERVER = "ADAPTATION_SERVER"
 CLIENT = "ADAPTATION_CLIENT"
 KEY = "ADAPTATION_API_KEY"
@@ -32,6 +34,8 @@ COMMANDS = {
     "retry": "remote.control:retry",
     "rerun": "remote.control:rerun",
     "priority": "remote.control:priority",
+    "callbacks": "remote.callbacks:callbacks",
+    "redeliver": "remote.callbacks:redeliver",
     "settings": "remote.fleet:settings",
     "workers": "remote.fleet:workers",
 }
@@ -62,8 +66,7 @@ def is_meant(words: Sequence[str], commands: Iterable[str]) -> bool:
     Raises:
         ParameterError: `usage`: it names a server for a command that runs here.
     """
-    known = set(commands)
-    command = next((word for word in words if word in known), None)
+    command = _command(words, set(commands))
     if any(word.partition("=")[0] == OPTION for word in words):
         if command is not None and command not in COMMANDS:
             raise ParameterError(
@@ -73,6 +76,17 @@ def is_meant(words: Sequence[str], commands: Iterable[str]) -> bool:
             )
         return True
     return bool(os.environ.get(SERVER)) and command in COMMANDS
+
+
+def _command(words: Sequence[str], known: Container[str]) -> str | None:
+    before = ["", *words]
+    named = (
+        word
+        for word, last in zip(words, before, strict=False)
+        # A client may have the name of a command.
+        if word in known and last not in VALUED
+    )
+    return next(named, None)
 
 
 @contextmanager
