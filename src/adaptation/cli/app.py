@@ -38,6 +38,7 @@ COMMANDS = (
     ("worker", "service:worker", "Take tasks from a broker until it is stopped."),
     ("controller", "service:controller", "Start jobs and send tasks of a fleet; run none."),
     ("workers", "workers:workers", "List the workers and controllers, and what they run."),
+    ("workflows", "workflows:workflows", "List what can be submitted, or show one workflow."),
     ("profiles", "profiles:profiles", "List the encoding profiles, or show one."),
     ("cache", "cache:cache", "Tell what the cache of encoded chunks holds, or empty it."),
     ("migrate", "migrate:migrate", "Bring the database up to date with this version."),

@@ -62,6 +62,26 @@ def _now_postgresql(element: now, compiler: SQLCompiler, **options: Any) -> str:
     return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
 
 
+def is_there(url: str) -> bool:
+    """Whether a database has the tables of this version; it is not made by the question.
+
+    One that cannot be reached has none.
+    """
+    try:
+        parts = make_url(url)
+        if parts.get_backend_name() == "sqlite" and not Path(parts.database or "").is_file():
+            return False
+        database = Database(url)
+    except (OSError, ImportError, SQLAlchemyError):
+        return False
+    try:
+        return database.version() == HEAD
+    except (SettingsError, SQLAlchemyError):
+        return False
+    finally:
+        database.close()
+
+
 class Database:
     """A pool of connections to one database, with explicit read and write transactions."""
 

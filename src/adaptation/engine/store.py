@@ -12,6 +12,7 @@ from adaptation.engine.database import Database
 from adaptation.engine.deliveries import Deliveries
 from adaptation.engine.enrolment import Enrolment
 from adaptation.engine.fleet import Fleet
+from adaptation.engine.history import History
 from adaptation.engine.lists import Lists
 from adaptation.engine.measures import Measures
 from adaptation.engine.moves import Moves
@@ -40,6 +41,7 @@ class Store(
     Changes,
     Choices,
     Fleet,
+    History,
     Retention,
     Lists,
     Measures,
