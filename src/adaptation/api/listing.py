@@ -34,7 +34,11 @@ STATES: dict[str, JobState | str] = {
 
 
 def _ids(words: object) -> object:
-    return [part for part in str(words).split(",") if part.strip()] if words is not None else None
+    if words is None:
+        return None
+    # A query may name the parameter more than once: it comes as a list.
+    given = words if isinstance(words, list) else [words]
+    return [part for one in given for part in str(one).split(",") if part.strip()]
 
 
 def _state(word: str | None) -> str | None:

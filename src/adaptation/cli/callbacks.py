@@ -28,11 +28,8 @@ def callbacks(job: str, /, *, as_json: Annotated[bool, Parameter(name="--json")]
     if as_json:
         output.document([delivery_document(one) for one in found])
         return
-    rows = [HEADER, *map(_row, found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        output.data("  ".join(cells).rstrip())
+    for line in output.aligned([HEADER, *map(_row, found)]):
+        output.data(line)
 
 
 def redeliver(job: str, callback: int, /) -> None:

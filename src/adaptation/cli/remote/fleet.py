@@ -1,0 +1,84 @@
+"""`adaptation --server URL settings` and `workers`: how the fleet is set, and who works in it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from adaptation.cli import output
+from adaptation.cli.remote import opened_client
+from adaptation.cli.remote.forms import AsJson, percent
+from adaptation.client import Setting, Worker
+from adaptation.errors import ParameterError
+
+HEADER = ("worker", "slots", "queues", "heard", "scratch", "state")
+
+
+def settings(
+    name: str | None = None, value: float | None = None, /, *, as_json: AsJson = False
+) -> None:
+    """List the settings that count for all workers and controllers at once, or change one.
+
+    A change takes effect at once, and needs an admin's key.
+
+    Args:
+        name: One of them.
+        value: What it is from now on.
+        as_json: Print a JSON array.
+    """
+    with opened_client() as client:
+        if name is not None and value is not None:
+            output.note(client.set_setting(name, int(value) if value.is_integer() else value))
+        found = [one for one in client.settings() if name in {None, one.name}]
+    if name is not None and not found:
+        raise ParameterError(
+            f"unknown setting {name!r:.80}",
+            code="setting_unknown",
+            hint="`adaptation settings` lists them.",
+        )
+    if as_json:
+        output.document([_document(one) for one in found])
+        return
+    rows = [(one.name, f"{one.setting:g}", f"{one.default:g}", one.meaning) for one in found]
+    for line in output.aligned([("setting", "value", "default", "meaning"), *rows]):
+        output.data(line)
+
+
+def workers(*, as_json: AsJson = False) -> None:
+    """List the workers and controllers, with what they run of one's own jobs.
+
+    Args:
+        as_json: Print a JSON array.
+    """
+    with opened_client() as client:
+        found = client.workers()
+    if as_json:
+        output.document([asdict(one) for one in found])
+        return
+    lines = output.aligned([HEADER, *map(_row, found)])
+    for line, worker in zip(lines, [None, *found], strict=True):
+        output.data(line)
+        for task in worker.tasks if worker else ():
+            share = percent(task.progress)
+            output.data(f"          {share}  job {task.job_id}, task {task.task_id}: {task.name}")
+
+
+def _document(one: Setting) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "value": one.setting,
+        "default": one.default,
+        "meaning": one.meaning,
+    }
+
+
+def _row(one: Worker) -> tuple[str, ...]:
+    scratch = one.free_scratch_bytes
+    return (
+        one.name,
+        f"{len(one.tasks)}/{one.slots}",
+        ",".join(one.queues) or "-",
+        f"{one.heartbeat_seconds:.0f} s ago",
+        "-" if scratch is None else output.size(scratch),
+        one.state if one.slots else "controller",
+    )
