@@ -17,6 +17,7 @@ from typing import Any
 from adaptation.adapters.tools import find_tools
 from adaptation.settings import load_settings
 from benchmarks import (
+    api,
     encoding,
     engine,
     environment,
@@ -54,6 +55,7 @@ SUBJECTS = {
     "scaling": Subject(scaling.measure, lambda d, _: scaling.report(d)),
     "memory": Subject(memory.measure, lambda d, _: memory.report(d)),
     "store": Subject(store.measure, lambda d, _: store.report(d)),
+    "api": Subject(api.measure, lambda d, _: api.report(d)),
     "plan": Subject(plan.measure, lambda d, _: plan.report(d)),
 }
 USUAL = ("engine", "encoding")
