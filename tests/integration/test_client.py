@@ -250,6 +250,27 @@ def test_what_cannot_be_an_address_or_a_key_is_refused_at_once(
     assert refused.value.code == code
 
 
+def test_a_plan_is_asked_for_and_a_job_that_an_old_server_stores_is_cancelled(
+    cut: Client, proxy: FaultProxy
+) -> None:
+    proxy.faults = [Fault(status=200, body=b'{"tasks": []}')]
+    assert cut.plan("line", LINE, priority=1) == {"tasks": []}
+    proxy.faults = [
+        Fault(status=200, body=b'{"id": 7, "job_id": 7, "result": "accepted"}'),
+        Fault(status=200, body=b'{"id": 7, "result": "cancelled"}'),
+    ]
+
+    with pytest.raises(ApiError) as refused:
+        cut.plan("line", LINE)
+
+    assert refused.value.code == "dry_run_unknown"
+    assert [path for _, path, _ in proxy.requests] == [
+        "/job?dry_run=1",
+        "/job?dry_run=1",
+        "/jobs/7/cancel",
+    ]
+
+
 def test_a_job_is_waited_for(client: Client, hand: HandWorker) -> None:
     job_id = client.submit("line", LINE).id
 

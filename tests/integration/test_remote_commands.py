@@ -133,6 +133,9 @@ def test_the_fleet_is_looked_at_and_set(
 ) -> None:
     assert here("workers").out.split()[0] == "worker"
     assert here("workers", "--json").documents == [[]]
+    assert [row["name"] for row in here("workflows", "--json").documents[0]] == ["fan", "line"]
+    assert "count_one (queue light)" in here("workflows", "fan").out
+    assert here("workflows", "fim").status == 4
     refused = here("settings", "max_jobs", 5)
     assert (refused.status, refused.code) == (2, "forbidden")
     become(api.admin, monkeypatch, tmp_path)

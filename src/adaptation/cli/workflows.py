@@ -29,13 +29,14 @@ def workflows(
     registry = deploy().registry
     if name is None:
         rows = [catalogue.summary(registry.workflows[one]) for one in sorted(registry.workflows)]
-        _show(rows, (f"{row['name']}: {row['description']}" for row in rows), as_json=as_json)
+        show(rows, (f"{row['name']}: {row['description']}" for row in rows), as_json=as_json)
     else:
         described = catalogue.description(registry, name)
-        _show(described, _lines(described), as_json=as_json)
+        show(described, description_lines(described), as_json=as_json)
 
 
-def _show(document: Any, lines: Iterable[str], *, as_json: bool) -> None:
+def show(document: Any, lines: Iterable[str], *, as_json: bool) -> None:
+    """Print a document, or its lines for a person."""
     if as_json:
         output.document(document)
         return
@@ -43,7 +44,8 @@ def _show(document: Any, lines: Iterable[str], *, as_json: bool) -> None:
         output.data(line)
 
 
-def _lines(described: Mapping[str, Any]) -> Iterable[str]:
+def description_lines(described: Mapping[str, Any]) -> Iterable[str]:
+    """One workflow for a person."""
     yield f"{described['name']}: {described['description']}"
     yield "\nParameters"
     required = described["parameters"].get("required", ())
@@ -52,7 +54,7 @@ def _lines(described: Mapping[str, Any]) -> Iterable[str]:
         yield f"  {name} ({default}): {field.get('description', '')}"
     yield "\nTasks, the first ones"
     for task in described["tasks"]:
-        more = ", adds more when it runs" if task["expands"] else ""
+        more = ", adds more when it runs" if task.get("expands") else ""
         yield f"  {task['name']} (queue {task['queue']}){more}"
     yield f"\nExample\n  {json.dumps(described['example'])}"
 

@@ -106,10 +106,25 @@ class Client:
     def plan(
         self, workflow: str, parameters: Mapping[str, Any], **terms: Unpack[Terms]
     ) -> dict[str, Any]:
-        """What a job would do and cost; nothing is stored."""
+        """What a job would do and cost; nothing is stored.
+
+        Raises:
+            ApiError: `dry_run_unknown`: the server is too old; the job it stored is cancelled.
+        """
         body = _submission(workflow, parameters, terms)
         path = _with("/job", dry_run=True)
-        return self._object(self._connection.ask("POST", path, body, repeatable=True))
+        # Not repeated after a lost answer: an old server takes it for a job.
+        found = self._object(self._connection.ask("POST", path, body))
+        if found.get("result") == "accepted":
+            job = self._read(Submitted, found)
+            self.cancel(job.id)
+            raise ApiError(
+                200,
+                f"the server stored job {job.id} instead of planning it; the job is cancelled",
+                code="dry_run_unknown",
+                hint="Update the server.",
+            )
+        return found
 
     def job(self, job_id: int) -> Job:
         """One job as it stands."""

@@ -37,6 +37,7 @@ COMMANDS = {
     "callbacks": "remote.callbacks:callbacks",
     "redeliver": "remote.callbacks:redeliver",
     "settings": "remote.fleet:settings",
+    "workflows": "remote.fleet:workflows",
     "workers": "remote.fleet:workers",
 }
 """The commands that a server can be asked for, and their places beside the local ones."""

@@ -1,4 +1,4 @@
-"""`adaptation --server URL settings` and `workers`: how the fleet is set, and who works in it."""
+"""`adaptation --server URL settings`, `workers` and `workflows`: the fleet, and what it can do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from adaptation.cli import output
 from adaptation.cli.remote import opened_client
 from adaptation.cli.remote.forms import AsJson, percent
+from adaptation.cli.workflows import description_lines, show
 from adaptation.client import Setting, Worker
 from adaptation.errors import ParameterError
 
@@ -61,6 +62,23 @@ def workers(*, as_json: AsJson = False) -> None:
         for task in worker.tasks if worker else ():
             share = percent(task.progress)
             output.data(f"          {share}  job {task.job_id}, task {task.task_id}: {task.name}")
+
+
+def workflows(name: str | None = None, /, *, as_json: AsJson = False) -> None:
+    """List the workflows that can be submitted, or show one with its parameters and tasks.
+
+    Args:
+        name: The workflow to show; all of them in a line when not given.
+        as_json: Print a JSON document; a workflow's parameters are a JSON Schema in it.
+    """
+    with opened_client() as client:
+        if name is not None:
+            described = asdict(client.workflow(name))
+            show(described, description_lines(described), as_json=as_json)
+            return
+        found = client.workflows()
+    rows = [{"name": one.name, "description": one.description} for one in found]
+    show(rows, (f"{one.name}: {one.description}" for one in found), as_json=as_json)
 
 
 def _document(one: Setting) -> dict[str, Any]:
