@@ -60,14 +60,16 @@ def submit(
         if (known := engine.store.job_by_main_task(main_task_id)) is not None:
             return _accepted(_the_same(known, fingerprint))
     _refuse_too_many(engine.store, client)
-    job = engine.engine.submit(
+    job_id, is_new = engine.engine.accept(
         wanted.job.workflow,
         client.defaults | wanted.parameters,
         main_task_id=main_task_id,
         fingerprint=fingerprint,
         terms=_terms(client, wanted),
     )
-    return _accepted(_the_same(job, fingerprint))
+    if not is_new:  # another request with the same key was quicker, or this one was repeated
+        _the_same(engine.store.job(job_id), fingerprint)
+    return Accepted(id=job_id, job_id=job_id)
 
 
 @router.get("/jobs/{job_id}", responses=BAD, summary="One job")

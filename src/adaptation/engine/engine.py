@@ -155,6 +155,25 @@ class Engine:
         Raises:
             ParameterError: an unknown workflow or parameter, or an output that is taken.
         """
+        job_id, _ = self.accept(
+            workflow,
+            parameters,
+            main_task_id=main_task_id or str(uuid.uuid4()),
+            fingerprint=fingerprint,
+            terms=terms,
+        )
+        return self.store.job(job_id)
+
+    def accept(
+        self,
+        workflow: str,
+        parameters: Mapping[str, Any],
+        *,
+        main_task_id: str,
+        fingerprint: str,
+        terms: Terms,
+    ) -> tuple[int, bool]:
+        """As `submit`, which reads the job as well; its number, and whether it is new."""
         self.prepare()
         definition = self.registry.workflow(workflow)
         if terms.within is not None:
@@ -168,14 +187,14 @@ class Engine:
         new = self._new_job(
             workflow,
             checked,
-            main_task_id=main_task_id or str(uuid.uuid4()),
+            main_task_id=main_task_id,
             fingerprint=fingerprint,
             **terms.values,
         )
-        job_id = self.store.submit(new, *self._plan(new))
+        job_id, is_new = self.store.submit_once(new, *self._plan(new))
         if self.can_send:
             self.dispatcher.send(self.store.admit())
-        return self.store.job(job_id)
+        return job_id, is_new
 
     def rerun(self, job_id: int) -> Job:
         """Store a job with exactly the parameters of another, which becomes broken.

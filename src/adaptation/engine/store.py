@@ -20,6 +20,7 @@ from adaptation.engine.reads import Reads
 from adaptation.engine.retention import Retention
 from adaptation.engine.scheduling import Scheduling
 from adaptation.engine.setting import Choices
+from adaptation.engine.submissions import Submissions
 from adaptation.engine.watching import Watching
 
 SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
@@ -34,6 +35,7 @@ REPEATED = {"changes_of": 0.0}
 @tried_again(SETTLING | OPENING | ONCE | REPEATED)
 class Store(
     Claims,
+    Submissions,
     Moves,
     Admission,
     Scheduling,
