@@ -91,8 +91,8 @@ class Database:
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         self._engine = _make_engine(self.url)
-        # SQLite has one writer at a time, and whoever finds it busy sleeps and looks again: threads of
-        # one process had better stand in line.
+        # SQLite has one writer at a time, and whoever finds it busy sleeps and looks again:
+        # threads of one process had better stand in line.
         self._turn = threading.Lock() if self.is_sqlite else nullcontext()
         # One statement is its own transaction: BEGIN and COMMIT would cost two more ways.
         lone = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import IntegrityError
 
 from adaptation.engine import rows
 from adaptation.engine.database import Database
@@ -46,11 +47,18 @@ class Submissions:
                 code="workflow_empty",
                 hint="Give it something to do, or let the workflow refuse such parameters.",
             )
-        with self.database.write() as connection:
-            job_id, is_new = insert_job(connection, new, len(plan.tasks))
-            if is_new:
+        try:
+            with self.database.write() as connection:
+                values = _values(new, len(plan.tasks))
+                job_id = int(connection.execute(INSERT_JOB, values).scalar_one())
                 store_plan(connection, new, job_id, plan, queues)
-            return job_id, is_new
+                return job_id, True
+        except IntegrityError as error:
+            # Not asked before: hardly ever is a job submitted twice, or its output taken.
+            with self.database.read() as connection:
+                if (known := _job_id(connection, new.main_task_id)) is not None:
+                    return known, False
+                raise rows.output_busy(connection, new.output) from error
 
     def refuse(self, new: NewJob, error: dict[str, Any]) -> int:
         """Store a job that cannot run as failed, so that whoever sent it learns why."""
@@ -81,8 +89,19 @@ def insert_job(
     """
     if (known := _job_id(connection, new.main_task_id)) is not None:
         return known, False
+    values = _values(new, tasks, after_id)
+    try:
+        with rows.holding_output(connection, new.output):
+            return int(connection.execute(INSERT_JOB, values).scalar_one()), True
+    except ParameterError:
+        if (known := _job_id(connection, new.main_task_id)) is not None:
+            return known, False
+        raise
+
+
+def _values(new: NewJob, tasks: int, after_id: int | None = None) -> dict[str, Any]:
     waits = new.waits_outside or after_id is not None
-    values = {
+    return {
         "is_waiting": waits,
         "main_task_id": new.main_task_id,
         "workflow": new.workflow,
@@ -102,13 +121,6 @@ def insert_job(
         "subject": new.subject,
         "endpoints": list(new.endpoints) or None,
     }
-    try:
-        with rows.holding_output(connection, new.output):
-            return int(connection.execute(INSERT_JOB, values).scalar_one()), True
-    except ParameterError:
-        if (known := _job_id(connection, new.main_task_id)) is not None:
-            return known, False
-        raise
 
 
 def store_plan(
