@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 import uuid
@@ -122,7 +123,7 @@ def _check_json(headers: Headers, body: bytes) -> None:
     if _depth(body) > MOST_DEPTH:
         raise Problem(400, f"the body is more than {MOST_DEPTH} levels deep", code="json_too_deep")
     try:
-        document = json.loads(body, parse_constant=_refuse_constant)
+        document = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
         # Half of a pair of surrogates cannot be stored.
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
@@ -144,6 +145,13 @@ def _depth(body: bytes) -> int:
         elif found[0] in b"]}":
             depth -= 1
     return deepest
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits:.40} is too large a number")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

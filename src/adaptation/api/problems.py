@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,7 @@ CODES = {
     503: "unavailable",
 }
 """The code of an answer that has none of its own."""
+_JOB_ID = re.compile("[0-9]{1,19}")
 
 
 class Problem(Exception):
@@ -110,7 +112,7 @@ def answer(request: Request, problem: Problem) -> JSONResponse:
     """An error as a response."""
     request_id = getattr(request.state, "request_id", "")
     body = error_body(problem.message, problem.code, problem.hint, request_id)
-    if (job_id := request.path_params.get("job_id")) is not None and str(job_id).isdigit():
+    if _JOB_ID.fullmatch(job_id := str(request.path_params.get("job_id", ""))):
         body["id"] = int(job_id)
     return JSONResponse(body, problem.status, problem.headers)
 

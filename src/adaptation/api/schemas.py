@@ -24,8 +24,17 @@ UNKNOWN = "unknown_name"
 
 
 def utc(moment: datetime) -> datetime:
-    """A moment in UTC; one without a zone is taken for UTC."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    """A moment in UTC; one without a zone is taken for UTC.
+
+    Raises:
+        ValueError: in UTC it lies outside the years 1 to 9999.
+    """
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("in UTC this is outside the years 1 to 9999") from error
 
 
 def written(moment: datetime) -> str:
@@ -36,6 +45,8 @@ def written(moment: datetime) -> str:
 
 
 def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a priority is a number")
     is_digits = isinstance(value, str) and value.strip().isascii() and value.strip().isdigit()
     return int(str(value)) if is_digits and len(str(value)) < 10 else value
 
