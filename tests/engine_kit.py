@@ -189,7 +189,7 @@ INVARIANTS = {
         WHERE task.state IN ('waiting', 'ready') AND task.held <> (job.state <> 'started')""",
     "ended jobs are counted": """
         SELECT kind, SUM(amount) FROM (
-            SELECT kind, amount FROM tally UNION ALL
+            SELECT kind, amount FROM tally WHERE kind NOT LIKE '+%' UNION ALL
             SELECT CASE WHEN state = 'broken' THEN 'broken' WHEN failed THEN 'failed'
             ELSE 'completed' END, -1 FROM job WHERE finished_at IS NOT NULL) AS counted
         GROUP BY kind HAVING SUM(amount) <> 0""",

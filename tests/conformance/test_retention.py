@@ -140,10 +140,12 @@ def test_the_tally_stays_short_and_right(
 
     store.add_up()
 
-    assert store.counts().jobs == before
+    after = store.counts()
+    assert after.jobs == before
+    assert after.ended == {"completed": 7, "failed": 1, "broken": 1}
     assert (before["completed"], before["failed"], before["broken"]) == (7, 1, 1)
     with store.database.read() as connection:
-        assert connection.execute(select(func.count()).select_from(tally)).scalar_one() == 3
+        assert connection.execute(select(func.count()).select_from(tally)).scalar_one() == 6
 
 
 def test_a_task_that_logs_for_ever_does_not_fill_the_disk(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from adaptation.engine import admission, control, lists, messages, retention, scheduling
+from adaptation.engine import admission, control, lists, messages, retention, scheduling, watching
 from adaptation.engine.lists import JobQuery
 from adaptation.engine.statements import most_urgent
 from adaptation.engine.states import JobState
@@ -66,6 +66,9 @@ STATEMENTS: dict[str, Any] = {
     "what is old": retention.oldest_spent(30),
     "how many tasks run": lists.RUNNING_BY_QUEUE,
     "places in the queue": lists.places([1, 2, 3]),
+    "what has become of watched jobs": watching.standing(
+        [1, 2, 3], since_ms=1, task_after=1, whole=[2]
+    ),
 }
 
 

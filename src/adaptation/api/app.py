@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
-from adaptation import __version__
-from adaptation.api import actions, jobs, listing, operations, system, workflows
+from adaptation import __version__, tracing
+from adaptation.api import (
+    actions,
+    events,
+    jobs,
+    listing,
+    metrics,
+    operations,
+    readiness,
+    system,
+    workflows,
+)
 from adaptation.api.auth import FAILED_LOGINS, Gatekeeper
-from adaptation.api.middleware import Doorkeeper
+from adaptation.api.hub import Hub
+from adaptation.api.metrics import Metrics
+from adaptation.api.middleware import QUIET, Doorkeeper
 from adaptation.api.problems import answer_errors
+from adaptation.api.readiness import Readiness
+from adaptation.api.traffic import Traffic
 from adaptation.wiring import Deployment
 
 DESCRIPTION = """Submit video jobs, follow them, and steer them.
 
-Every call but `GET /` needs the headers `client` and `api-key`; `adaptation client add NAME` makes
-a key. Times are UTC. Every error answers `error`, `code`, `hint` and `request_id`."""
-ROUTERS = tuple(part.router for part in (system, jobs, listing, actions, operations, workflows))
+Every call but `GET /`, `/livez` and `/readyz` needs the headers `client` and `api-key`;
+`adaptation client add NAME` makes a key. Times are UTC. Every error answers `error`, `code`, `hint`
+and `request_id`."""
+PARTS = (
+    system,
+    jobs,
+    events,
+    listing,
+    actions,
+    operations,
+    workflows,
+    metrics,
+    readiness,
+)
 
 
 def make_api(deployment: Deployment, *, failed_logins: int = FAILED_LOGINS) -> FastAPI:
@@ -32,10 +58,29 @@ def make_api(deployment: Deployment, *, failed_logins: int = FAILED_LOGINS) -> F
         redoc_url=None,
         # A path is written in one way: another is an error, not a second request.
         redirect_slashes=False,
+        telemetry=_telemetry(),
     )
     api.state.gatekeeper = Gatekeeper(deployment, failed_logins)
-    for router in ROUTERS:
-        api.include_router(router)
+    api.state.hub = Hub(deployment.store)
+    traffic = Traffic()
+    api.state.metrics = Metrics(deployment, traffic)
+    api.state.readiness = Readiness(deployment)
+    for part in PARTS:
+        api.include_router(part.router)
     answer_errors(api)
-    api.add_middleware(Doorkeeper)
+    api.add_middleware(Doorkeeper, traffic=traffic)
     return api
+
+
+def _telemetry() -> TelemetryConfig:
+    """A span for each request, if anybody wants them; what machines ask all the time has none."""
+    provider = tracing.provider()
+    return TelemetryConfig(
+        tracing=provider is not None,
+        tracer_provider=provider,
+        metrics=False,
+        logs=False,
+        operation_spans=False,
+        auto_configure=False,
+        exclude=lambda scope: scope["path"] in QUIET,
+    )

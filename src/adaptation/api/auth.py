@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
+from adaptation import tracing
 from adaptation.api.problems import Problem
 from adaptation.engine.clients import Client, Role
 from adaptation.wiring import Deployment
@@ -70,6 +71,7 @@ class Gatekeeper:
         if client.rate is not None:
             _refuse_too_many(self.requests.wait_seconds(client.name, client.rate), "requests")
         request.state.client = client.name
+        tracing.note(client=client.name)
         return client
 
 

@@ -14,7 +14,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from adaptation import tracing
 from adaptation.api.problems import Problem, error_body
+from adaptation.api.traffic import Traffic
 
 logger = structlog.get_logger(__name__)
 
@@ -30,8 +32,9 @@ _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 class Doorkeeper:
     """Refuses what no route needs to look at, and tells of every request."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
         self._app = app
+        self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -43,6 +46,7 @@ class Doorkeeper:
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
         seen = _Seen(send, request_id)
+        tracing.note(request_id=request_id)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 body = await _body(scope, headers, receive)
@@ -53,7 +57,15 @@ class Doorkeeper:
             else:
                 await self._app(scope, _replayed(body, receive), seen)
             finally:
-                _tell(scope, seen)
+                self._tell(scope, seen)
+
+    def _tell(self, scope: Scope, seen: _Seen) -> None:
+        method, client = scope["method"], scope["state"].get("client", "")
+        route = getattr(scope.get("route"), "path", "")
+        self._traffic.count(method, route, seen.status, seen.answered_seconds)
+        log = logger.debug if scope["path"] in QUIET else logger.info
+        facts = {"method": method, "path": scope["path"], "status": seen.status}
+        log("request", **facts, client=client, ms=seen.milliseconds)
 
 
 class _Seen:
@@ -64,10 +76,13 @@ class _Seen:
         self._request_id = request_id
         self._began = time.monotonic()
         self.status = 0
+        self.answered_seconds = 0.0
+        """When the answer began; a stream may go on for long."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.answered_seconds = time.monotonic() - self._began
             headers = MutableHeaders(raw=message["headers"])
             headers["X-Request-Id"] = self._request_id
             headers["X-Content-Type-Options"] = "nosniff"
@@ -79,12 +94,6 @@ class _Seen:
     def milliseconds(self) -> float:
         """Since the request came."""
         return round(1000 * (time.monotonic() - self._began), 1)
-
-
-def _tell(scope: Scope, seen: _Seen) -> None:
-    level = logger.debug if scope["path"] in QUIET else logger.info
-    facts = {"method": scope["method"], "path": scope["path"], "status": seen.status}
-    level("request", **facts, client=scope["state"].get("client", ""), ms=seen.milliseconds)
 
 
 async def _body(scope: Scope, headers: Headers, receive: Receive) -> bytes:

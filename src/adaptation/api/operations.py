@@ -157,7 +157,7 @@ def _worker(one: Member, queues: tuple[str, ...], seen: set[int]) -> WorkerRow:
     return WorkerRow(
         name=f"{host}/{process.pid}",
         queues=list(process.queues or (queues if process.slots else ())),
-        state=_state(one),
+        state=standing(one),
         tasks=[
             WorkerTask(job_id=run.job_id, task_id=run.task_id, name=run.name, progress=run.progress)
             for run in one.running
@@ -170,7 +170,8 @@ def _worker(one: Member, queues: tuple[str, ...], seen: set[int]) -> WorkerRow:
     )
 
 
-def _state(one: Member) -> str:
+def standing(one: Member) -> str:
+    """A worker's state in a word: silent, draining, working or idle."""
     if one.heard_seconds >= SILENT_SECONDS:
         return "silent"
     if one.process.draining:

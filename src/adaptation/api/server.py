@@ -34,8 +34,9 @@ def serving(deployment: Deployment, host: str, port: int) -> Iterator[str]:
             a key.
     """
     _ask_for_a_key(deployment, host)
+    api = make_api(deployment)
     config = uvicorn.Config(
-        make_api(deployment),
+        api,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -51,6 +52,8 @@ def serving(deployment: Deployment, host: str, port: int) -> Iterator[str]:
             logger.info("answering requests", url=address_of(listener))
             yield address_of(listener)
         finally:
+            # Streams end first: the server waits for every answer under way.
+            api.state.hub.close()
             server.should_exit = True
             thread.join()
 

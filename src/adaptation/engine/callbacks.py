@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from adaptation.engine.database import now
 from adaptation.engine.schema import delivery, endpoint
 
 START, COMPLETE, FAIL, JOB = "start", "complete", "fail", "job"
 PENDING, DELIVERED, DEAD, DROPPED = "pending", "delivered", "dead", "dropped"
+CANCELLED = "the job was cancelled"
 DISABLED = "this end point wants no callbacks any more"
 INSERT_DELIVERY = insert(delivery).values(created_at=now(), due_at=now())
 
@@ -68,6 +69,11 @@ def tell_of_job(
         facts = {"status": status, "message": message}
         identity = f"{job_id}-{ended.run_no}-job"
         _insert(connection, ended, JOB, identity, facts, job_id=job_id, task_id=0)
+
+
+def why_stopped(owner: Row[Any]) -> str:
+    """What is said of a task that was stopped for good."""
+    return CANCELLED if owner.cancelling else "another task of the job has failed"
 
 
 def _insert(  # noqa: PLR0913 - one row's worth of facts

@@ -15,8 +15,6 @@ from adaptation.engine.statements import COUNT_OFF, ENDING
 from adaptation.engine.states import TaskState, task_sources
 from adaptation.engine.verdicts import ending
 
-CANCELLED = "the job was cancelled"
-
 
 def fail_job(
     connection: Connection, job_id: int, task_id: int, name: str, error: dict[str, Any]
@@ -76,7 +74,7 @@ def end_job(
         .where(job.c.id == job_id)
         .values(state=state, finished_at=now(), updated_at=now(), result=result if good else None)
     )
-    tally.count(connection, state, failed=row.failed, amount=1)
+    tally.count_end(connection, state, failed=row.failed)
     _let_follow(connection, job_id)
     body = {
         **row.farewell,
@@ -92,7 +90,7 @@ def end_job(
     if not good:
         messages.append(Outgoing("notification", row.main_task_id, body))
     rows.insert_outgoing(connection, job_id, f"{job_id}/run-{row.run_no}/end", messages)
-    message = str(body["message"]) if row.error or good else CANCELLED
+    message = str(body["message"]) if row.error or good else callbacks.CANCELLED
     status = "completed" if good else "failed"
     callbacks.tell_of_job(connection, row, job_id, status=status, message=message)
     rows.insert_lines(connection, job_id, 0, [(20, f"job {verdict}")], progname="controller")

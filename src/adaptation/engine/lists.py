@@ -96,6 +96,8 @@ class Counts:
     """Tasks that a slot may take, by queue."""
     running: dict[str, int]
     """Tasks that run, by queue."""
+    ended: dict[str, int]
+    """How often jobs have ended so, also those that run again or are deleted."""
 
 
 class Lists:
@@ -148,11 +150,12 @@ class Lists:
         """How many jobs there are in each state, and tasks to do in each queue."""
         with self.database.read() as connection:
             jobs = dict.fromkeys([*map(str, JobState), tally.FAILED], 0)
-            jobs |= _pairs(connection, UNFINISHED_BY_STATE) | tally.sums(connection)
+            ended, ever = tally.sums(connection)
+            jobs |= _pairs(connection, UNFINISHED_BY_STATE) | ended
             ready, running = (
                 _pairs(connection, tasks) for tasks in (READY_BY_QUEUE, RUNNING_BY_QUEUE)
             )
-            return Counts(jobs, ready, running)
+            return Counts(jobs, ready, running, ever)
 
 
 def places(job_ids: Iterable[int]) -> Select[Any]:

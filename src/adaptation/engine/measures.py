@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 
 from adaptation.engine.database import Database, now
 from adaptation.engine.schema import attempt, measure, task
+from adaptation.engine.states import TaskState
 
 UP_TO = {"name": "", "outcome": "up to"}
 """The row that says, in its amount, up to which moment attempts have been added."""
@@ -44,6 +45,16 @@ class Measures:
         with self.database.read() as connection:
             rows = connection.execute(select(measure).where(measure.c.name != ""))
             return [Measure(row.name, row.outcome, row.amount, row.seconds) for row in rows]
+
+    def speeds(self) -> dict[str, float]:
+        """The mean `speed` that running tasks tell of themselves, by task."""
+        running = select(task.c.name, task.c.detail).where(task.c.state == TaskState.RUNNING)
+        told: dict[str, list[float]] = {}
+        with self.database.read() as connection:
+            for row in connection.execute(running):
+                if isinstance(speed := (row.detail or {}).get("speed"), int | float):
+                    told.setdefault(row.name, []).append(float(speed))
+        return {name: sum(all_of) / len(all_of) for name, all_of in told.items()}
 
     def add_up_attempts(self) -> None:
         """Add the attempts that have ended since the last time."""

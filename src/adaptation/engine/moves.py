@@ -203,6 +203,7 @@ class Moves:
                 return None
             rows.insert_lines(connection, claim.job_id, claim.task_id, lines)
             if stopping:
+                _tell(connection, owner, claim, callbacks.FAIL, callbacks.why_stopped(owner))
                 return Moved(ended=count_off(connection, claim.job_id, -1, None))
             _put_back(connection, claim.task_id, 0.0)
             connection.execute(

@@ -110,10 +110,7 @@ class Reads:
             .order_by(log.c.id)
         )
         with self.database.read() as connection:
-            return [
-                LogLine(**{**row._asdict(), "created_at": time_of(row.created_at)})
-                for row in connection.execute(statement)
-            ]
+            return [line_of(row) for row in connection.execute(statement)]
 
     def messages(
         self, address: str, *, after: int = 0, kind: str = "notification"
@@ -147,6 +144,11 @@ def time_of(milliseconds: int) -> datetime:
 def time_or_none(milliseconds: int | None) -> datetime | None:
     """A moment of the database that may not have come."""
     return None if milliseconds is None else time_of(milliseconds)
+
+
+def line_of(row: Row[Any]) -> LogLine:
+    """A row of `log` as a record."""
+    return LogLine(**{**row._asdict(), "created_at": time_of(row.created_at)})
 
 
 def job_of(row: Row[Any]) -> Job:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import Connection, Select, delete, select, text
+from sqlalchemy import Connection, Select, delete, exists, select, text
 
 from adaptation.engine import tally
 from adaptation.engine.database import Database, now
 from adaptation.engine.schema import (
     SPENT,
+    UNDELIVERED,
     attempt,
     delivery,
     job,
@@ -26,6 +27,10 @@ BUDGET_SECONDS = 0.25
 FOLDED_ROWS = 200
 """Length of the tally of ended jobs from which it is added up."""
 DAYS = "retention_days"
+
+
+UNTOLD = exists().where(text(UNDELIVERED), delivery.c.job_id == job.c.id)
+"""Whose end points have not all been told."""
 
 
 class Retention:
@@ -74,7 +79,7 @@ def oldest_spent(days: float) -> Select[int, str, bool]:
     """The job that ended first of those that nobody needs any more."""
     return (
         select(job.c.id, job.c.state, job.c.failed)
-        .where(text(SPENT), job.c.finished_at < now() - int(days * DAY_MS))
+        .where(text(SPENT), ~UNTOLD, job.c.finished_at < now() - int(days * DAY_MS))
         .order_by(job.c.finished_at, job.c.id)
         .limit(1)
     )

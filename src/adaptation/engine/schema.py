@@ -248,7 +248,7 @@ tally = Table(
     "tally",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("kind", String(12), nullable=False),  # completed, failed, broken
+    Column("kind", String(12), nullable=False),  # completed, failed, broken; with +: ever
     Column("amount", Integer, nullable=False),  # of jobs that came to it, or left it
 )
 """Ended jobs are counted by adding up: there may be millions, and no row is waited for."""

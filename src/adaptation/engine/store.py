@@ -19,14 +19,18 @@ from adaptation.engine.reads import Reads
 from adaptation.engine.retention import Retention
 from adaptation.engine.scheduling import Scheduling
 from adaptation.engine.setting import Choices
+from adaptation.engine.watching import Watching
 
 SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
 OPENING = dict.fromkeys(("create", "migrate", "close"), 0.0)
 ONCE = dict.fromkeys(("add_client", "remove_client", "rotate_key", "rotate_secret"), 0.0)
 """They make a secret or look first; what they call then is tried again."""
 
+REPEATED = {"changes_of": 0.0}
+"""Whoever asks again and again anyway."""
 
-@tried_again(SETTLING | OPENING | ONCE)
+
+@tried_again(SETTLING | OPENING | ONCE | REPEATED)
 class Store(
     Claims,
     Moves,
@@ -41,6 +45,7 @@ class Store(
     Measures,
     Enrolment,
     Credentials,
+    Watching,
     Deliveries,
     Reads,
 ):

@@ -13,6 +13,8 @@ from adaptation.engine.states import JobState
 FAILED = "failed"
 """The kind of a job that completed, and failed; the others are counted by their state."""
 INSERT_TALLY = insert(tally)
+EVER = "+"
+"""Before the kind of a row that counts how often jobs came to an end, whatever became of them."""
 SUMS = select(tally.c.kind, func.sum(tally.c.amount).label("amount")).group_by(tally.c.kind)
 
 
@@ -26,9 +28,18 @@ def count(connection: Connection, state: str, *, failed: bool, amount: int) -> N
     connection.execute(INSERT_TALLY, {"kind": kind_of(state, failed=failed), "amount": amount})
 
 
-def sums(connection: Connection) -> dict[str, int]:
-    """How many jobs there are of each kind of end."""
-    return {row.kind: int(row.amount) for row in connection.execute(SUMS)}
+def count_end(connection: Connection, state: str, *, failed: bool) -> None:
+    """Note that a job has just come to this end."""
+    kind = kind_of(state, failed=failed)
+    rows = [{"kind": name, "amount": 1} for name in (kind, EVER + kind)]
+    connection.execute(INSERT_TALLY, rows)
+
+
+def sums(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
+    """How many jobs there are of each kind of end, and how often jobs ever came to it."""
+    amounts = {row.kind: int(row.amount) for row in connection.execute(SUMS)}
+    ever = {kind.removeprefix(EVER): n for kind, n in amounts.items() if kind.startswith(EVER)}
+    return {kind: n for kind, n in amounts.items() if not kind.startswith(EVER)}, ever
 
 
 def length(connection: Connection) -> int:

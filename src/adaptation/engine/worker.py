@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation import tracing
 from adaptation.engine.gate import Gate
 from adaptation.engine.graph import Plan, Upstream, lower
 from adaptation.engine.lease import Heart
@@ -130,8 +131,11 @@ class Worker:
 
     def run(self, claim: Claim) -> None:
         """Run a task that is ours and settle it, however it ends."""
-        ids = {"job_id": claim.job_id, "task_id": claim.task_id, "task": claim.name}
-        with structlog.contextvars.bound_contextvars(**ids):
+        ids: dict[str, Any] = {"job_id": claim.job_id, "task_id": claim.task_id, "task": claim.name}
+        with (
+            structlog.contextvars.bound_contextvars(**ids),
+            tracing.span(claim.name, **ids, workflow=claim.workflow, attempt=claim.attempt),
+        ):
             moved = self._attempt(claim)
         if moved is None:
             logger.warning("stale attempt dropped", **ids, generation=claim.generation)
@@ -170,9 +174,11 @@ class Worker:
             outcome = definition(payload, run)
             result, expansion = self._unfold(claim, outcome)
         except Cancelled:
+            tracing.note(outcome="released")
             return self.store.give_back(claim, run.take_lines())
         except Exception as error:  # noqa: BLE001 - whatever ends a task is stored with it
             return self._fail(claim, error, run.take_lines())
+        tracing.note(outcome="done")
         return self.store.complete(
             claim,
             result,
@@ -208,6 +214,7 @@ class Worker:
         rule = self._rule(claim)
         wait = rule.wait_seconds(claim.attempt) if is_retryable(error) else None
         facts = error_facts(error)
+        tracing.note(failed=True, outcome="failed", code=facts["code"])
         logger.warning("task failed", **facts, retry_in_seconds=wait)
         verdict = f"{claim.name} failed: {facts['message']}"
         if wait is not None:
