@@ -34,7 +34,10 @@ STATES: dict[str, JobState | str] = {
 
 
 def _ids(words: object) -> object:
-    return [part for part in str(words).split(",") if part.strip()] if words is not None else None
+    if words is None:
+        return None
+    given = words if isinstance(words, list) else [words]  # the parameter may stand there twice
+    return [part for word in given for part in str(word).split(",") if part.strip()]
 
 
 def _state(word: str | None) -> str | None:

@@ -11,11 +11,12 @@ from typing import Any, NoReturn
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adaptation import tracing
-from adaptation.api.problems import Problem, error_body
+from adaptation.api.problems import Problem, error_body, unexpected
 from adaptation.api.traffic import Traffic
 
 logger = structlog.get_logger(__name__)
@@ -55,9 +56,18 @@ class Doorkeeper:
                 response = JSONResponse(facts, problem.status, problem.headers)
                 await response(scope, receive, seen)
             else:
-                await self._app(scope, _replayed(body, receive), seen)
+                await self._answer(scope, _replayed(body, receive), seen)
             finally:
                 self._tell(scope, seen)
+
+    async def _answer(self, scope: Scope, receive: Receive, seen: _Seen) -> None:
+        try:
+            await self._app(scope, receive, seen)
+        except Exception as error:
+            # Here, so that this answer has an id, too, and is counted and told of.
+            if seen.status:
+                raise
+            await unexpected(Request(scope), error)(scope, receive, seen)
 
     def _tell(self, scope: Scope, seen: _Seen) -> None:
         method, client = scope["method"], scope["state"].get("client", "")

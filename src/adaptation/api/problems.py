@@ -94,7 +94,6 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(AdaptationError, _known)
     app.add_exception_handler(SQLAlchemyError, _away)
     app.add_exception_handler(OperationalError, _away)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def status_of(error: AdaptationError) -> int:
@@ -128,7 +127,7 @@ def _known(request: Request, error: Exception) -> JSONResponse:
         raise error
     status = status_of(error)
     if status == 500:
-        return _unexpected(request, error)
+        return unexpected(request, error)
     headers = {"Retry-After": str(AWAY_SECONDS)} if status == 503 else {}
     problem = Problem(status, error.message, code=error.code, hint=error.hint, headers=headers)
     return answer(request, problem)
@@ -148,7 +147,7 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
 
 def _away(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, DBAPIError) and not _may_pass(error):
-        return _unexpected(request, error)
+        return unexpected(request, error)
     logger.warning("the database is away", error=str(error))
     problem = Problem(
         503,
@@ -167,7 +166,8 @@ def _may_pass(error: DBAPIError) -> bool:
     }
 
 
-def _unexpected(request: Request, error: Exception) -> JSONResponse:
+def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a request that met a fault of ours, which is logged and not shown."""
     logger.error("a request failed", path=request.url.path, exc_info=error)
     problem = Problem(
         500,
