@@ -17,6 +17,7 @@ from typing import Any
 from adaptation.adapters.tools import find_tools
 from adaptation.settings import load_settings
 from benchmarks import (
+    api,
     encoding,
     engine,
     environment,
@@ -46,6 +47,7 @@ class Subject:
 
 
 SUBJECTS = {
+    "api": Subject(api.measure, lambda d, _: api.report(d)),
     "engine": Subject(
         lambda _: {"figures": engine.measure()}, lambda d, _: engine.table(d["figures"])
     ),

@@ -46,6 +46,10 @@ CODES = {
     503: "unavailable",
 }
 """The code of an answer that has none of its own."""
+UNKNOWN_CODES = {
+    "field": "field_unknown",
+    "query parameter": "query_parameter_unknown",
+}
 _JOB_ID = re.compile("[0-9]{1,19}")
 
 
@@ -80,10 +84,8 @@ def unknown_field(name: str, known: Iterable[str], what: str) -> Problem:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     meant = f"Did you mean {near[0]}? " if near else ""
-    code = f"{what.replace(' ', '_')}_unknown"
-    return Problem(
-        400, f"unknown {what} {name!r:.80}", code=code, hint=f"{meant}Known: {', '.join(names)}."
-    )
+    hint = f"{meant}Known: {', '.join(names)}."
+    return Problem(400, f"unknown {what} {name!r:.80}", code=UNKNOWN_CODES[what], hint=hint)
 
 
 def answer_errors(app: FastAPI) -> None:

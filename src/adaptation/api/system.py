@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation import __version__
 from adaptation.adapters.masking import redacted
-from adaptation.api.auth import Caller, Engine
+from adaptation.api.auth import Caller, CallerOrOutage, Engine
 from adaptation.api.listing import whose
 from adaptation.api.problems import error_body
 from adaptation.api.routes import BAD
@@ -98,14 +98,18 @@ def alive() -> Alive:
 
 
 @router.get("/health", responses=BAD, summary="Is all well", response_model=Health)
-def health(asking: Caller, engine: Engine, request: Request) -> Any:  # noqa: ARG001
+def health(asking: CallerOrOutage, engine: Engine, request: Request) -> Any:
     """Databases, queues, tasks and jobs; 500 when a component is down."""
     databases = {_kind(engine.settings.database): "OK", _kind(engine.settings.broker_url): "OK"}
-    try:
-        found = _health(engine, databases)
-    except SQLAlchemyError as error:
-        found = None
-        databases[_kind(engine.settings.database)] = _words(error)
+    found = None
+    if asking is None:
+        # Who asks cannot be known either, and is told no more than that.
+        databases[_kind(engine.settings.database)] = "it does not answer"
+    else:
+        try:
+            found = _health(engine, databases)
+        except SQLAlchemyError as error:
+            databases[_kind(engine.settings.database)] = _words(error)
     try:
         engine.engine.dispatcher.reach()
     except BROKEN as error:
