@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from adaptation.api.problems import CODES, UNKNOWN_CODES
 from adaptation.settings import Settings
 from adaptation.workflows.parameters import EncodingParameters
 
@@ -50,6 +51,12 @@ def test_every_error_code_is_documented_once() -> None:
     assert len(documented) == len(set(documented))
     assert {code for tree in TREES for code in codes_in(tree) if code} <= set(documented)
     assert set(documented) <= strings(), "a documented code is not in the product"
+
+
+def test_every_code_of_the_api_is_documented() -> None:
+    codes = {*CODES.values(), *UNKNOWN_CODES.values(), "unhealthy"}
+
+    assert codes <= set(first_cells("docs/errors.md"))
 
 
 def test_every_setting_is_documented() -> None:

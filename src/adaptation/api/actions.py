@@ -22,7 +22,7 @@ router = APIRouter(tags=["jobs"])
 @router.put("/jobs/{job_id}", responses=BAD, summary="Change a job (the old way)")
 def change(asking: Writer, engine: Engine, job_id: One, wanted: JobChange) -> Performed:
     """Hold or end a job, or say anew when it runs, how urgently, and whether it is kept."""
-    job_seen_by(engine.store, asking, job_id)
+    job = job_seen_by(engine.store, asking, job_id)
     asked = wanted.model_dump(exclude_unset=True)
     if "sempahore_url" in asked:
         asked["semaphore_url"] = asked.pop("sempahore_url")
@@ -30,6 +30,8 @@ def change(asking: Writer, engine: Engine, job_id: One, wanted: JobChange) -> Pe
     for name in ("priority", "persist"):
         if name in asked and asked[name] is None:
             raise Problem(400, f"field {name!r} cannot be null", hint=f"Leave {name} out.")
+    if state is not None and job.ended and str(job.state) != state:
+        raise _forbidden(job, f"it cannot become {state} any more")  # before anything is changed
     names = engine.store.change(job_id, Change(**{**_KEPT, **asked}))
     if state is not None:
         _put(engine.store, job_id, state)

@@ -19,6 +19,7 @@ from adaptation.api import (
     workflows,
 )
 from adaptation.api.auth import FAILED_LOGINS, Gatekeeper
+from adaptation.api.description import DescribedApi
 from adaptation.api.hub import Hub
 from adaptation.api.metrics import Metrics
 from adaptation.api.middleware import QUIET, Doorkeeper
@@ -53,7 +54,7 @@ def make_api(deployment: Deployment, *, failed_logins: int = FAILED_LOGINS) -> F
         deployment: the engine; it may run in this process or elsewhere.
         failed_logins: wrong keys that one address may send in a minute.
     """
-    api = FastAPI(
+    api = DescribedApi(
         title="Adaptation",
         version=__version__,
         description=DESCRIPTION,

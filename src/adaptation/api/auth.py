@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
+from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation import tracing
 from adaptation.api.problems import Problem
@@ -86,6 +87,21 @@ def caller(
 
 
 Caller = Annotated[Client, Depends(caller)]
+
+
+def caller_or_outage(
+    request: Request,
+    client: Annotated[str, Header(description="Name of the client.")] = "",
+    api_key: Annotated[str, Header(description="One of its keys.")] = "",
+) -> Client | None:
+    """The client that asks; None: the database that knows all clients is away."""
+    try:
+        return caller(request, client, api_key)
+    except SQLAlchemyError:
+        return None
+
+
+CallerOrOutage = Annotated[Client | None, Depends(caller_or_outage)]
 
 
 async def writer(asking: Caller) -> Client:

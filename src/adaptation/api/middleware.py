@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 import uuid
@@ -10,11 +11,12 @@ from typing import Any, NoReturn
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adaptation import tracing
-from adaptation.api.problems import Problem, error_body
+from adaptation.api.problems import Problem, error_body, unexpected
 from adaptation.api.traffic import Traffic
 
 logger = structlog.get_logger(__name__)
@@ -54,9 +56,18 @@ class Doorkeeper:
                 response = JSONResponse(facts, problem.status, problem.headers)
                 await response(scope, receive, seen)
             else:
-                await self._app(scope, _replayed(body, receive), seen)
+                await self._answer(scope, _replayed(body, receive), seen)
             finally:
                 self._tell(scope, seen)
+
+    async def _answer(self, scope: Scope, receive: Receive, seen: _Seen) -> None:
+        try:
+            await self._app(scope, receive, seen)
+        except Exception as error:
+            # Here, so that this answer has an id, too, and is counted and told of.
+            if seen.status:
+                raise
+            await unexpected(Request(scope), error)(scope, receive, seen)
 
     def _tell(self, scope: Scope, seen: _Seen) -> None:
         method, client = scope["method"], scope["state"].get("client", "")
@@ -131,7 +142,7 @@ def _check_json(headers: Headers, body: bytes) -> None:
     if _depth(body) > MOST_DEPTH:
         raise Problem(400, f"the body is more than {MOST_DEPTH} levels deep", code="json_too_deep")
     try:
-        document = json.loads(body, parse_constant=_refuse_constant)
+        document = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
         # Half of a pair of surrogates cannot be stored.
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
@@ -153,6 +164,13 @@ def _depth(body: bytes) -> int:
         elif found[0] in b"]}":
             depth -= 1
     return deepest
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits:.40} is too large a number")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -26,32 +26,32 @@ SILENT_SECONDS = 30.0
 class SettingRow(Answer):
     """A setting in force."""
 
-    name: str
+    name: str = Field(description="As POST /settings takes it.")
     setting: int | float = Field(description="The value in force.")
-    default: int | float
-    least: int | float
-    most: int | float
-    meaning: str
+    default: int | float = Field(description="In force while nobody has set another.")
+    least: int | float = Field(description="The smallest it can be.")
+    most: int | float = Field(description="The largest it can be.")
+    meaning: str = Field(description="What it limits, with its unit.")
 
 
 class Settings(Answer):
     """All settings in force."""
 
-    result: Literal["ok"] = "ok"
-    settings: list[SettingRow]
+    result: Literal["ok"] = Field(default="ok", description="ok")
+    settings: list[SettingRow] = Field(description="Every one there is.")
 
 
 class Told(Answer):
     """A setting that was stored."""
 
-    result: Literal["ok"] = "ok"
+    result: Literal["ok"] = Field(default="ok", description="ok")
     message: str = Field(description="<name> setting created, or <name> setting updated.")
 
 
 class Schedules(Answer):
     """What is done again and again, by name."""
 
-    result: Literal["ok"] = "ok"
+    result: Literal["ok"] = Field(default="ok", description="ok")
     schedules: dict[str, dict[str, Any]] = Field(
         description="class, every (seconds and when first), queue, description, active."
     )
@@ -60,17 +60,17 @@ class Schedules(Answer):
 class ScheduleNames(Answer):
     """The schedules there are."""
 
-    result: Literal["ok"] = "ok"
-    schedules: list[str]
+    result: Literal["ok"] = Field(default="ok", description="ok")
+    schedules: list[str] = Field(description="Their names.")
 
 
 class WorkerTask(Answer):
     """What a worker runs."""
 
-    job_id: int
-    task_id: int
-    name: str
-    progress: float = Field(ge=0, le=1)
+    job_id: int = Field(description="Number of its job.")
+    task_id: int = Field(description="Number of the task.")
+    name: str = Field(description="What it does.")
+    progress: float = Field(ge=0, le=1, description="0 to 1.")
 
 
 class WorkerRow(Answer):

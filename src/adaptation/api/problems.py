@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,11 @@ CODES = {
     503: "unavailable",
 }
 """The code of an answer that has none of its own."""
+UNKNOWN_CODES = {
+    "field": "field_unknown",
+    "query parameter": "query_parameter_unknown",
+}
+_JOB_ID = re.compile("[0-9]{1,19}")
 
 
 class Problem(Exception):
@@ -78,10 +84,8 @@ def unknown_field(name: str, known: Iterable[str], what: str) -> Problem:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     meant = f"Did you mean {near[0]}? " if near else ""
-    code = f"{what.replace(' ', '_')}_unknown"
-    return Problem(
-        400, f"unknown {what} {name!r:.80}", code=code, hint=f"{meant}Known: {', '.join(names)}."
-    )
+    hint = f"{meant}Known: {', '.join(names)}."
+    return Problem(400, f"unknown {what} {name!r:.80}", code=UNKNOWN_CODES[what], hint=hint)
 
 
 def answer_errors(app: FastAPI) -> None:
@@ -92,7 +96,6 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(AdaptationError, _known)
     app.add_exception_handler(SQLAlchemyError, _away)
     app.add_exception_handler(OperationalError, _away)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def status_of(error: AdaptationError) -> int:
@@ -110,7 +113,7 @@ def answer(request: Request, problem: Problem) -> JSONResponse:
     """An error as a response."""
     request_id = getattr(request.state, "request_id", "")
     body = error_body(problem.message, problem.code, problem.hint, request_id)
-    if (job_id := request.path_params.get("job_id")) is not None and str(job_id).isdigit():
+    if _JOB_ID.fullmatch(job_id := str(request.path_params.get("job_id", ""))):
         body["id"] = int(job_id)
     return JSONResponse(body, problem.status, problem.headers)
 
@@ -126,7 +129,7 @@ def _known(request: Request, error: Exception) -> JSONResponse:
         raise error
     status = status_of(error)
     if status == 500:
-        return _unexpected(request, error)
+        return unexpected(request, error)
     headers = {"Retry-After": str(AWAY_SECONDS)} if status == 503 else {}
     problem = Problem(status, error.message, code=error.code, hint=error.hint, headers=headers)
     return answer(request, problem)
@@ -146,7 +149,7 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
 
 def _away(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, DBAPIError) and not _may_pass(error):
-        return _unexpected(request, error)
+        return unexpected(request, error)
     logger.warning("the database is away", error=str(error))
     problem = Problem(
         503,
@@ -165,7 +168,8 @@ def _may_pass(error: DBAPIError) -> bool:
     }
 
 
-def _unexpected(request: Request, error: Exception) -> JSONResponse:
+def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a request that met a fault of ours, which is logged and not shown."""
     logger.error("a request failed", path=request.url.path, exc_info=error)
     problem = Problem(
         500,

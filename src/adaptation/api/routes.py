@@ -16,6 +16,7 @@ BAD: dict[int | str, dict[str, Any]] = {
     404: {"model": Error, "description": "There is no such thing."},
     409: {"model": Error, "description": "The state of things forbids it."},
     429: {"model": Error, "description": "Too much at once; see Retry-After."},
+    500: {"model": Error, "description": "A fault of ours; its log tells more."},
     503: {"model": Error, "description": "The database is away; see Retry-After."},
 }
 """The errors of every route, for its description."""

@@ -12,6 +12,9 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -24,8 +27,17 @@ UNKNOWN = "unknown_name"
 
 
 def utc(moment: datetime) -> datetime:
-    """A moment in UTC; one without a zone is taken for UTC."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    """A moment in UTC; one without a zone is taken for UTC.
+
+    Raises:
+        ValueError: in UTC it lies outside the years 1 to 9999.
+    """
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("in UTC this is outside the years 1 to 9999") from error
 
 
 def written(moment: datetime) -> str:
@@ -36,6 +48,8 @@ def written(moment: datetime) -> str:
 
 
 def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a priority is a number")
     is_digits = isinstance(value, str) and value.strip().isascii() and value.strip().isdigit()
     return int(str(value)) if is_digits and len(str(value)) < 10 else value
 
@@ -118,7 +132,7 @@ class Submission(Asking):
     client: str | None = Field(
         default=None, description="May repeat the header client; another name is refused with 403."
     )
-    job: JobTerms
+    job: JobTerms = Field(description="Which workflow, how urgently, and when.")
     parameters: dict[str, Any] = Field(
         default_factory=dict,
         description="Of the workflow; GET /workflows/<name> gives their JSON Schema.",
@@ -130,7 +144,7 @@ class Accepted(Answer):
 
     id: JobId
     job_id: JobId
-    result: Literal["accepted"] = "accepted"
+    result: Literal["accepted"] = Field(default="accepted", description="accepted")
 
 
 class TaskCount(Answer):
@@ -161,14 +175,18 @@ class JobChange(Asking):
         default=None, description="paused holds the job, broken ends it; running work is stopped."
     )
     run_at: Asked | None = Field(default=None, description="Not before this; null: at any time.")
-    priority: Priority | None = None
+    priority: Priority | None = Field(
+        default=None, description="1 is first, 10 last; a string of digits will do. Not null."
+    )
     semaphore_url: str | None = Field(
         default=None, max_length=2000, description="Not before this answers well; null: no wait."
     )
     sempahore_url: str | None = Field(
         default=None, max_length=2000, description="Another spelling of semaphore_url."
     )
-    persist: bool | None = Field(default=None, description="Whether it is kept at clean-up.")
+    persist: bool | None = Field(
+        default=None, description="Whether it is kept at clean-up. Not null."
+    )
 
 
 class Performed(Answer):
@@ -216,24 +234,24 @@ class LogRow(Answer):
     severity: int = Field(description="10 debug, 20 info, 30 warning, 40 error.")
     severity_description: str = Field(description="The severity in a word.")
     progname: str = Field(description="api, controller, worker, callback or scheduler.")
-    message: str
+    message: str = Field(description="What happened; credentials are masked.")
     visible: bool = Field(description="false for debug lines, which show_all=1 shows.")
-    created_at: Moment
-    updated_at: Moment
+    created_at: Moment = Field(description="When it was written, UTC.")
+    updated_at: Moment = Field(description="The same: a line never changes.")
 
 
 class TaskRow(Answer):
     """A task of a job."""
 
-    id: int
-    name: str
+    id: int = Field(description="Number of the task.")
+    name: str = Field(description="What it does, such as probe or encode_chunk.")
     queue: str = Field(description="Where workers take it from.")
     state: str = Field(description="waiting, ready, running, done, failed, cancelled or skipped.")
     attempt: int = Field(description="Tries that failed, plus the one under way.")
-    progress: float = Field(ge=0, le=1)
+    progress: float = Field(ge=0, le=1, description="0 to 1.")
     worker: str | None = Field(description="Who runs it.")
-    started_at: Moment | None
-    finished_at: Moment | None
+    started_at: Moment | None = Field(description="When its last try began, UTC.")
+    finished_at: Moment | None = Field(description="When it ended, UTC.")
     message: str = Field(description="Its error, or what it says of itself.")
     depends_on: list[int] = Field(description="Ids of the tasks it waits for.")
 
@@ -242,11 +260,13 @@ class SettingChange(Asking):
     """A setting of the whole fleet, in force at once."""
 
     name: str = Field(description="GET /settings lists them.")
-    setting: int | float | str = Field(description="A number, or one in writing.")
+    setting: StrictInt | StrictFloat | StrictStr = Field(
+        description="A number, or one in writing; GET /settings gives the range."
+    )
 
 
 class ScheduleChange(Asking):
     """Whether a schedule rests."""
 
     schedule: str = Field(description="GET /schedules lists them.")
-    active: bool
+    active: bool = Field(description="false: it rests; true: it goes on.")

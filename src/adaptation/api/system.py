@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation import __version__
 from adaptation.adapters.masking import redacted
-from adaptation.api.auth import Caller, Engine
+from adaptation.api.auth import Caller, CallerOrOutage, Engine
 from adaptation.api.listing import whose
 from adaptation.api.problems import error_body
 from adaptation.api.routes import BAD
@@ -36,7 +36,7 @@ BROKEN = (OperationalError, OSError)
 class Alive(Answer):
     """The server answers."""
 
-    result: str = "alive"
+    result: Literal["alive"] = Field(default="alive", description="alive")
 
 
 class QueueHealth(Answer):
@@ -58,14 +58,14 @@ class TaskHealth(Answer):
 class JobHealth(Answer):
     """Jobs by state, and how many may run."""
 
-    completed: int
+    completed: int = Field(description="Those that ended well.")
     failed: int = Field(description="Those that completed badly.")
     pending: int = Field(description="Always 0: a job is accepted whole or not at all.")
-    broken: int
-    queued: int
-    started: int
-    scheduled: int
-    paused: int
+    broken: int = Field(description="Those that were given up.")
+    queued: int = Field(description="Those that wait for a slot.")
+    started: int = Field(description="Those that run.")
+    scheduled: int = Field(description="Those that wait for a time, an address or another job.")
+    paused: int = Field(description="Those that somebody holds.")
     max_jobs: int = Field(description="Jobs that may run at once.")
     priority_slots: int = Field(description="Of those, slots only for priority jobs.")
 
@@ -73,22 +73,22 @@ class JobHealth(Answer):
 class Health(Answer):
     """How the engine is."""
 
-    version: str
+    version: str = Field(description="Of the server.")
     databases: dict[str, str] = Field(description="OK, or what is wrong, by name.")
-    queues: dict[str, QueueHealth]
-    tasks: TaskHealth
-    jobs: JobHealth
+    queues: dict[str, QueueHealth] = Field(description="Each queue, by name.")
+    tasks: TaskHealth = Field(description="Tasks, all in all.")
+    jobs: JobHealth = Field(description="Jobs by state, of all clients.")
 
 
 class Dashboard(Answer):
     """What is going on now; at most 100 jobs of each state."""
 
-    max_jobs: int
-    priority_slots: int
-    started: list[JobRow]
-    queued: list[JobRow]
-    scheduled: list[JobRow]
-    version: str
+    max_jobs: int = Field(description="Jobs that may run at once.")
+    priority_slots: int = Field(description="Of those, slots only for priority jobs.")
+    started: list[JobRow] = Field(description="Those that run, newest first.")
+    queued: list[JobRow] = Field(description="Those that wait for a slot, newest first.")
+    scheduled: list[JobRow] = Field(description="Those that wait for a time or an address.")
+    version: str = Field(description="Of the server.")
 
 
 @router.get("/", summary="Is anybody there")
@@ -98,14 +98,18 @@ def alive() -> Alive:
 
 
 @router.get("/health", responses=BAD, summary="Is all well", response_model=Health)
-def health(asking: Caller, engine: Engine, request: Request) -> Any:  # noqa: ARG001
+def health(asking: CallerOrOutage, engine: Engine, request: Request) -> Any:
     """Databases, queues, tasks and jobs; 500 when a component is down."""
     databases = {_kind(engine.settings.database): "OK", _kind(engine.settings.broker_url): "OK"}
-    try:
-        found = _health(engine, databases)
-    except SQLAlchemyError as error:
-        found = None
-        databases[_kind(engine.settings.database)] = _words(error)
+    found = None
+    if asking is None:
+        # Who asks cannot be known either, and is told no more than that.
+        databases[_kind(engine.settings.database)] = "it does not answer"
+    else:
+        try:
+            found = _health(engine, databases)
+        except SQLAlchemyError as error:
+            databases[_kind(engine.settings.database)] = _words(error)
     try:
         engine.engine.dispatcher.reach()
     except BROKEN as error:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import Field
 
 from adaptation.api.auth import Caller, Engine
@@ -15,6 +15,8 @@ from adaptation.errors import ParameterError
 from adaptation.workflows import catalogue
 
 router = APIRouter(tags=["workflows"])
+
+Name = Annotated[str, Path(description="Its name.")]
 
 
 class WorkflowLine(Answer):
@@ -28,7 +30,7 @@ class WorkflowTask(Answer):
     """A task that every job of a workflow has."""
 
     key: str = Field(description="Names it within the job.")
-    name: str
+    name: str = Field(description="What it does.")
     queue: str = Field(description="Where workers take it from.")
     depends_on: list[str] = Field(description="Keys of the tasks it waits for.")
 
@@ -50,7 +52,7 @@ def workflows(asking: Caller, engine: Engine) -> list[WorkflowLine]:  # noqa: AR
 
 
 @router.get("/workflows/{name}", responses=BAD, summary="One workflow")
-def workflow(asking: Caller, engine: Engine, name: str) -> Workflow:  # noqa: ARG001
+def workflow(asking: Caller, engine: Engine, name: Name) -> Workflow:  # noqa: ARG001
     """Its parameters as JSON Schema, and its tasks."""
     try:
         return Workflow.model_validate(catalogue.description(engine.registry, name))
