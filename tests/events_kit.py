@@ -11,10 +11,11 @@ from typing import Any
 
 import httpx2
 
+from adaptation.engine import rows
 from adaptation.engine.tasks import Registry
 from adaptation.wiring import Deployment
 from api_kit import Caller
-from engine_kit import small_registry
+from engine_kit import HandWorker, small_registry
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,12 @@ class Event:
     name: str
     id: int
     data: dict[str, Any]
+
+
+def write_lines(hand: HandWorker, job_id: int, *lines: str, severity: int = 20) -> None:
+    """Let a job log something."""
+    with hand.store.database.write() as connection:
+        rows.insert_lines(connection, job_id, 0, [(severity, line) for line in lines])
 
 
 @contextmanager

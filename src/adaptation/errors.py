@@ -7,6 +7,8 @@ AdaptationError
 ├── OutputError     the place to write to is at fault (full, read-only, taken)
 ├── ToolError       FFmpeg or Packager failed: carries the command and the end of its stderr
 ├── SettingsError   the configuration is at fault: names the setting
+├── ApiError        a server refused a request: carries its status and what it said
+├── SignatureInvalid  a callback is not from whom it says, or is too old
 └── Cancelled       somebody asked this work to stop
 """
 
@@ -89,3 +91,40 @@ class Cancelled(AdaptationError):
     """The work was asked to stop: by a person, a pause, or a lease held by another worker."""
 
     code = "cancelled"
+
+
+class ApiError(AdaptationError):
+    """A server's answer that says no."""
+
+    code = "answer_invalid"
+    request_id = ""
+    """By which the server's log knows the request."""
+    job_id: int | None = None
+    """The job that it is about."""
+    retry_after_seconds: float | None = None
+    """When the server wants to be asked again; None: it does not say."""
+
+    def __init__(
+        self, status: int, message: str, *, code: str | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.status = status
+        self.retryable = status in {429, 502, 503, 504}
+
+
+class ServerUnavailable(Transient):
+    """A server cannot be reached, or its answer was lost."""
+
+    code = "server_unavailable"
+
+
+class NotEnded(Transient):
+    """A job has not ended in the time that was given."""
+
+    code = "job_not_ended"
+
+
+class SignatureInvalid(AdaptationError):
+    """A callback whose signature, time or body is not as it must be."""
+
+    code = "signature_invalid"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,18 +21,20 @@ from adaptation.adapters.scratch import Scratch
 from adaptation.adapters.semaphore import answers_well
 from adaptation.adapters.storage import LocalStorage
 from adaptation.adapters.tools import find_tools
+from adaptation.engine.database import is_there
 from adaptation.engine.engine import Engine, Pace
+from adaptation.engine.forecast import foretell
 from adaptation.engine.lists import JobQuery
 from adaptation.engine.model import Claim, Job
 from adaptation.engine.process import host_identity, is_alive
 from adaptation.engine.states import Work
 from adaptation.engine.store import Store
-from adaptation.engine.tasks import Registry, area_of
+from adaptation.engine.tasks import Outlook, Registry, area_of
 from adaptation.engine.terms import Terms
 from adaptation.engine.worker import RetryRule
 from adaptation.errors import ParameterError, SettingsError, SourceError
 from adaptation.settings import Settings, load_settings
-from adaptation.workflows import encoding
+from adaptation.workflows import encoding, plugins
 from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
 from adaptation.workflows.resources import Resources, publish_token
@@ -82,10 +85,15 @@ class Deployment:
 
     @cached_property
     def registry(self) -> Registry:
-        """The workflows there are."""
-        registry = Registry()
+        """The workflows there are, those of other packages among them.
+
+        Raises:
+            SettingsError: `workflow_plugin`.
+        """
         settings = self.settings
+        registry = Registry(settings.assets_root, settings.source_root)
         encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
+        plugins.load(registry)
         return registry
 
     @cached_property
@@ -165,6 +173,48 @@ class Deployment:
         check_output(Path(checked["output_folder"]), overwrite=checked["empty_target"])
         job = self.engine.submit(encoding.NAME, checked, fingerprint=fingerprint, terms=terms)
         return job, False
+
+    def forecast(
+        self,
+        workflow: str,
+        parameters: Mapping[str, Any],
+        *,
+        within: str | None = None,
+        commands: bool = False,
+    ) -> dict[str, Any]:
+        """What a job would do and cost, as docs/workflows.md says; nothing is stored.
+
+        Args:
+            workflow: a registered name.
+            parameters: as the client gave them.
+            within: path below which its outputs must lie; None: anywhere.
+            commands: whether to tell the commands of tools, which name places on this machine.
+
+        Raises:
+            ParameterError: an unknown workflow or parameter.
+            SourceError: the source cannot become an asset.
+        """
+        definition = self.registry.workflow(workflow)
+        if within is not None:
+            parameters = definition.confine(parameters, within)
+        checked = definition.check(parameters)
+        # A forecast makes no database: without one there is no past.
+        store = self.store if is_there(self.settings.database) else None
+        live = store.slots(self.settings.lease_seconds) if store else 0
+        with TemporaryDirectory(prefix="adaptation-plan-") as folder:
+            outlook = Outlook(
+                self.resources,
+                Path(folder),
+                slots=live or self.settings.slots,
+                past=lambda *named: store.past_jobs(workflow, *named) if store else (),
+                commands=commands,
+            )
+            return foretell(self.registry, definition, checked, outlook)
+
+    def close(self) -> None:
+        """Close the database, if it was opened."""
+        if "store" in vars(self):
+            self.store.close()
 
     def repair(self) -> None:
         """Take back what processes of this host held when they died, and remove what is spent."""

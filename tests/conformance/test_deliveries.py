@@ -331,3 +331,21 @@ def test_a_job_is_kept_while_it_has_callbacks_on_their_way(
     assert store.clean_up() == 1
     with pytest.raises(ParameterError, match=f"no job {job_id}"):
         store.job(job_id)
+
+
+def test_what_was_stored_later_does_not_join_what_is_under_way(
+    worker: HandWorker, store: Store
+) -> None:
+    job_id = submitted(worker)
+    worker.run_all()
+    first, second, _ = store.deliveries(job_id)
+    with store.database.write() as connection:
+        # As if the transaction of the first one had not been committed yet.
+        hidden = update(delivery).where(delivery.c.id == first.id)
+        connection.execute(hidden.values(state="hidden"))
+        connection.execute(update(delivery).where(delivery.c.id > second.id).values(due_at=2**60))
+    assert [one.id for one in claimed(store, worker_id="one")] == [second.id]
+    with store.database.write() as connection:
+        connection.execute(hidden.values(state="pending"))
+
+    assert claimed(store, worker_id="other") == []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import clips
 from adaptation.wiring import Deployment, deploy
 from api_kit import Api, running_api
 
@@ -85,3 +86,24 @@ def test_an_unknown_filter_is_named_with_the_nearest(api: Api) -> None:
 
     assert answer.status_code == 400
     assert "Did you mean limit?" in answer.json()["hint"]
+
+
+def test_a_dry_run_tells_what_a_job_would_do_and_stores_nothing(api: Api, plain: Path) -> None:
+    wanted = {"job": {"workflow": "encoding_workflow"}, "parameters": {"url": str(plain)}}
+
+    told = api.admin.call("POST", "/job", wanted, dry_run=1)
+    refused = api.client.call("POST", "/job", wanted, dry_run=1)
+
+    assert told.status_code == 200, told.text
+    plan = told.json()
+    assert plan["sure"] in {"exact", "measured"}
+    assert {"ladder", "cpu_seconds", "wall_seconds", "output_bytes", "scratch_bytes"} <= set(plan)
+    assert {"name": "publish", "queue": "publish", "count": 1} in plan["tasks"]
+    assert refused.json()["code"] == "path_outside"
+    assert api.admin.get("/jobs") == []
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`testsrc2` 320x180 at 25 fps with a beep each second, H.264 + AAC, 1.2 s."""
+    return clips.make_plain(tmp_path_factory.mktemp("plain"))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
+import clips
 from adaptation.adapters.webhook import Sender
 from adaptation.engine.clients import CallbackStyle, Role
 from adaptation.engine.deliveries import Delivery
@@ -22,6 +23,8 @@ from adaptation.engine.tasks import Registry, TaskRun, WorkflowDefinition, task
 from adaptation.engine.terms import Terms
 from adaptation.engine.worker import RetryRule
 from adaptation.errors import SourceError
+from adaptation.wiring import deploy
+from command_line import started
 from engine_kit import count_one, small_engine, small_registry
 from receiver import Receiver, receiving
 from services import wait_until
@@ -289,3 +292,42 @@ def test_no_task_is_started_twice_for_who_is_told(receiver: Receiver, tmp_path: 
 
     assert len(sent) == len(receiver.requests()) == 5
     assert count_one.name == receiver.requests()[0]["json"]["task_name"]
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`testsrc2` 320x180 at 25 fps with a beep each second, H.264 + AAC, 1.2 s."""
+    return clips.make_plain(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.mark.crash
+def test_a_deliverer_killed_in_mid_schedule_loses_nothing(
+    receiver: Receiver, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADAPTATION_CALLBACK_SCHEDULE", ",".join(["0.5"] * 99))
+    receiver.be("500")
+    deployment = deploy()
+    deployment.engine.prepare()
+    asked = {"url": str(plain), "output_folder": str(tmp_path / "out"), "preset": "ultrafast"}
+    parameters = {**asked, "rest_endpoints": [f"{receiver.url}/a", f"{receiver.url}/b"]}
+    job = deployment.engine.submit("encoding_workflow", parameters)
+
+    for number in range(1, 4):
+        with started("serve"):  # killed at the end of the block
+            assert wait_until(partial(has_heard, receiver, 4 * number), 40)
+    receiver.be("ok")
+    with started("serve"):
+        sent = settled(deployment.engine, job, 120)
+
+    assert deployment.store.job(job.id).succeeded
+    assert {one.state for one in sent} == {"delivered"}
+    for path in ("/a", "/b"):
+        mine = [one for one in sent if one.url.endswith(path)]
+        came = [one["headers"]["webhook-id"] for one in receiver.requests(path)]
+        assert [key for key, _ in itertools.groupby(came)] == [one.identity for one in mine]
+        assert mine[-1].event == "job"
+    deployment.store.close()
+
+
+def has_heard(receiver: Receiver, times: int) -> bool:
+    return len(receiver.requests()) >= times

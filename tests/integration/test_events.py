@@ -24,7 +24,7 @@ from adaptation.engine import rows
 from adaptation.settings import load_settings
 from api_kit import Api, Caller, running_api
 from engine_kit import HandWorker
-from events_kit import SmallDeployment, listening, messages, until
+from events_kit import SmallDeployment, listening, messages, until, write_lines
 from postgres import Postgres
 from services import wait_until
 
@@ -47,12 +47,6 @@ def api(deployment: SmallDeployment) -> Iterator[Api]:
 def hand(api: Api, tmp_path: Path) -> HandWorker:
     deployment = api.deployment
     return HandWorker(deployment.store, deployment.registry, tmp_path)
-
-
-def write_lines(hand: HandWorker, job_id: int, *lines: str, severity: int = 20) -> None:
-    """Let a job log something."""
-    with hand.store.database.write() as connection:
-        rows.insert_lines(connection, job_id, 0, [(severity, line) for line in lines])
 
 
 def test_a_job_is_told_from_its_beginning_to_its_end(api: Api, hand: HandWorker) -> None:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from adaptation.engine.graph import lower
 from adaptation.errors import ParameterError
+from adaptation.workflows.encoding import author
 from adaptation.workflows.names import safe_key
 from adaptation.workflows.parameters import check_encoding, confined
 from adaptation.workflows.profiles import Profiles
@@ -91,6 +93,23 @@ def test_more_renditions_or_end_points_than_sense_has_are_refused() -> None:
         checked(renditions=[{"height": 180, "bitrate": 300}] * 65)
     with pytest.raises(ParameterError, match="rest_endpoints"):
         checked(rest_endpoints=["https://example.org/"] * 101)
+
+
+@pytest.mark.parametrize("letter", ["\x00", "\n", "\x1b", "\x7f"])
+def test_a_control_character_is_refused(letter: str) -> None:
+    with pytest.raises(ParameterError, match="content_id"):
+        checked(content_id=f"film{letter}42")
+    with pytest.raises(ParameterError, match="rest_endpoints"):
+        checked(rest_endpoints=[f"https://example.org/{letter}"])
+
+
+def test_what_only_callbacks_need_is_not_carried_from_task_to_task() -> None:
+    given = checked(custom_data={"a": 1}, rest_endpoints=["https://example.org/"], retries=2)
+
+    first = lower(author(dict(given))).tasks[0].params
+
+    assert first["retries"] == 2
+    assert not {"custom_data", "rest_endpoints"} & first.keys()
 
 
 def test_outputs_lie_under_the_root_that_is_named() -> None:

@@ -6,7 +6,9 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +44,10 @@ class ProfileFile:
             SettingsError: `profile_invalid`; it cannot be read, or is no TOML or JSON table.
         """
         try:
-            if self.path.stat().st_size > MAX_BYTES:
+            facts = self.path.stat()
+            if facts.st_size > MAX_BYTES:
                 raise self._invalid(f"the file is longer than {MAX_BYTES} bytes")
-            document = PARSERS[self.path.suffix](self.path.read_text(encoding="utf-8"))
+            document = deepcopy(_parsed(self.path, facts.st_mtime_ns, facts.st_size))
         except (OSError, ValueError) as error:
             raise self._invalid(str(error)) from error
         if not isinstance(document, dict):
@@ -57,6 +60,11 @@ class ProfileFile:
             code="profile_invalid",
             hint=f"Mend {self.path}, or remove it.",
         )
+
+
+@lru_cache(maxsize=64)
+def _parsed(path: Path, mtime_ns: int, size_bytes: int) -> Any:  # noqa: ARG001 - what tells changes
+    return PARSERS[path.suffix](path.read_text(encoding="utf-8"))
 
 
 def profile_files(folder: Path | None) -> Mapping[str, ProfileFile]:

@@ -8,6 +8,7 @@ from fastapi.telemetry import TelemetryConfig
 from adaptation import __version__, tracing
 from adaptation.api import (
     actions,
+    callbacks,
     events,
     jobs,
     listing,
@@ -38,6 +39,7 @@ PARTS = (
     events,
     listing,
     actions,
+    callbacks,
     operations,
     workflows,
     metrics,

@@ -104,7 +104,7 @@ def caller_or_outage(
 CallerOrOutage = Annotated[Client | None, Depends(caller_or_outage)]
 
 
-def writer(asking: Caller) -> Client:
+async def writer(asking: Caller) -> Client:
     """The client that asks for a change."""
     if asking.role is Role.READONLY:
         raise Problem(403, f"client {asking.name} may only read", hint="Use another client's key.")
@@ -114,7 +114,7 @@ def writer(asking: Caller) -> Client:
 Writer = Annotated[Client, Depends(writer)]
 
 
-def admin(asking: Caller) -> Client:
+async def admin(asking: Caller) -> Client:
     """The administrator that asks."""
     if asking.role is not Role.ADMIN:
         raise Problem(
@@ -132,7 +132,12 @@ def deployment_of(request: Request) -> Deployment:
     return keeper.deployment
 
 
-Engine = Annotated[Deployment, Depends(deployment_of)]
+async def _engine(request: Request) -> Deployment:
+    # Asynchronous, as all that asks nobody: what is not is run in a thread.
+    return deployment_of(request)
+
+
+Engine = Annotated[Deployment, Depends(_engine)]
 
 
 def _refuse_too_many(wait: float, what: str) -> None:

@@ -12,12 +12,13 @@ from fastapi import APIRouter, Header, Query
 from adaptation.api.auth import Caller, Engine, Writer
 from adaptation.api.problems import Problem
 from adaptation.api.routes import BAD, One
-from adaptation.api.rows import job_row, job_seen_by, log_row, task_rows
-from adaptation.api.schemas import Accepted, LogRow, OneJob, Submission, TaskRow
+from adaptation.api.rows import fit_to_be_shown, job_row, job_seen_by, log_row, task_rows
+from adaptation.api.schemas import Accepted, Forecast, LogRow, OneJob, Submission, TaskRow
 from adaptation.engine.clients import Client, Role
 from adaptation.engine.model import Job
 from adaptation.engine.store import Store
 from adaptation.engine.terms import Terms
+from adaptation.wiring import Deployment
 
 router = APIRouter(tags=["jobs"])
 
@@ -34,15 +35,24 @@ Key = Annotated[
 ]
 
 
+DryRun = Annotated[
+    bool,
+    Query(description="1: check the job and tell what it would do and cost; nothing is stored."),
+]
+
+
 @router.post("/job", responses=BAD, summary="Submit a job")
 def submit(
     asking: Writer,
     engine: Engine,
     wanted: Submission,
     key: Key = None,
-) -> Accepted:
+    dry_run: DryRun = False,
+) -> Accepted | Forecast:
     """Store a job; once it is accepted it is not lost, whatever is killed."""
     client = _owner(asking, wanted)
+    if dry_run:
+        return _foretold(engine, client, wanted)
     fingerprint = _fingerprint(client.name, wanted)
     main_task_id = str(uuid.uuid4())
     if key:
@@ -50,14 +60,16 @@ def submit(
         if (known := engine.store.job_by_main_task(main_task_id)) is not None:
             return _accepted(_the_same(known, fingerprint))
     _refuse_too_many(engine.store, client)
-    job = engine.engine.submit(
+    job_id, is_new = engine.engine.accept(
         wanted.job.workflow,
         client.defaults | wanted.parameters,
         main_task_id=main_task_id,
         fingerprint=fingerprint,
         terms=_terms(client, wanted),
     )
-    return _accepted(_the_same(job, fingerprint))
+    if not is_new:  # another request with the same key was quicker, or this one was repeated
+        _the_same(engine.store.job(job_id), fingerprint)
+    return Accepted(id=job_id, job_id=job_id)
 
 
 @router.get("/jobs/{job_id}", responses=BAD, summary="One job")
@@ -89,6 +101,16 @@ def logs(
     job_seen_by(engine.store, asking, job_id)
     lines = engine.store.logs(job_id, severity=0 if show_all else 20)
     return [LogRow.model_validate(log_row(line)) for line in lines]
+
+
+def _foretold(engine: Deployment, client: Client, wanted: Submission) -> Forecast:
+    terms = _terms(client, wanted)
+    _ = terms.values  # raises what a job would be refused for
+    found = engine.forecast(
+        wanted.job.workflow, client.defaults | wanted.parameters, within=terms.within
+    )
+    shown = fit_to_be_shown(found["parameters"])
+    return Forecast.model_validate({**found, "parameters": shown})
 
 
 def _owner(asking: Client, wanted: Submission) -> Client:

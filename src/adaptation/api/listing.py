@@ -36,8 +36,9 @@ STATES: dict[str, JobState | str] = {
 def _ids(words: object) -> object:
     if words is None:
         return None
-    given = words if isinstance(words, list) else [words]  # the parameter may stand there twice
-    return [part for word in given for part in str(word).split(",") if part.strip()]
+    # A query may name the parameter more than once: it comes as a list.
+    given = words if isinstance(words, list) else [words]
+    return [part for one in given for part in str(one).split(",") if part.strip()]
 
 
 def _state(word: str | None) -> str | None:

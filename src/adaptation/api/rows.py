@@ -61,7 +61,7 @@ def job_row(job: Job, position: int | None) -> dict[str, Any]:
         "queue_state": str(job.state),
         "failed": job.failed,
         "run_at": job.run_at,
-        "parameters": _fit_to_be_shown(job.parameters),
+        "parameters": fit_to_be_shown(job.parameters),
         "top_of_queue": position == 1,
     }
 
@@ -111,7 +111,8 @@ def _message(task: Task) -> str:
     return ", ".join(f"{name} {value}" for name, value in (task.detail or {}).items())
 
 
-def _fit_to_be_shown(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def fit_to_be_shown(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters without the secrets of their addresses."""
     return {
         name: value if name == CUSTOM else _without_secrets(value)
         for name, value in parameters.items()

@@ -147,6 +147,27 @@ class Accepted(Answer):
     result: Literal["accepted"] = Field(default="accepted", description="accepted")
 
 
+class TaskCount(Answer):
+    """How often a task would run."""
+
+    name: str
+    queue: str
+    count: int
+
+
+class Forecast(Answer):
+    """What a job would do and cost; a workflow may tell more than this."""
+
+    model_config = ConfigDict(from_attributes=True, extra="allow")
+
+    workflow: str
+    parameters: dict[str, Any] = Field(description="With their defaults.")
+    tasks: list[TaskCount] = Field(description="As far as they are known.")
+    queues: list[str] = Field(description="Where workers take them from.")
+    sure: str = Field(description="exact, measured or rough.")
+    based_on: str = Field(description="What the estimates follow from.")
+
+
 class JobChange(Asking):
     """What is to be other than it is; what is not named stays."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from adaptation import __version__
-from adaptation.cli import exits, output
+from adaptation.cli import exits, output, remote
 from adaptation.errors import AdaptationError
 
 COMMANDS = (
@@ -30,12 +30,15 @@ COMMANDS = (
     ("rerun", "control:rerun", "Run a job anew, with the same parameters."),
     ("priority", "control:priority", "Make a job more or less urgent."),
     ("settings", "settings:settings", "List the settings of the whole fleet, or change one."),
+    ("callbacks", "callbacks:callbacks", "List what was told to a job's end points."),
+    ("redeliver", "callbacks:redeliver", "Send a callback once more."),
     ("client", "clients:client", "Say who may use the API, with which keys, in what limits."),
     ("serve", "service:serve", "Run jobs in this process, and answer the API, until stopped."),
     ("api", "service:api", "Answer the API's requests until it is stopped; run no jobs."),
     ("worker", "service:worker", "Take tasks from a broker until it is stopped."),
     ("controller", "service:controller", "Start jobs and send tasks of a fleet; run none."),
     ("workers", "workers:workers", "List the workers and controllers, and what they run."),
+    ("workflows", "workflows:workflows", "List what can be submitted, or show one workflow."),
     ("profiles", "profiles:profiles", "List the encoding profiles, or show one."),
     ("cache", "cache:cache", "Tell what the cache of encoded chunks holds, or empty it."),
     ("migrate", "migrate:migrate", "Bring the database up to date with this version."),
@@ -43,15 +46,36 @@ COMMANDS = (
 )
 """Name, place in this package, one line of help; in the order of the help."""
 EPILOGUE = """\
-Exit status: 0 done, 1 the job failed, 2 bad usage or input, 3 the database or broker cannot be \
-reached, 4 not found, 130 interrupted.
+Exit status: 0 done, 1 the job failed, 2 bad usage or input, 3 the database, broker or server \
+cannot be reached, 4 not found, 130 interrupted.
 Settings are environment variables ADAPTATION_…; `adaptation doctor` shows the state of things."""
 EVERYWHERE = Group("For every command", sort_key=9)
 Level = Literal["debug", "info", "warning", "error", "critical"]
+Words = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
+LogLevel = Annotated[
+    Level | None, Parameter(group=EVERYWHERE, help="Least severe log line shown on stderr.")
+]
+LogJson = Annotated[bool, Parameter(group=EVERYWHERE, help="Log as one JSON object a line.")]
+SERVER_HELP = "Ask this server's API, such as https://adaptation.example.org, not this machine."
+Server = Annotated[str, Parameter(group=EVERYWHERE, help=SERVER_HELP)]
+RemoteServer = Annotated[str, Parameter(group=EVERYWHERE, help=SERVER_HELP, env_var=remote.SERVER)]
+AskingClient = Annotated[
+    str,
+    Parameter(
+        group=EVERYWHERE,
+        help="As this client; its key is read from ADAPTATION_API_KEY, or from the file that"
+        " ADAPTATION_API_KEY_FILE names.",
+        env_var=remote.CLIENT,
+    ),
+]
 
 
-def make_app() -> App:
-    """The commands, none of them imported yet."""
+def make_app(*, is_remote: bool = False) -> App:
+    """The commands, none of them imported yet.
+
+    Args:
+        is_remote: those that ask a server, instead of what is on this machine.
+    """
     app = App(
         name="adaptation",
         help="A video in, one HLS + DASH asset out: a durable task engine for video on demand.",
@@ -61,10 +85,13 @@ def make_app() -> App:
         version_format="plaintext",
         default_parameter=Parameter(negative=(), show_default=False),
     )
-    for rank, (name, place, line) in enumerate(COMMANDS):
+    for rank, (name, here, line) in enumerate(COMMANDS):
+        place = remote.COMMANDS.get(name) if is_remote else here
+        if place is None:
+            continue
         app.command(f"{__package__}.{place}", name=name, help=line, sort_key=rank)
     app["--help"].group = app["--version"].group = EVERYWHERE
-    app.meta.default(_launcher(app))
+    app.meta.default(_remote_launcher(app) if is_remote else _launcher(app))
     return app
 
 
@@ -87,7 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _status(words: list[str]) -> int:
     try:
-        app = make_app()
+        names = [name for name, _, _ in COMMANDS]
+        app = make_app(is_remote=remote.is_meant(words, names))
         outcome = app.meta(
             words, exit_on_error=False, print_error=False, result_action="return_value"
         )
@@ -129,15 +157,27 @@ def _unreachable(error: Exception) -> dict[str, str] | None:
 
 def _launcher(app: App) -> Callable[..., object]:
     def launch(
-        *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-        log_level: Annotated[
-            Level | None, Parameter(group=EVERYWHERE, help="Least severe log line shown on stderr.")
-        ] = None,
-        log_json: Annotated[
-            bool, Parameter(group=EVERYWHERE, help="Log as one JSON object a line.")
-        ] = False,
+        *words: Words,
+        log_level: LogLevel = None,
+        log_json: LogJson = False,
+        server: Server = "",  # noqa: ARG001 - stands here for the help
     ) -> object:
         output.log_choice = output.LogChoice(log_level, log_json)
+        return app(words, exit_on_error=False, print_error=False, result_action="return_value")
+
+    return launch
+
+
+def _remote_launcher(app: App) -> Callable[..., object]:
+    def launch(
+        *words: Words,
+        log_level: LogLevel = None,
+        log_json: LogJson = False,
+        server: RemoteServer = "",
+        client: AskingClient = "",
+    ) -> object:
+        output.log_choice = output.LogChoice(log_level, log_json)
+        remote.choice = remote.Choice(server, client)
         return app(words, exit_on_error=False, print_error=False, result_action="return_value")
 
     return launch

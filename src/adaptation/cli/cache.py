@@ -14,8 +14,6 @@ from adaptation.errors import SettingsError
 from adaptation.settings import load_settings
 from adaptation.wiring import deploy
 
-UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6))
-
 
 def cache(
     *,
@@ -48,22 +46,16 @@ def cache(
         output.document(facts | ({"removed": _document(removed)} if removed else {}))
         return
     if removed:
-        output.data(f"removed  {removed.entries} entries, {size(removed.used_bytes)}")
+        output.data(f"removed  {removed.entries} entries, {output.size(removed.used_bytes)}")
     output.data(f"folder   {folder}")
-    output.data(f"room     {size(room) if room else 'none: ADAPTATION_CHUNK_CACHE gives it some'}")
-    output.data(f"used     {size(usage.used_bytes)} in {usage.entries} entries")
+    output.data(
+        f"room     {output.size(room) if room else 'none: ADAPTATION_CHUNK_CACHE gives it some'}"
+    )
+    output.data(f"used     {output.size(usage.used_bytes)} in {usage.entries} entries")
     if usage.oldest_use and usage.newest_use:
         output.data(
             f"last use {_moment(usage.newest_use)}, of the oldest {_moment(usage.oldest_use)}"
         )
-
-
-def size(size_bytes: int) -> str:
-    """A number of bytes for a person."""
-    for unit, factor in UNITS:
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.1f} {unit}"
-    return f"{size_bytes / 1e3:.1f} kB"
 
 
 def _document(usage: Usage) -> dict[str, Any]:

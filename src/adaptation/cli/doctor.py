@@ -19,7 +19,7 @@ from kombu.utils.url import sanitize_url
 from adaptation import __version__
 from adaptation.adapters.tools import Tools, find_tools, listed, versions
 from adaptation.cli import exits, output
-from adaptation.cli.cache import size
+from adaptation.cli.output import size
 from adaptation.engine.migrations import HEAD
 from adaptation.engine.transport import is_local, make_app
 from adaptation.errors import AdaptationError, SettingsError, ToolError

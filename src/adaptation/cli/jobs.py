@@ -9,7 +9,7 @@ from cyclopts.validators import Number
 
 from adaptation.adapters.masking import masked
 from adaptation.cli import output
-from adaptation.cli.cache import size
+from adaptation.cli.output import size
 from adaptation.cli.progress import survey, track_names
 from adaptation.cli.store import (
     find_job,
@@ -136,8 +136,4 @@ def _table(tasks: list[Task]) -> list[str]:
         share = percent(task.progress)
         row = (str(task.id), track, task.name, task.state, str(task.attempt), share, worker)
         rows.append(row)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return output.aligned(rows)

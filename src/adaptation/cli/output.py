@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 TAIL_LINES = 12
 """How much of a tool's last words an error shows; `show --json` has all that is kept."""
+UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6))
 COMMAND_LETTERS = 400
 """How much of a tool's command an error shows."""
 
@@ -67,6 +68,23 @@ def document(value: Any) -> None:
 def event(name: str, /, **facts: Any) -> None:
     """Print one line of a stream of JSON events."""
     document({"event": name, **facts})
+
+
+def size(size_bytes: int) -> str:
+    """A number of bytes for a person."""
+    for unit, factor in UNITS:
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.1f} {unit}"
+    return f"{size_bytes / 1e3:.1f} kB"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def shortened(command: str) -> str:

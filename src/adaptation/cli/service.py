@@ -15,6 +15,7 @@ from adaptation.cli import output
 from adaptation.cli.interruption import Interruption
 from adaptation.cli.request import Slots
 from adaptation.cli.shift import POLL_SECONDS, Shift
+from adaptation.engine.deliverer import QUEUE as CALLBACKS
 from adaptation.engine.engine import Engine
 from adaptation.errors import SettingsError
 from adaptation.wiring import Deployment
@@ -90,6 +91,7 @@ def worker(
 
     Args:
         queues: Names with commas between them, such as transcode,package; all when not given.
+            Whoever serves `callback` sends callbacks; nothing else needs no broker.
         slots: Tasks at the same time; as many as there are processors when not given.
         exit_when_idle: Leave when nothing is ready or runs in its queues for a few seconds.
         max_tasks: Leave when so many tasks were run.
@@ -101,6 +103,10 @@ def worker(
     wanted = tuple(name.strip() for name in queues.split(",") if name.strip())
     # A name that is wrong is told before anything else that may be wrong.
     deployment.engine.check_queues(wanted)
+    if set(wanted) == {CALLBACKS}:
+        # Nothing travels on this queue: who sends callbacks looks at the database.
+        Shift(deployment, 0.0).deliver()
+        return
     _need_broker(deployment.engine, "a worker takes its tasks from a broker")
     shift = Shift(deployment, _patience(deployment, drain_seconds, WORKER_DRAIN_SECONDS))
     shift.work(slots, queues=wanted, max_tasks=max_tasks, exit_when_idle=exit_when_idle)

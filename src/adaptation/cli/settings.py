@@ -85,8 +85,4 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
     cells += [
         (row["name"], f"{row['value']:g}", f"{row['default']:g}", row["meaning"]) for row in rows
     ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
+    return output.aligned(cells)

@@ -67,6 +67,16 @@ class Shift:
                 logger.info("stopping", reason=reason)
             store.close()
 
+    def deliver(self) -> None:
+        """Send callbacks until there is a reason to leave."""
+        store = self.deployment.store
+        with Interruption(SIGNALS) as interruption:
+            with self.deployment.engine.delivering() as node:
+                logger.info("ready", queues=["callback"], home=str(self.deployment.settings.home))
+                reason = _watch(node, interruption, _JobLog(store), None)
+                logger.info("stopping", reason=reason)
+            store.close()
+
     def _drain(self, node: Node, interruption: Interruption, reason: str) -> None:
         # What was promised to be run is run: only signals set a time.
         patience = self.drain_seconds if interruption.count else None

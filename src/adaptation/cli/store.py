@@ -56,7 +56,7 @@ def verdict(job: Job) -> str:
 
 def job_document(job: Job) -> dict[str, Any]:
     """A job as JSON."""
-    facts = _plain(asdict(job))
+    facts = plain(asdict(job))
     if "url" in job.parameters:
         facts["parameters"]["url"] = masked(job.parameters["url"])
     if job.semaphore_url:
@@ -78,16 +78,17 @@ def task_document(task: Task, track: str | None, attempts: list[str]) -> dict[st
         track: the rendition or sound track it belongs to.
         attempts: how each attempt ended, oldest first; empty for one that runs.
     """
-    facts = _plain(asdict(task))
+    facts = plain(asdict(task))
     return {"task_id": facts.pop("id"), "track": track, **facts, "attempts": attempts}
 
 
 def line_document(line: LogLine) -> dict[str, Any]:
     """A line of a job's log as JSON."""
-    return _plain(asdict(line))
+    return plain(asdict(line))
 
 
-def _plain(facts: dict[str, Any]) -> dict[str, Any]:
+def plain(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts with their moments as text."""
     return {
         key: value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
         for key, value in facts.items()

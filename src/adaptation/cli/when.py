@@ -19,7 +19,7 @@ Priority = Annotated[int, Parameter(validator=Number(gte=1, lte=10))]
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class When:
+class Timing:
     """When a job runs, and how urgently."""
 
     priority: Priority = 5
@@ -30,6 +30,13 @@ class When:
     """Not before this address answers a GET with a 2xx or 3xx status."""
     persist: bool = False
     """Keep the job when old ones are cleaned up."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class When(Timing):
+    """When a job runs, how urgently, and whose it is."""
+
     client: str = ""
     """Whose job it is; clients of one priority take turns."""
 

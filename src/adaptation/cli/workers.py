@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from adaptation.cli import output
-from adaptation.cli.cache import size
+from adaptation.cli.output import size
 from adaptation.cli.store import opened_store
 from adaptation.cli.views import percent
 from adaptation.engine.model import Member
@@ -29,11 +29,9 @@ def workers(*, as_json: Annotated[bool, Parameter(name="--json")] = False) -> No
     if as_json:
         output.document([_document(member) for member in members])
         return
-    rows = [HEADER, *map(_row, members)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row, member in zip(rows, [None, *members], strict=True):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        output.data("  ".join(cells).rstrip())
+    lines = output.aligned([HEADER, *map(_row, members)])
+    for line, member in zip(lines, [None, *members], strict=True):
+        output.data(line)
         for task in member.running if member else ():
             share = percent(task.progress)
             output.data(f"          {share}  job {task.job_id}, task {task.task_id}: {task.name}")

@@ -16,10 +16,10 @@ from adaptation.engine.control import StateForbids, begin_cancel
 from adaptation.engine.database import Database, now
 from adaptation.engine.graph import Plan
 from adaptation.engine.model import NewJob
-from adaptation.engine.moves import insert_job, store_plan
 from adaptation.engine.scheduling import tell_when
 from adaptation.engine.schema import job, task
 from adaptation.engine.states import JOB_ENDS, JobState, TaskState
+from adaptation.engine.submissions import insert_job, store_plan
 from adaptation.engine.terms import check_priority, check_semaphore, milliseconds
 
 REPLACES = "replaces"

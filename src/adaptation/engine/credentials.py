@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, case, func, or_, select, update
+from sqlalchemy import Connection, bindparam, case, func, or_, select, update
 
 from adaptation.engine import rows
 from adaptation.engine.clients import Client, Key, client_unknown
@@ -28,6 +28,14 @@ _LIVE = (
 _STALE = or_(client_key.c.used_at.is_(None), client_key.c.used_at <= now() - USED_EVERY_MS)
 
 
+OF_KEY = (
+    select(*NOT_SECRET, client_key.c.id, client_key.c.hash, _STALE.label("stale"))
+    .join_from(client_key, client)
+    .where(client_key.c.hash == bindparam("digest"), *_LIVE)
+)
+"""Every request asks for this: it is built once."""
+
+
 class Credentials:
     """What clients prove themselves with, each change one transaction."""
 
@@ -41,10 +49,8 @@ class Credentials:
         if not is_well_formed(key):
             return None
         digest = hash_of(key)
-        columns = (*NOT_SECRET, client_key.c.id, client_key.c.hash, _STALE.label("stale"))
-        shown = select(*columns).join_from(client_key, client)
         with self.database.read() as connection:
-            row = connection.execute(shown.where(client_key.c.hash == digest, *_LIVE)).first()
+            row = connection.execute(OF_KEY, {"digest": digest}).first()
         if row is None or not hmac.compare_digest(row.hash, digest):
             return None
         if not hmac.compare_digest(row.name.encode(), name.encode("utf-8", "replace")):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,26 @@ def _now_postgresql(element: now, compiler: SQLCompiler, **options: Any) -> str:
     return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
 
 
+def is_there(url: str) -> bool:
+    """Whether a database has the tables of this version; it is not made by the question.
+
+    One that cannot be reached has none.
+    """
+    try:
+        parts = make_url(url)
+        if parts.get_backend_name() == "sqlite" and not Path(parts.database or "").is_file():
+            return False
+        database = Database(url)
+    except (OSError, ImportError, SQLAlchemyError):
+        return False
+    try:
+        return database.version() == HEAD
+    except (SettingsError, SQLAlchemyError):
+        return False
+    finally:
+        database.close()
+
+
 class Database:
     """A pool of connections to one database, with explicit read and write transactions."""
 
@@ -70,6 +91,9 @@ class Database:
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         self._engine = _make_engine(self.url)
+        # SQLite has one writer at a time, and whoever finds it busy sleeps and looks again:
+        # threads of one process had better stand in line.
+        self._turn = threading.Lock() if self.is_sqlite else nullcontext()
         # One statement is its own transaction: BEGIN and COMMIT would cost two more ways.
         lone = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._reader = self._engine.execution_options(**lone)
@@ -160,7 +184,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that changes rows: committed whole at the end, or not at all."""
-        with self._engine.connect() as connection:
+        with self._turn, self._engine.connect() as connection:
             connection.info["writes"] = True
             with connection.begin():
                 yield connection

@@ -77,6 +77,8 @@ class Deliverer:
     """Waits before the second try, the third, and so on."""
     job_id: int | None = None
     """The only job whose callbacks it sends; None: every job's."""
+    worker_id: str | None = None
+    """Of the process it runs in."""
     sender: Callable[[], Sender] = Sender
     """Makes one for the event loop."""
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -143,7 +145,12 @@ class Deliverer:
                 return []
             busy = dict(self._busy)
             found = self.store.claim_deliveries(
-                free, OF_ONE_URL, LEASE_SECONDS, busy=busy, job_id=self.job_id
+                free,
+                OF_ONE_URL,
+                LEASE_SECONDS,
+                busy=busy,
+                job_id=self.job_id,
+                worker_id=self.worker_id,
             )
             letters = self._written(found)
         except SQLAlchemyError as error:
@@ -158,7 +165,8 @@ class Deliverer:
         verdict = Verdict(PENDING, is_charged=False)
         try:
             marks = signed(one.identity, datetime.now(UTC), letter.body, letter.style.secrets)
-            headers = {"Content-Type": "application/json", **style.headers, **marks}
+            own = {name.lower(): value for name, value in style.headers.items()}
+            headers = {"content-type": "application/json", **own, **marks}
             answer = await sender.send(one.url, letter.body, headers, verify_tls=style.verify_tls)
             verdict = self._verdict(one, answer)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from adaptation.engine.callbacks import DEAD, DELIVERED, DISABLED, DROPPED, PEND
 from adaptation.engine.control import StateForbids
 from adaptation.engine.database import Database, now
 from adaptation.engine.reads import time_of, time_or_none
-from adaptation.engine.schema import UNDELIVERED, delivery, endpoint
+from adaptation.engine.schema import HELD, UNDELIVERED, delivery, endpoint, log
 from adaptation.errors import ParameterError
 
 MOST_URLS = 1_000
@@ -105,7 +106,7 @@ class Deliveries:
 
     database: Database
 
-    def claim_deliveries(
+    def claim_deliveries(  # noqa: PLR0913 - each limits what is taken
         self,
         limit: int,
         per_url: int,
@@ -113,6 +114,7 @@ class Deliveries:
         *,
         busy: Mapping[str, int] | None = None,
         job_id: int | None = None,
+        worker_id: str | None = None,
     ) -> list[Delivery]:
         """Take what is due: of each job and end point only what comes first.
 
@@ -124,6 +126,7 @@ class Deliveries:
             lease_seconds: how long they are ours.
             busy: under way here already, by end point.
             job_id: only this job's.
+            worker_id: who takes them; what it had is due at once when it is buried.
         """
         under_way = busy or {}
         with self.database.read() as connection:
@@ -132,18 +135,25 @@ class Deliveries:
         urls = [url for url in urls if under_way.get(url, 0) < per_url]
         if not urls:
             return []
+        # More may be due than one turn can take: then it is not always the same that wait.
+        random.shuffle(urls)
         heads: list[Row[Any]] = []
         waiting: list[int] = []
         with self.database.write() as connection:
             for url in urls:
                 free = min(limit - len(heads), per_url - under_way.get(url, 0))
                 seen = _due(connection, url, job_id) if free > 0 else []
-                heads += [row for row in seen if row.first == row.id][:free]
+                held = _held_jobs(connection, url) if seen else set()
+                heads += [row for row in seen if row.first == row.id and row.job_id not in held][
+                    :free
+                ]
                 waiting += [row.id for row in seen if row.first != row.id]
             taken = update(delivery).where(delivery.c.id.in_([row.id for row in heads]))
             lease_ms = int(lease_seconds * 1000)
             connection.execute(
-                taken.values(attempt=delivery.c.attempt + 1, due_at=now() + lease_ms)
+                taken.values(
+                    attempt=delivery.c.attempt + 1, due_at=now() + lease_ms, worker_id=worker_id
+                )
             )
             # Those that wait for another are due with it, so that they are not looked at before.
             behind = update(delivery).where(delivery.c.id.in_(waiting))
@@ -168,8 +178,12 @@ class Deliveries:
         The next of the same line becomes due when one has an end.
         """
         settled = 0
+        ended = sorted(tried, key=lambda pair: pair[0].id)
         with self.database.write() as connection:
-            for one, verdict in sorted(tried, key=lambda pair: pair[0].id):
+            if any(verdict.state == DROPPED for _, verdict in ended):
+                # Two that hear the same at the same time would store it twice.
+                self.database.lock(connection, endpoint.name)
+            for one, verdict in ended:
                 settled += _settle(connection, one, verdict)
         return settled
 
@@ -214,6 +228,12 @@ class Deliveries:
             return {PENDING: int(connection.execute(waiting).scalar_one())}
 
 
+def let_go(connection: Connection, worker_id: str) -> None:
+    """Let what a dead worker was trying be due at once."""
+    held = update(delivery).where(text(HELD), delivery.c.worker_id == worker_id)
+    connection.execute(held.values(due_at=now(), worker_id=None))
+
+
 def _settle(connection: Connection, tried: Delivery, verdict: Verdict) -> bool:
     ours = (
         delivery.c.id == tried.id,
@@ -234,12 +254,13 @@ def _settle(connection: Connection, tried: Delivery, verdict: Verdict) -> bool:
 
 def _outcome(tried: Delivery, verdict: Verdict) -> dict[str, Any]:
     if not verdict.is_charged:
-        return {"due_at": now(), "attempt": tried.attempt - 1}
+        return {"due_at": now(), "attempt": tried.attempt - 1, "worker_id": None}
     values: dict[str, Any] = {
         "state": verdict.state,
         "status": verdict.status,
         "answer": redacted(verdict.answer[:ANSWER_LETTERS]),
         "tried_at": now(),
+        "worker_id": None,
     }
     if verdict.state == PENDING:
         return {**values, "due_at": now() + int(verdict.wait_seconds * 1000)}
@@ -255,6 +276,15 @@ def _due(connection: Connection, url: str, job_id: int | None) -> Sequence[Row[A
         due = due.where(delivery.c.job_id == job_id)
     window = due.order_by(delivery.c.due_at, delivery.c.id).limit(WINDOW)
     return connection.execute(window.with_for_update(of=delivery, skip_locked=True)).all()
+
+
+def _held_jobs(connection: Connection, url: str) -> set[int]:
+    """The jobs of which something is just being sent to an end point.
+
+    What comes first may have been stored later, by a transaction that began before.
+    """
+    held = text(HELD), delivery.c.url == url, delivery.c.due_at > now()
+    return set(connection.execute(select(delivery.c.job_id).where(*held)).scalars())
 
 
 def _let_next_go(connection: Connection, ended: Delivery) -> None:
@@ -278,6 +308,12 @@ def _disable(connection: Connection, ended: Delivery, reason: str) -> None:
         delivery.c.client == ended.client,
         delivery.c.url == ended.url,
     )
+    others = select(delivery.c.job_id).where(*waiting, delivery.c.job_id != ended.job_id)
+    told = [{"job_id": job_id} for job_id in connection.execute(others.distinct()).scalars()]
+    if told:
+        line = f"callbacks to {masked(ended.url)} are dropped: {DISABLED}"
+        of_job = {"task_id": 0, "severity": 30, "progname": "callback", "message": line}
+        connection.execute(insert(log).values(created_at=now(), **of_job), told)
     dropped = {"state": DROPPED, "finished_at": now(), "answer": DISABLED}
     connection.execute(update(delivery).where(*waiting).values(dropped))
 

@@ -46,6 +46,8 @@ SUBJECT_LETTERS = 200
 """As much of what a job is about is stored to be found by."""
 ENDPOINTS = "rest_endpoints"
 """The parameter that names who is told of a job."""
+MOST_ENDPOINTS = 100
+ENDPOINT_LETTERS = 2_000
 CONTEXT_LIMIT_BYTES = 1_048_576
 """Parameters larger than this belong in a file, not in a job."""
 SILENT_LEASES = 4
@@ -153,6 +155,25 @@ class Engine:
         Raises:
             ParameterError: an unknown workflow or parameter, or an output that is taken.
         """
+        job_id, _ = self.accept(
+            workflow,
+            parameters,
+            main_task_id=main_task_id or str(uuid.uuid4()),
+            fingerprint=fingerprint,
+            terms=terms,
+        )
+        return self.store.job(job_id)
+
+    def accept(
+        self,
+        workflow: str,
+        parameters: Mapping[str, Any],
+        *,
+        main_task_id: str,
+        fingerprint: str,
+        terms: Terms,
+    ) -> tuple[int, bool]:
+        """As `submit`, which reads the job as well; its number, and whether it is new."""
         self.prepare()
         definition = self.registry.workflow(workflow)
         if terms.within is not None:
@@ -166,14 +187,14 @@ class Engine:
         new = self._new_job(
             workflow,
             checked,
-            main_task_id=main_task_id or str(uuid.uuid4()),
+            main_task_id=main_task_id,
             fingerprint=fingerprint,
             **terms.values,
         )
-        job_id = self.store.submit(new, *self._plan(new))
+        job_id, is_new = self.store.submit_once(new, *self._plan(new))
         if self.can_send:
             self.dispatcher.send(self.store.admit())
-        return self.store.job(job_id)
+        return job_id, is_new
 
     def rerun(self, job_id: int) -> Job:
         """Store a job with exactly the parameters of another, which becomes broken.
@@ -231,6 +252,7 @@ class Engine:
                 workflow=workflow,
                 parameters=dict(parameters),
                 farewell=definition.farewell,
+                endpoints=_unchecked_endpoints(parameters),
             )
             return self.store.job(self.store.refuse(refused, error_facts(error)))
 
@@ -322,7 +344,12 @@ class Engine:
         deliverer = None
         if CALLBACKS in queues or (slots and not queues):
             deliverer = Deliverer(
-                self.store, self.registry, self.schedule_seconds, job_id, self.sender
+                self.store,
+                self.registry,
+                self.schedule_seconds,
+                job_id,
+                process.worker_id,
+                self.sender,
             )
         return Node(process, worker, heart, controller, self.store, self._describe, deliverer)
 
@@ -372,3 +399,25 @@ class Engine:
         finally:
             node.close()
             node.stop()
+
+    @contextmanager
+    def delivering(self) -> Iterator[Node]:
+        """Send callbacks until the block ends; no task is run here, and nobody is led."""
+        node = replace(self.node(0, queues=(CALLBACKS,)), leads=False)
+        node.start()
+        try:
+            yield node
+        finally:
+            node.close()
+            node.stop()
+
+
+def _unchecked_endpoints(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """Who is told of a job whose parameters were refused: what can be an address."""
+    given = parameters.get(ENDPOINTS)
+    found = given[:MOST_ENDPOINTS] if isinstance(given, list) else ()
+    return tuple(
+        url
+        for url in found
+        if isinstance(url, str) and len(url) <= ENDPOINT_LETTERS and "://" in url
+    )

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adaptation.engine import messages, rows
+from adaptation.engine import deliveries, messages, rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.losses import lose
 from adaptation.engine.model import Member, Process, Running
@@ -51,6 +51,7 @@ class Fleet:
         with self.database.write() as connection:
             # What it was sent may have been in its memory: send it again, a double does no harm.
             messages.forget(connection)
+            deliveries.let_go(connection, worker_id)
             connection.execute(delete(leader).where(leader.c.holder == worker_id))
             connection.execute(delete(worker).where(worker.c.id == worker_id))
         return lost

@@ -128,6 +128,17 @@ class Task:
 
 
 @dataclass(frozen=True)
+class PastJob:
+    """A completed job, as forecasts learn from it."""
+
+    id: int
+    planned: dict[str, float]
+    """What its tasks foretold of it, as they left it in the context."""
+    seconds: dict[str, float]
+    """What its tasks took, added up by their names."""
+
+
+@dataclass(frozen=True)
 class LogLine:
     """One line of a job's log."""
 

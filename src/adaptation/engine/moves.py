@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from adaptation.engine import callbacks, rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.endings import count_off, drop_unstarted, fail_job
 from adaptation.engine.graph import Plan
-from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing, Process
-from adaptation.engine.scheduling import tell_when
+from adaptation.engine.model import Claim, Dispatch, Moved, Outgoing, Process
 from adaptation.engine.schema import job, task, worker
 from adaptation.engine.statements import (
     BEAT,
@@ -25,7 +24,6 @@ from adaptation.engine.statements import (
 )
 from adaptation.engine.states import JobState, Order, TaskState
 from adaptation.engine.verdicts import after_error, after_stop, told, waits_added
-from adaptation.errors import ParameterError
 
 
 @dataclass(frozen=True)
@@ -44,44 +42,6 @@ class Moves:
     """The transitions of tasks, each one transaction."""
 
     database: Database
-
-    def submit(self, new: NewJob, plan: Plan, queues: Mapping[str, str]) -> int:
-        """Store a job with its tasks; a second submission of the same id changes nothing.
-
-        Its tasks are held until the job is started, by `admit`.
-
-        Returns:
-            The job's id.
-
-        Raises:
-            ParameterError: `output_busy`, an unfinished job holds the same output;
-                `workflow_empty`, there is nothing to run.
-        """
-        if not plan.tasks:
-            raise ParameterError(
-                f"workflow {new.workflow} has no tasks with these parameters",
-                code="workflow_empty",
-                hint="Give it something to do, or let the workflow refuse such parameters.",
-            )
-        with self.database.write() as connection:
-            job_id, is_new = insert_job(connection, new, len(plan.tasks))
-            if is_new:
-                store_plan(connection, new, job_id, plan, queues)
-            return job_id
-
-    def refuse(self, new: NewJob, error: dict[str, Any]) -> int:
-        """Store a job that cannot run as failed, so that whoever sent it learns why."""
-        with self.database.write() as connection:
-            job_id, is_new = insert_job(connection, new, 0)
-            if not is_new:
-                return job_id
-            connection.execute(
-                update(job)
-                .where(job.c.id == job_id)
-                .values(failed=True, permanent=True, error=error)
-            )
-            count_off(connection, job_id, 0, None)
-            return job_id
 
     def heartbeat(
         self,
@@ -234,78 +194,6 @@ def _hear(connection: Connection, worker_id: str, process: Process | None) -> No
     known = connection.execute(update(worker).where(worker.c.id == worker_id).values(**facts))
     if process is not None and known.rowcount == 0:
         rows.insert_worker(connection, process)
-
-
-def insert_job(
-    connection: Connection, new: NewJob, tasks: int, after_id: int | None = None
-) -> tuple[int, bool]:
-    """The job's id, and whether it is new: the same submission may be under way twice.
-
-    Args:
-        tasks: how many it has.
-        after_id: an unfinished job that must end before.
-
-    Raises:
-        ParameterError: `output_busy`, an unfinished job holds the same output.
-    """
-    if (known := _job_id(connection, new.main_task_id)) is not None:
-        return known, False
-    waits = new.waits_outside or after_id is not None
-    values = {
-        "main_task_id": new.main_task_id,
-        "workflow": new.workflow,
-        "state": JobState.SCHEDULED if waits else JobState.QUEUED,
-        "client": new.client,
-        "priority": new.priority,
-        "remaining": tasks,
-        "parameters": new.parameters,
-        "context": new.context,
-        "farewell": new.farewell,
-        "fingerprint": new.fingerprint,
-        "output": new.output,
-        "run_at": new.run_at,
-        "semaphore_url": new.semaphore_url,
-        "after_id": after_id,
-        "persist": new.persist,
-        "subject": new.subject,
-        "endpoints": list(new.endpoints) or None,
-        "queued_at": None if waits else now(),
-        "created_at": now(),
-        "updated_at": now(),
-    }
-    try:
-        with rows.holding_output(connection, new.output):
-            inserted = connection.execute(insert(job).values(values).returning(job.c.id))
-            return int(inserted.scalar_one()), True
-    except ParameterError:
-        if (known := _job_id(connection, new.main_task_id)) is not None:
-            return known, False
-        raise
-
-
-def store_plan(
-    connection: Connection, new: NewJob, job_id: int, plan: Plan, queues: Mapping[str, str]
-) -> None:
-    """Store the tasks of a new job, held until it is started, and the first lines of its log."""
-    rows.insert_plan(
-        connection,
-        plan,
-        job_id=job_id,
-        run_no=1,
-        priority=new.priority,
-        queues=queues,
-        known={},
-        held=True,
-    )
-    accepted = [(20, f"accepted {new.workflow}")]
-    rows.insert_lines(connection, job_id, 0, accepted, progname="api")
-    tell_when(connection, job_id, new.run_at)
-
-
-def _job_id(connection: Connection, main_task_id: str) -> int | None:
-    known = select(job.c.id).where(job.c.main_task_id == main_task_id)
-    found = connection.execute(known).scalar()
-    return None if found is None else int(found)
 
 
 def _expand(

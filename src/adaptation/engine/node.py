@@ -37,6 +37,8 @@ class Node:
     """Versions and capabilities; it may take a moment."""
     deliverer: Deliverer | None = None
     """Sends callbacks; None: others do."""
+    leads: bool = True
+    """Whether it may lead."""
     rest: Callable[[], None] = lambda: None
     """Lets the broker send to others what is still to be run."""
 
@@ -44,7 +46,8 @@ class Node:
         """Sign on, begin to beat and to sweep."""
         self.store.sign_on(self.heart.standing())
         self.heart.start()
-        self.controller.start()
+        if self.leads:
+            self.controller.start()
         if self.deliverer:
             self.deliverer.start()
         if self.process.job_id is None:

@@ -39,7 +39,13 @@ ERROR_LINES = 500
 LINE_LETTERS = 4_000
 """Length of a line; the rest of it is cut off."""
 
-INSERT_TASKS = insert(task).returning(task.c.id, sort_by_parameter_order=True)
+INSERT_TASKS = insert(task)
+# Asked for, not returned: SQLite would be given one row at a time.
+IDS_OF_TASKS = select(task.c.key, task.c.id).where(
+    task.c.job_id == bindparam("job_id"),
+    task.c.run_no == bindparam("run_no"),
+    task.c.key.in_(bindparam("keys", expanding=True)),
+)
 INSERT_EDGES = insert(task_dependency)
 INSERT_LOG = insert(log).values(created_at=now())
 INSERT_OUTBOX = insert(outbox).values(created_at=now())
@@ -97,15 +103,20 @@ def holding_output(connection: Connection, output: str | None) -> Iterator[None]
         with connection.begin_nested():
             yield
     except IntegrityError as error:
-        held = select(job.c.id).where(
-            job.c.output == output, job.c.finished_at.is_(None), job.c.after_id.is_(None)
-        )
-        holder = connection.execute(held).scalar()
-        raise ParameterError(
-            f"job {holder} is not finished and writes to {output}",
-            code="output_busy",
-            hint=f"Wait for job {holder} or cancel it, or choose another output folder.",
-        ) from error
+        raise output_busy(connection, output) from error
+
+
+def output_busy(connection: Connection, output: str | None) -> ParameterError:
+    """What to say of an output that an unfinished job holds."""
+    held = select(job.c.id).where(
+        job.c.output == output, job.c.finished_at.is_(None), job.c.after_id.is_(None)
+    )
+    holder = connection.execute(held).scalar()
+    return ParameterError(
+        f"job {holder} is not finished and writes to {output}",
+        code="output_busy",
+        hint=f"Wait for job {holder} or cancel it, or choose another output folder.",
+    )
 
 
 def lock_tasks(connection: Connection, job_id: int) -> None:
@@ -191,8 +202,11 @@ def insert_plan(  # noqa: PLR0913 - one row's worth of facts
         }
         tasks.append(row)
     keys = [planned.key for planned in plan.tasks]
-    stored = connection.execute(INSERT_TASKS, tasks).scalars() if tasks else ()
-    ids = {**known, **dict(zip(keys, stored, strict=True))}
+    ids = dict(known)
+    if tasks:
+        connection.execute(INSERT_TASKS, tasks)
+        asked = {"job_id": job_id, "run_no": run_no, "keys": keys}
+        ids |= {row.key: row.id for row in connection.execute(IDS_OF_TASKS, asked)}
     edges = [
         edge for planned in plan.tasks for edge in _edges(ids[planned.key], planned.upstream, ids)
     ]

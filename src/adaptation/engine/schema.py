@@ -50,6 +50,8 @@ UNREMOVED = "work <> 'removed' AND finished_at IS NOT NULL"
 """Which ended jobs have left pieces: few, and looked for at every sweep."""
 UNDELIVERED = "state = 'pending'"
 """Which callbacks have not come to an end."""
+HELD = "worker_id IS NOT NULL"
+"""Which callbacks are just being tried."""
 SPENT = "finished_at IS NOT NULL AND work = 'removed' AND NOT persist"
 """Which jobs may be deleted when they are old."""
 
@@ -308,6 +310,7 @@ delivery = Table(
     Column("state", String(10), nullable=False),  # pending, delivered, dead, dropped
     Column("attempt", Integer, nullable=False, default=0),
     Column("due_at", BigInteger, nullable=False),  # of the next try, were this one lost
+    Column("worker_id", String(64)),  # who is just trying it
     Column("status", Integer),  # of the last answer
     Column("answer", Text),  # its first letters, or what went wrong
     Column("created_at", BigInteger, nullable=False),
@@ -316,6 +319,7 @@ delivery = Table(
     UniqueConstraint("job_id", "identity", "url"),
     _partial("delivery_line", UNDELIVERED, "job_id", "url", "id"),
     _partial("delivery_due", UNDELIVERED, "url", "due_at", "id"),
+    _partial("delivery_held", HELD, "worker_id"),
     sqlite_autoincrement=True,
 )
 """What is told to whom, in the order of the ids for each job and address."""

@@ -6,9 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Select,
     and_,
     bindparam,
+    case,
     insert,
     select,
     text,
@@ -130,6 +132,15 @@ FACTS_OF_CLAIM = (
     .order_by(task_dependency.c.position)
 )
 """A row for each result that the task receives, in order; one without a position if for none."""
+INSERT_JOB = (
+    insert(job)
+    .values(
+        created_at=now(),
+        updated_at=now(),
+        queued_at=case((bindparam("is_waiting", type_=Boolean), None), else_=now()),
+    )
+    .returning(job.c.id)
+)
 INSERT_ATTEMPT = insert(attempt).values(started_at=now())
 LEAVE = (
     update(task)

@@ -12,6 +12,7 @@ from adaptation.engine.database import Database
 from adaptation.engine.deliveries import Deliveries
 from adaptation.engine.enrolment import Enrolment
 from adaptation.engine.fleet import Fleet
+from adaptation.engine.history import History
 from adaptation.engine.lists import Lists
 from adaptation.engine.measures import Measures
 from adaptation.engine.moves import Moves
@@ -19,6 +20,7 @@ from adaptation.engine.reads import Reads
 from adaptation.engine.retention import Retention
 from adaptation.engine.scheduling import Scheduling
 from adaptation.engine.setting import Choices
+from adaptation.engine.submissions import Submissions
 from adaptation.engine.watching import Watching
 
 SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
@@ -33,6 +35,7 @@ REPEATED = {"changes_of": 0.0}
 @tried_again(SETTLING | OPENING | ONCE | REPEATED)
 class Store(
     Claims,
+    Submissions,
     Moves,
     Admission,
     Scheduling,
@@ -40,6 +43,7 @@ class Store(
     Changes,
     Choices,
     Fleet,
+    History,
     Retention,
     Lists,
     Measures,

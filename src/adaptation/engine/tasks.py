@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from celery.canvas import Signature
 from pydantic import BaseModel
 
-from adaptation.engine.model import Claim, Outgoing
+from adaptation.engine.model import Claim, Outgoing, PastJob
 from adaptation.errors import Cancelled, ParameterError
 
 Resources = TypeVar("Resources")
@@ -121,6 +121,11 @@ class TaskDefinition:
     more_tries: str = ""
     """Parameter that grants so many tries more than the rule in force; empty: none does."""
 
+    @property
+    def expands(self) -> bool:
+        """Whether it may add tasks when it runs, as its annotation says."""
+        return "Expand" in str(self.function.__annotations__.get("return", ""))
+
     def s(self, **params: Any) -> Signature[Any]:
         """A signature of this task, to be put into chain, group and chord."""
         return Signature(self.name, kwargs=params)
@@ -128,6 +133,27 @@ class TaskDefinition:
     def __call__(self, payload: Payload, run: TaskRun[Any]) -> dict[str, Any] | Expand:
         """Run the task's function here and now."""
         return self.function(payload, run)
+
+
+@dataclass(frozen=True)
+class Outlook(Generic[Resources]):
+    """What a forecast may look at; it changes nothing."""
+
+    resources: Resources
+    """What the composition root gives to all tasks."""
+    scratch: Path
+    """A folder that is removed when the forecast is made."""
+    slots: int
+    """Tasks that may run at the same time, over all workers."""
+    past: Callable[[str, str], Sequence[PastJob]] = lambda parameter, value: ()  # noqa: ARG005
+    """(parameter, value) -> the newest completed jobs of the workflow that had it."""
+    commands: bool = False
+    """Whether the commands of tools are asked for."""
+
+
+Forecast = Callable[[dict[str, Any], Outlook[Any]], dict[str, Any]]
+"""(checked parameters, what may be looked at) -> JSON that is laid over what the canvas tells:
+`sure`, `based_on`, and as `tasks` how often each task runs that others add when they run."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +179,10 @@ class WorkflowDefinition:
     confine: Callable[[Mapping[str, Any], str], dict[str, Any]] = lambda given, within: dict(given)  # noqa: ARG005
     """(parameters, path) -> the parameters of a client that may not reach every file: outputs
     lie below that path; raises ParameterError. Before `check`."""
+    example: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters that are enough."""
+    forecast: Forecast | None = None
+    """What a job would do and cost; raises what its first tasks would. None: nobody knows."""
     report: Callable[[dict[str, Any]], dict[str, Any]] = lambda result: {}  # noqa: ARG005
     """What callbacks tell of a job that has completed, from its result: `message`, `files`,
     `metadata`."""
@@ -171,9 +201,13 @@ def task(queue: str, *, more_tries: str = "") -> Callable[[TaskFunction], TaskDe
 class Registry:
     """The tasks and workflows this process knows."""
 
-    def __init__(self) -> None:
+    def __init__(self, output_root: Path = Path(), source_root: Path | None = None) -> None:
         self.tasks: dict[str, TaskDefinition] = {}
         self.workflows: dict[str, WorkflowDefinition] = {}
+        self.output_root = output_root
+        """The folder that relative outputs of jobs lie in."""
+        self.source_root = source_root
+        """The folder that local sources of confined clients lie in; None: they have none."""
 
     def add_tasks(self, *definitions: TaskDefinition) -> None:
         """Make tasks known by their names."""

@@ -136,19 +136,23 @@ class EncodingPlan:
     @property
     def cpu_seconds(self) -> Estimate:
         """CPU time of the whole job, over all machines."""
+        expected = START_SECONDS + sum(self.task_seconds)
+        return Estimate(CPU_RANGE[0] * expected, expected, CPU_RANGE[1] * expected)
+
+    @property
+    def task_seconds(self) -> tuple[float, ...]:
+        """CPU time of each task that takes much: the copy, the chunks in order, the sounds."""
         per_frame = sum(
             _megapixels(rung) * (_encode_seconds(rung.coding) + SCALE_SECONDS)
             for rung in self.rungs(Path())
         )
         read = self.picture.width * self.picture.height / 1e6 * DECODE_SECONDS
-        frames = len(self.timeline)
-        per_frame += read * self.timeline.thinning if self.chunks else 0
-        expected = frames * per_frame
-        expected += SOUND_SECONDS * float(self.timeline.duration_seconds) * len(self.sounds)
-        expected += START_SECONDS + CHUNK_START_SECONDS * len(self.chunks)
+        per_frame += read * self.timeline.thinning
+        seconds = [CHUNK_START_SECONDS + per_frame * len(chunk) for chunk in self.chunks]
         if self.copied:
-            expected += CHUNK_START_SECONDS + COPY_SECONDS * self._copied_bytes / 1e6
-        return Estimate(CPU_RANGE[0] * expected, expected, CPU_RANGE[1] * expected)
+            seconds.insert(0, CHUNK_START_SECONDS + COPY_SECONDS * self._copied_bytes / 1e6)
+        sound = SOUND_SECONDS * float(self.timeline.duration_seconds)
+        return (*seconds, *(sound for _ in self.sounds))
 
     @property
     def output_bytes(self) -> Estimate:

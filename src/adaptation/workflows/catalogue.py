@@ -8,9 +8,9 @@ from adaptation.engine.graph import lower
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.errors import AdaptationError
 
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
 OPEN_SCHEMA: dict[str, Any] = {"type": "object"}
 """Of a workflow that does not say what it takes."""
-EXAMPLES = {"encoding_workflow": {"url": "https://example.org/film.mp4", "content_id": "film-42"}}
 
 
 def summary(definition: WorkflowDefinition) -> dict[str, str]:
@@ -22,8 +22,8 @@ def description(registry: Registry, name: str) -> dict[str, Any]:
     """A workflow in full.
 
     Returns:
-        `name`, `description`, `queues` of all its tasks, `tasks` as they are authored (more may be
-        added when they run), `parameters` as JSON Schema (draft 2020-12), and an `example`.
+        `name`, `description`, `queues` of all its tasks, `tasks` as they are authored (one that
+        `expands` adds more when it runs), `parameters` as JSON Schema (draft 2020-12), `example`.
 
     Raises:
         ParameterError: `workflow_unknown`.
@@ -35,22 +35,23 @@ def description(registry: Registry, name: str) -> dict[str, Any]:
         **summary(definition),
         "queues": sorted({task["queue"] for task in tasks}),
         "tasks": tasks,
-        "parameters": model.model_json_schema() if model else OPEN_SCHEMA,
-        "example": EXAMPLES.get(name, {}),
+        "parameters": {"$schema": DRAFT, **(model.model_json_schema() if model else OPEN_SCHEMA)},
+        "example": dict(definition.example),
     }
 
 
 def _tasks(registry: Registry, definition: WorkflowDefinition) -> list[dict[str, Any]]:
     """The tasks of the example's job, which exist before anything is known of the source."""
     try:
-        plan = lower(definition.author(definition.check(EXAMPLES.get(definition.name, {}))))
-    except AdaptationError:  # it has no tasks until it knows more
+        plan = lower(definition.author(definition.check(definition.example)))
+    except (AdaptationError, LookupError):  # it has no tasks until it knows more
         return []
     return [
         {
             "name": task.name,
             "queue": registry.task(task.name).queue,
             "depends_on": [*task.upstream.keys, *task.upstream.after],
+            "expands": registry.task(task.name).expands,
             "key": task.key,
         }
         for task in plan.tasks

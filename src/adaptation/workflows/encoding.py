@@ -12,23 +12,25 @@ from celery.canvas import Signature
 
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.workflows import copying, steps, texts, tracks
+from adaptation.workflows.forecast import forecast
 from adaptation.workflows.parameters import EncodingParameters, check_encoding, confined
 from adaptation.workflows.profiles import Profiles
 from adaptation.workflows.report import report
 
 NAME = "encoding_workflow"
-
-
 DESCRIPTION = (
     "One source to a ladder of renditions, as HLS and DASH over the same CMAF segments: download,"
     " probe, for each rendition in parallel size, transcode and package, then publish."
 )
+CALLBACK_ONLY = frozenset({"custom_data", "rest_endpoints"})
 
 
 def author(parameters: dict[str, Any]) -> Signature[Any]:
     """The canvas of one job; `add_playlist_header` adds the chord over the renditions."""
+    # What only callbacks need is not carried from task to task.
+    carried = {name: value for name, value in parameters.items() if name not in CALLBACK_ONLY}
     return chain(
-        steps.download_file.s(**parameters),
+        steps.download_file.s(**carried),
         steps.get_video_size.s(),
         steps.add_playlist_header.s(),
         steps.chunk_dash.s(),
@@ -69,6 +71,8 @@ def register(
             report=report,
             description=DESCRIPTION,
             parameters=EncodingParameters,
+            example={"url": "https://example.org/film.mp4", "content_id": "film-42"},
+            forecast=forecast,
             confine=lambda given, within: confined(given, within, source_root),
         )
     )

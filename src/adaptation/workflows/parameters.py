@@ -6,7 +6,7 @@ import difflib
 import uuid
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -21,12 +21,14 @@ from adaptation.workflows.names import safe_key
 from adaptation.workflows.profiles import ENCODING, Profiles
 
 WEB_SCHEMES = frozenset({"http", "https"})
-
-
 MOST_ENDPOINTS = 100
 MOST_RENDITIONS = 64
 STORAGES = ("local",)
 """Those that are configured."""
+
+
+PRINTED = r"^[^\x00-\x1f\x7f]*$"
+"""A text without control characters: some databases and terminals cannot hold them."""
 
 
 class CommonParameters(BaseModel):
@@ -37,10 +39,11 @@ class CommonParameters(BaseModel):
     content_id: str | None = Field(
         None,
         max_length=200,
+        pattern=PRINTED,
         description="The client's own key of the content; jobs are found by it.",
     )
     rest_endpoints: list[Annotated[str, Field(max_length=2000)]] = Field(
-        default_factory=list,
+        [],
         max_length=MOST_ENDPOINTS,
         description="http or https addresses that are told when tasks start and end, and of the end"
         " of the job.",
@@ -64,6 +67,9 @@ class CommonParameters(BaseModel):
             if not is_address(url):
                 raise ValueError(f"{masked(url)} is no http or https address")
         return urls
+
+
+Model = TypeVar("Model", bound=CommonParameters)
 
 
 class EncodingParameters(CommonParameters):
@@ -135,16 +141,38 @@ def check_encoding(
     given = dict(parameters)
     # What was checked before has it already; nobody else may bring another.
     earlier = given.pop(ENCODING, None)
-    checked = _validated(given)
-    document = checked.model_dump()
-    document[ENCODING] = _encoding(checked, profiles).to_json()
+    document = checked(EncodingParameters, given, assets_root)
+    document[ENCODING] = _encoding(document, profiles).to_json()
     if earlier not in (None, document[ENCODING]):
-        _validated(dict(parameters))
-    document["url"] = absolute_source(checked.url)
-    folder = checked.output_folder or f"{_stem(checked.url)}-{uuid.uuid4().hex[:8]}"
-    under = safe_key(checked.output_root, "output_root") if checked.output_root else ""
-    document["output_folder"] = str((assets_root / under / folder).resolve())
-    _check_storages(checked)
+        _validated(EncodingParameters, dict(parameters))
+    return document
+
+
+def checked(
+    model: type[CommonParameters], parameters: Mapping[str, Any], assets_root: Path
+) -> dict[str, Any]:
+    """Check parameters by a model and fill in the defaults, for a workflow of any package.
+
+    Args:
+        model: of the workflow's parameters; its `url` and `output_folder`, where it has them, are
+            made absolute, and the folder is a new one where none is given.
+        parameters: as the client gave them.
+        assets_root: the folder relative output folders lie in.
+
+    Raises:
+        ParameterError: names the field, what is wrong with it, and the nearest known name.
+    """
+    found = _validated(model, dict(parameters))
+    _check_storages(found)
+    document = found.model_dump()
+    stem = "job"
+    if "url" in document:
+        stem = _stem(document["url"])
+        document["url"] = absolute_source(document["url"])
+    if "output_folder" in document:
+        folder = document["output_folder"] or f"{stem}-{uuid.uuid4().hex[:8]}"
+        under = safe_key(found.output_root, "output_root") if found.output_root else ""
+        document["output_folder"] = str((assets_root / under / folder).resolve())
     return document
 
 
@@ -213,25 +241,28 @@ def is_address(url: str) -> bool:
     """Whether a POST can be sent there."""
     try:
         parts = urlsplit(url)
+        # `urlsplit` drops tabs and ends of lines, which would be sent.
+        if any(letter <= " " or letter == "\x7f" for letter in url):
+            return False
         return parts.scheme in WEB_SCHEMES and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
 
 
-def _validated(parameters: dict[str, Any]) -> EncodingParameters:
+def _validated(model: type[Model], parameters: dict[str, Any]) -> Model:
     try:
-        return EncodingParameters.model_validate(parameters)
+        return model.model_validate(parameters)
     except ValidationError as error:
-        raise _explained(error) from error
+        raise _explained(error, list(model.model_fields)) from error
 
 
-def _encoding(checked: EncodingParameters, profiles: Profiles) -> Profile:
+def _encoding(document: Mapping[str, Any], profiles: Profiles) -> Profile:
     """How to encode, with the client's choices laid over the profile."""
-    profile = profiles.find(checked.profile)
-    if checked.renditions is not None:
-        wanted = parse_renditions(checked.renditions, profile.main_codec)
+    profile = profiles.find(document["profile"])
+    if document["renditions"] is not None:
+        wanted = parse_renditions(document["renditions"], profile.main_codec)
         profile = profile.covering(rendition.codec for rendition in wanted)
-    return profile.chosen(checked.preset, checked.rate_control)
+    return profile.chosen(document["preset"], document["rate_control"])
 
 
 def absolute_source(url: str) -> str:
@@ -270,13 +301,13 @@ def _stem(url: str) -> str:
     return kept.strip("-")[:40] or "asset"
 
 
-def _explained(error: ValidationError) -> ParameterError:
+def _explained(error: ValidationError, names: list[str]) -> ParameterError:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"]) or "parameters"
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(field, EncodingParameters.model_fields, n=1)
+        near = difflib.get_close_matches(field, names, n=1)
         hint = f"Did you mean {near[0]}? " if near else ""
-        known = ", ".join(EncodingParameters.model_fields)
+        known = ", ".join(names)
         return ParameterError(
             f"unknown parameter {field!r}",
             code="parameter_unknown",

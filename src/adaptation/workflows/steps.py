@@ -10,6 +10,7 @@ from adaptation.adapters.publish import asset_id_of
 from adaptation.adapters.publish import publish as publish_folder
 from adaptation.adapters.tools import versions
 from adaptation.context import Context
+from adaptation.engine.history import PLANNED
 from adaptation.engine.tasks import Expand
 from adaptation.engine.tasks import task as engine_task
 from adaptation.media import dash, hls
@@ -18,6 +19,7 @@ from adaptation.media.index import Track
 from adaptation.media.picture import notes
 from adaptation.workflows.branches import branches
 from adaptation.workflows.copying import choose
+from adaptation.workflows.experience import planned_figures
 from adaptation.workflows.material import (
     COPIED,
     file_state,
@@ -100,7 +102,10 @@ def add_playlist_header(context: Context, run: Run) -> Expand:
         f"profile {plan.profile.name}: {len(plan.ladder)} renditions ({names}) in"
         f" {len(plan.chunks)} chunks, {len(plan.sounds)} sound tracks"
     )
-    context = context.extended(ladder=[rendition.to_json() for rendition in plan.ladder])
+    context = context.extended(
+        **{PLANNED: planned_figures(plan)},
+        ladder=[rendition.to_json() for rendition in plan.ladder],
+    )
     return Expand(context, branches(plan, texts))
 
 

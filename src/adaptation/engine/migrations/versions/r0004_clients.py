@@ -77,6 +77,7 @@ def _add_callbacks() -> None:
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("due_at", sa.BigInteger, nullable=False),
+        sa.Column("worker_id", sa.String(64)),
         sa.Column("status", sa.Integer),
         sa.Column("answer", sa.Text),
         sa.Column("created_at", sa.BigInteger, nullable=False),
@@ -85,9 +86,10 @@ def _add_callbacks() -> None:
         sa.UniqueConstraint("job_id", "identity", "url"),
         sqlite_autoincrement=True,
     )
-    only = sa.text(UNDELIVERED)
-    for name, columns in (
-        ("delivery_line", ["job_id", "url", "id"]),
-        ("delivery_due", ["url", "due_at", "id"]),
+    for name, where, columns in (
+        ("delivery_line", UNDELIVERED, ["job_id", "url", "id"]),
+        ("delivery_due", UNDELIVERED, ["url", "due_at", "id"]),
+        ("delivery_held", "worker_id IS NOT NULL", ["worker_id"]),
     ):
+        only = sa.text(where)
         op.create_index(name, "delivery", columns, sqlite_where=only, postgresql_where=only)

@@ -1,0 +1,187 @@
+"""The forecast of `encoding_workflow`: its ladder, tasks, commands and costs before it is a job."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from adaptation.adapters.ffmpeg import encode_argv
+from adaptation.adapters.tools import Tools
+from adaptation.context import Context
+from adaptation.engine.graph import lower
+from adaptation.engine.tasks import Outlook
+from adaptation.errors import Cancelled, Transient
+from adaptation.media.plan import EncodingPlan
+from adaptation.media.rendition import target_size
+from adaptation.workflows.branches import branches, renditions
+from adaptation.workflows.copying import choose
+from adaptation.workflows.experience import Experience
+from adaptation.workflows.material import COPIED, read_material
+from adaptation.workflows.parameters import is_web, shown_source
+from adaptation.workflows.resources import Resources
+
+SCRATCH = "SCRATCH"
+"""Stands in commands for the folder that each task gets when it runs."""
+FETCHED_BYTES = 64 * 1024 * 1024
+"""A larger source is not brought here only to be looked at."""
+FETCH_SECONDS = 30.0
+"""Nor one that takes longer."""
+
+
+class _Elsewhere(Exception):
+    """The source is not here, and will not be before the job runs."""
+
+
+def forecast(parameters: dict[str, Any], outlook: Outlook[Resources]) -> dict[str, Any]:
+    """What a job would make of its source, in which pieces, and what that would cost.
+
+    All of a source is read, as the job would. One that lies elsewhere is fetched if it is small;
+    else only the tasks are told that come before it is read.
+
+    Args:
+        parameters: of the workflow, checked.
+        outlook: what may be looked at; its scratch holds a fetched source.
+
+    Returns:
+        As docs/workflows.md says.
+
+    Raises:
+        SourceError: the source cannot become an asset.
+        ParameterError: `rendition_invalid`, `passthrough_impossible`.
+    """
+    context = Context(parameters)
+    try:
+        path = _fetched(context["url"], outlook) if is_web(context["url"]) else Path(context["url"])
+    except _Elsewhere as reason:
+        return {"sure": "rough", "based_on": f"the canvas alone: {reason}"}
+    tools = outlook.resources.tools
+    material = read_material(path, tools, context["max_frame_rate"])
+    choice = choose(context, material, path, tools)
+    context = context.extended(**{COPIED: choice.copied})
+    plan = material.plan(context, outlook.resources.parallel_chunks)
+    texts = [track for track in plan.source.subtitles if track.is_text]
+    added = [lower(branches(plan, texts)), lower(renditions(plan.ladder))]
+    notes = [*plan.notes, choice.note] if choice.note else [*plan.notes]
+    told = {
+        "tasks": Counter(task.name for part in added for task in part.tasks),
+        **_shape(plan),
+        "notes": notes,
+        **_costs(plan, outlook, context["profile"]),
+    }
+    return told | ({"commands": _commands(plan, path, tools)} if outlook.commands else {})
+
+
+def _fetched(url: str, outlook: Outlook[Resources]) -> Path:
+    """Bring a small source here."""
+    from adaptation.adapters.web import fetch
+
+    target = outlook.scratch / "source"
+
+    def refuse_much(done: int, total: int | None) -> None:
+        if max(done, total or 0) > FETCHED_BYTES:
+            size = f"{total:,}" if total else f"more than {FETCHED_BYTES:,}"
+            raise _Elsewhere(f"{shown_source(url)} has {size} bytes, too many to be looked at")
+
+    try:
+        with _stop_after(FETCH_SECONDS) as stop:
+            fetch(url, target, on_progress=refuse_much, cancelled=stop, retries=0)
+    except Cancelled as error:
+        told = f"{shown_source(url)} was not here after {FETCH_SECONDS:.0f} s"
+        raise _Elsewhere(told) from error
+    except Transient as error:
+        raise _Elsewhere(error.message) from error
+    return target
+
+
+@contextmanager
+def _stop_after(seconds: float) -> Iterator[threading.Event]:
+    stop = threading.Event()
+    clock = threading.Timer(seconds, stop.set)
+    clock.start()
+    try:
+        yield stop
+    finally:
+        clock.cancel()
+        clock.join()
+
+
+def _shape(plan: EncodingPlan) -> dict[str, Any]:
+    """What is made, and in which pieces."""
+    return {
+        "source": plan.source.to_json(),
+        "frames": len(plan.timeline),
+        "duration_seconds": float(plan.timeline.duration_seconds),
+        "segments": len(plan.starts),
+        "profile": plan.profile.to_json(),
+        "ladder": _ladder(plan),
+        "copied": plan.copied.name if plan.copied else None,
+        "chunks": [_chunk(plan, number) for number in range(len(plan.chunks))],
+        "sounds": [sound.to_json() for sound in plan.sounds],
+    }
+
+
+def _costs(plan: EncodingPlan, outlook: Outlook[Resources], profile: str) -> dict[str, Any]:
+    """What it takes, by what past jobs took."""
+    learned = Experience.of(outlook.past("profile", profile))
+    wall = learned.wall_seconds(plan, outlook.slots, os.cpu_count() or 1)
+    return {
+        "cpu_seconds": asdict(learned.cpu_seconds(plan)),
+        "wall_seconds": asdict(wall),
+        "output_bytes": asdict(plan.output_bytes),
+        "scratch_bytes": asdict(plan.scratch_bytes(outlook.resources.parallel_chunks)),
+        "sure": "measured" if learned.jobs else "exact",
+        "based_on": learned.told(profile),
+    }
+
+
+def _ladder(plan: EncodingPlan) -> list[dict[str, Any]]:
+    shape = plan.picture.width, plan.picture.height
+    sizes = [target_size(*shape, rendition.height) for rendition in plan.ladder]
+    return [
+        {**rendition.to_json(), "width": width, "height": height}
+        for rendition, (width, height) in zip(plan.ladder, sizes, strict=True)
+    ]
+
+
+def _chunk(plan: EncodingPlan, number: int) -> dict[str, Any]:
+    chunk, timeline = plan.chunks[number], plan.timeline
+    part = timeline.part(chunk.first_frame, chunk.end_frame)
+    return {
+        "number": number,
+        "frames": len(chunk),
+        "start_seconds": float(timeline.since_start(chunk.first_frame)),
+        "duration_seconds": float(part.duration_seconds),
+        "segments": len(chunk.starts),
+    }
+
+
+def _commands(plan: EncodingPlan, path: Path, tools: Tools) -> list[dict[str, str]]:
+    """What each command makes, and the command quoted for a shell."""
+    scratch = Path("/", SCRATCH)
+    commands = []
+    if plan.copied:
+        name = plan.copied.name
+        commands.append((f"{name}, copied", plan.copy_arguments(path, scratch / f"{name}.mp4")))
+    made = "all other renditions" if plan.copied else "all renditions"
+    commands += [
+        (f"chunk {chunk.number + 1}, {made}", plan.chunk_arguments(chunk, path, scratch))
+        for chunk in plan.chunks
+    ]
+    commands += [
+        (sound.name, plan.sound_arguments(sound, path, scratch / "audio.mp4"))
+        for sound in plan.sounds
+    ]
+    return [
+        {
+            "makes": makes,
+            "command": shlex.join(encode_argv(words, tools)).replace(str(scratch), SCRATCH),
+        }
+        for makes, words in commands
+    ]
