@@ -40,6 +40,7 @@ SEEN_BY_ALL = Expected()
 OWN = Expected(other=404)
 CHANGES_OWN = Expected(other=404, readonly=403)
 CHANGES_NOTHING_OF_OTHERS = Expected(readonly=403)
+STILL_SENT = Expected(other=404, readonly=403, admin=409, client=409)
 ADMIN_ONLY = Expected(other=403, readonly=403, client=403)
 
 KINDS: dict[str, tuple[Expected, object]] = {
@@ -65,6 +66,8 @@ KINDS: dict[str, tuple[Expected, object]] = {
     "GET /jobs/{job_id}/tasks": (OWN, None),
     "GET /jobs/{job_id}/events": (OWN, None),
     "GET /logs/{job_id}": (OWN, None),
+    "GET /jobs/{job_id}/callbacks": (OWN, None),
+    "POST /jobs/{job_id}/callbacks/{delivery_id}/redeliver": (STILL_SENT, None),
     "PATCH /jobs/{job_id}": (CHANGES_OWN, {"priority": 2}),
     "PUT /jobs/{job_id}": (CHANGES_OWN, {"priority": 2}),
     "POST /jobs/{job_id}/rerun": (CHANGES_OWN, None),
@@ -80,6 +83,10 @@ BEFORE: dict[str, Callable[[Any, int], object]] = {
     "POST /jobs/{job_id}/retry": lambda store, job_id: store.cancel(job_id),
     # A stream of a job that has ended ends by itself.
     "GET /jobs/{job_id}/events": lambda store, job_id: store.cancel(job_id),
+    # It is told of its end.
+    "POST /jobs/{job_id}/callbacks/{delivery_id}/redeliver": (
+        lambda store, job_id: store.cancel(job_id)
+    ),
 }
 """What must have happened to a job for a request to make sense."""
 
@@ -110,8 +117,11 @@ def test_everybody_is_answered_as_they_should_be(api: Api, route: str, caller: s
     expected, body = KINDS[route]
     method, path = route.split(" ")
     job_id = _job_of(api, (api.readonly if caller == "readonly" else api.client).name)
-    BEFORE.get(route, lambda *_: None)(api.deployment.store, job_id)
-    path = path.format(job_id=job_id, name="encoding_workflow")
+    if route in BEFORE:
+        BEFORE[route](api.deployment.store, job_id)
+    told = api.deployment.store.deliveries(job_id)
+    delivery_id = told[-1].id if told else 0
+    path = path.format(job_id=job_id, name="encoding_workflow", delivery_id=delivery_id)
     named = {
         "nobody": (api.client, {"client": "", "api-key": ""}),
         "wrong key": (api.client, {"api-key": api.other.key}),
@@ -158,5 +168,9 @@ def test_one_does_not_follow_the_key_of_another(api: Api) -> None:
 
 def _job_of(api: Api, name: str) -> int:
     """A job; who may only read has had another role before."""
-    parameters = {"length": 1, "content_id": "secret-film"}
+    parameters = {
+        "length": 1,
+        "content_id": "secret-film",
+        "rest_endpoints": ["http://127.0.0.1:9/told"],
+    }
     return api.deployment.engine.submit("line", parameters, terms=Terms(name)).id

@@ -22,8 +22,8 @@ DeliveryId = Annotated[int, Path(ge=1, le=MOST_ID, description="Number of the ca
 class DeliveryRow(Answer):
     """A callback to one end point."""
 
-    id: int
-    job_id: int
+    id: int = Field(description="Number of the callback.")
+    job_id: int = Field(description="Number of the job.")
     task_id: int = Field(description="0: it tells of the job itself.")
     event: str = Field(description="start, complete or fail of a task, or job.")
     url: str = Field(description="The end point, secrets in it masked.")
@@ -35,10 +35,10 @@ class DeliveryRow(Answer):
     status: int | None = Field(description="HTTP status of the last answer.")
     answer: str | None = Field(description="How it begins, or what went wrong.")
     body: str | None = Field(description="What is sent; null before the first try.")
-    created_at: Moment
-    tried_at: Moment | None
+    created_at: Moment = Field(description="When it was stored, UTC.")
+    tried_at: Moment | None = Field(description="When it was tried last, UTC.")
     next_try_at: Moment | None = Field(description="null: there is none.")
-    finished_at: Moment | None
+    finished_at: Moment | None = Field(description="When it was delivered or given up, UTC.")
 
 
 @router.get("/jobs/{job_id}/callbacks", responses=BAD, summary="What was told of a job")

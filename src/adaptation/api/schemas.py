@@ -150,9 +150,9 @@ class Accepted(Answer):
 class TaskCount(Answer):
     """How often a task would run."""
 
-    name: str
-    queue: str
-    count: int
+    name: str = Field(description="What it does.")
+    queue: str = Field(description="Where workers take it from.")
+    count: int = Field(description="How often it would run.")
 
 
 class Forecast(Answer):
@@ -160,7 +160,7 @@ class Forecast(Answer):
 
     model_config = ConfigDict(from_attributes=True, extra="allow")
 
-    workflow: str
+    workflow: str = Field(description="Its name.")
     parameters: dict[str, Any] = Field(description="With their defaults.")
     tasks: list[TaskCount] = Field(description="As far as they are known.")
     queues: list[str] = Field(description="Where workers take them from.")
