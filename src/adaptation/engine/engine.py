@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,20 +13,19 @@ from celery import Celery
 from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation.adapters.webhook import Sender
+from adaptation.engine.acceptance import Acceptance
 from adaptation.engine.controller import Controller
 from adaptation.engine.deliverer import QUEUE as CALLBACKS
 from adaptation.engine.deliverer import SCHEDULE_SECONDS, Deliverer
 from adaptation.engine.embedded import EmbeddedWorker
 from adaptation.engine.gate import Gate
-from adaptation.engine.graph import Plan, lower
 from adaptation.engine.lease import Heart
-from adaptation.engine.model import Claim, Job, NewJob
+from adaptation.engine.model import Claim
 from adaptation.engine.node import Node
 from adaptation.engine.process import this_process
 from adaptation.engine.semaphores import Answers, Semaphores
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import Registry
-from adaptation.engine.terms import Terms
 from adaptation.engine.transport import EXECUTE, SUBMIT_QUEUE, Dispatcher, is_local, make_app
 from adaptation.engine.worker import (
     Boundless,
@@ -36,20 +33,13 @@ from adaptation.engine.worker import (
     ScratchFactory,
     ScratchRoom,
     Worker,
-    error_facts,
 )
-from adaptation.errors import ParameterError, SettingsError
+from adaptation.errors import SettingsError
 
 logger = structlog.get_logger(__name__)
 
-SUBJECT_LETTERS = 200
-"""As much of what a job is about is stored to be found by."""
-ENDPOINTS = "rest_endpoints"
-"""The parameter that names who is told of a job."""
 MOST_ENDPOINTS = 100
 ENDPOINT_LETTERS = 2_000
-CONTEXT_LIMIT_BYTES = 1_048_576
-"""Parameters larger than this belong in a file, not in a job."""
 SILENT_LEASES = 4
 """A worker that was not heard for so many leases is forgotten."""
 GRACE_BEATS = 2
@@ -67,7 +57,7 @@ class Pace:
     retry: RetryRule = field(default_factory=RetryRule)
 
 
-class Engine:
+class Engine(Acceptance):
     """Jobs in, tasks run: the same object in every role a process may have."""
 
     def __init__(  # noqa: PLR0913 - the composition root gives each part once
@@ -133,128 +123,6 @@ class Engine:
         if not self._prepared:
             self.store.create()
             self._prepared = True
-
-    def submit(
-        self,
-        workflow: str,
-        parameters: Mapping[str, Any],
-        *,
-        main_task_id: str | None = None,
-        fingerprint: str = "",
-        terms: Terms = Terms(),  # noqa: B008 - frozen
-    ) -> Job:
-        """Check a job and store it with its tasks.
-
-        Args:
-            workflow: a registered name.
-            parameters: as the client gave them.
-            main_task_id: the client's id; a second submission under it gives the first job.
-            fingerprint: equal for jobs that ask for the same work.
-            terms: whose it is, when it runs and how urgently.
-
-        Raises:
-            ParameterError: an unknown workflow or parameter, or an output that is taken.
-        """
-        job_id, _ = self.accept(
-            workflow,
-            parameters,
-            main_task_id=main_task_id or str(uuid.uuid4()),
-            fingerprint=fingerprint,
-            terms=terms,
-        )
-        return self.store.job(job_id)
-
-    def accept(
-        self,
-        workflow: str,
-        parameters: Mapping[str, Any],
-        *,
-        main_task_id: str,
-        fingerprint: str,
-        terms: Terms,
-    ) -> tuple[int, bool]:
-        """As `submit`, which reads the job as well; its number, and whether it is new."""
-        self.prepare()
-        definition = self.registry.workflow(workflow)
-        if terms.within is not None:
-            parameters = definition.confine(parameters, terms.within)
-        checked = definition.check(parameters)
-        if len(json.dumps(checked)) > CONTEXT_LIMIT_BYTES:
-            raise ParameterError(
-                f"the parameters are larger than {CONTEXT_LIMIT_BYTES} bytes",
-                hint="Put large metadata into a file and pass its address.",
-            )
-        new = self._new_job(
-            workflow,
-            checked,
-            main_task_id=main_task_id,
-            fingerprint=fingerprint,
-            **terms.values,
-        )
-        job_id, is_new = self.store.submit_once(new, *self._plan(new))
-        if self.can_send:
-            self.dispatcher.send(self.store.admit())
-        return job_id, is_new
-
-    def rerun(self, job_id: int) -> Job:
-        """Store a job with exactly the parameters of another, which becomes broken.
-
-        One that has not ended is cancelled, and the new one waits for its end. It replaces what
-        the other has made.
-
-        Raises:
-            ParameterError: the workflow is not known any more.
-            StateForbids: another job already waits to follow it.
-        """
-        self.prepare()
-        old = self.store.job(job_id)
-        new = self._new_job(
-            old.workflow,
-            old.parameters,
-            main_task_id=str(uuid.uuid4()),
-            fingerprint=old.fingerprint,
-            client=old.client,
-            priority=old.priority,
-            persist=old.persist,
-        )
-        new_id = self.store.rerun(job_id, new, *self._plan(new))
-        if self.can_send:
-            self.dispatcher.send(self.store.admit())
-        return self.store.job(new_id)
-
-    def _new_job(self, workflow: str, checked: dict[str, Any], **facts: Any) -> NewJob:
-        definition = self.registry.workflow(workflow)
-        return NewJob(
-            workflow=workflow,
-            parameters=checked,
-            output=definition.output(checked),
-            farewell=definition.farewell,
-            subject=definition.subject(checked)[:SUBJECT_LETTERS],
-            endpoints=tuple(checked.get(ENDPOINTS) or ()),
-            **facts,
-        )
-
-    def _plan(self, new: NewJob) -> tuple[Plan, dict[str, str]]:
-        plan = lower(self.registry.workflow(new.workflow).author(new.parameters))
-        queues = {planned.name: self.registry.task(planned.name).queue for planned in plan.tasks}
-        return plan, queues
-
-    def submit_or_refuse(
-        self, workflow: str, parameters: Mapping[str, Any], *, main_task_id: str
-    ) -> Job:
-        """As `submit`, for clients that cannot be answered: a bad request becomes a failed job."""
-        try:
-            return self.submit(workflow, parameters, main_task_id=main_task_id)
-        except ParameterError as error:
-            definition = self.registry.workflow(workflow)
-            refused = NewJob(
-                main_task_id=main_task_id,
-                workflow=workflow,
-                parameters=dict(parameters),
-                farewell=definition.farewell,
-                endpoints=_unchecked_endpoints(parameters),
-            )
-            return self.store.job(self.store.refuse(refused, error_facts(error)))
 
     def tidy(self) -> None:
         """Delete the pieces of ended jobs that nobody can use any more, and then the old jobs."""
@@ -410,14 +278,3 @@ class Engine:
         finally:
             node.close()
             node.stop()
-
-
-def _unchecked_endpoints(parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    """Who is told of a job whose parameters were refused: what can be an address."""
-    given = parameters.get(ENDPOINTS)
-    found = given[:MOST_ENDPOINTS] if isinstance(given, list) else ()
-    return tuple(
-        url
-        for url in found
-        if isinstance(url, str) and len(url) <= ENDPOINT_LETTERS and "://" in url
-    )
