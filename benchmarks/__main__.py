@@ -47,6 +47,7 @@ class Subject:
 
 
 SUBJECTS = {
+    "api": Subject(api.measure, lambda d, _: api.report(d)),
     "engine": Subject(
         lambda _: {"figures": engine.measure()}, lambda d, _: engine.table(d["figures"])
     ),
@@ -55,7 +56,6 @@ SUBJECTS = {
     "scaling": Subject(scaling.measure, lambda d, _: scaling.report(d)),
     "memory": Subject(memory.measure, lambda d, _: memory.report(d)),
     "store": Subject(store.measure, lambda d, _: store.report(d)),
-    "api": Subject(api.measure, lambda d, _: api.report(d)),
     "plan": Subject(plan.measure, lambda d, _: plan.report(d)),
 }
 USUAL = ("engine", "encoding")

@@ -1,140 +1,191 @@
-"""How quickly jobs are taken over HTTP, beside a bare FastAPI that inserts one row."""
+"""What it costs to accept a job over HTTP, beside a server that does nothing but store a row."""
 
 from __future__ import annotations
 
-import os
-import subprocess
+import http.client
+import itertools
+import json
+import socket
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-import httpx2
 import psutil
 
 from adaptation.engine.clients import Role
 from adaptation.engine.store import Store
-from benchmarks.progress import note
-from benchmarks.report import table
+from benchmarks.processes import BenchError, Command, started, wait_until
+from benchmarks.progress import Progress, note
+from benchmarks.report import spread, table
 from benchmarks.setup import Bench
 
-THREADS = 8
-SECONDS = 5.0
+REQUESTS = 800
 """Of each server, a round."""
-START_SECONDS = 30.0
-PORTS = {"bare": 8191, "adaptation": 8192}
-BODY = {
-    "job": {"workflow": "encoding_workflow", "priority": 5},
-    "parameters": {"url": "https://example.org/film.mp4", "content_id": "film-42"},
-}
+WARM = 100
+"""Before the rounds, of each."""
+CONNECTIONS = 8
+"""Kept open, each with one request under way."""
+START_SECONDS = 60.0
+LEAST_RATE = 0.25
+"""Of the bare server's."""
+MOST_P99 = 4.0
+SERVERS = ("ours", "bare")
 
 Figures = dict[str, list[float]]
+_numbers = itertools.count(1)
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Rounds of both servers in turn, so that drift hits them alike.
+    """Both servers run all the time and take requests in turn.
 
     Returns:
-        For each server requests a second, p50 and p99 in ms and CPU ms a request, one value a
-        round; and the ratios to the bare server.
+        For each server the requests a second, p50 and p99 and the server's CPU time of a request,
+        in milliseconds, one value a round.
     """
-    folder = bench.folder
-    store = Store(f"sqlite:///{folder / 'home' / 'adaptation.db'}")
-    store.migrate()
-    _, key, _ = store.add_client("bench", Role.CLIENT)
-    store.close()
-    headers = {"client": "bench", "api-key": key}
-    found: dict[str, Figures] = {name: {} for name in PORTS}
-    with _servers(folder) as processes:
+    folder = bench.made("api")
+    found: dict[str, Figures] = {name: {} for name in SERVERS}
+    progress = Progress("api", bench.setup.rounds * len(SERVERS))
+    with _ours(folder) as ours, _bare(folder) as bare:
+        sends = {"ours": ours, "bare": bare}
+        for send in sends.values():
+            _load(send, WARM)
         for number in range(bench.setup.rounds):
-            note(f"api: round {number + 1}")
-            for name, process in processes.items():
-                before = _cpu_seconds(process)
-                times = _post(PORTS[name], headers if name == "adaptation" else {})
-                cpu = 1000 * (_cpu_seconds(process) - before) / len(times)
-                high = quantiles(times, n=100)[98]
-                round_of = {
-                    "requests/s": len(times) / SECONDS,
-                    "p50 ms": median(times),
-                    "p99 ms": high,
-                    "CPU ms/request": cpu,
-                }
-                for figure, value in round_of.items():
+            for name in SERVERS if number % 2 else SERVERS[::-1]:
+                progress.step(f"round {number + 1} of {bench.setup.rounds}, {name}")
+                for figure, value in _load(sends[name], REQUESTS).items():
                     found[name].setdefault(figure, []).append(value)
     return {"servers": found}
 
 
 def report(document: dict[str, Any]) -> str:
-    """Medians of the rounds, and ours beside the bare one's."""
-    bare, ours = (document["servers"][name] for name in PORTS)
-    rows = []
-    for figure, values in ours.items():
-        ratios = [mine / other for mine, other in zip(values, bare[figure], strict=True)]
-        cells = [f"{median(bare[figure]):.3g}", f"{median(values):.3g}", f"{median(ratios):.2f}"]
-        rows.append([figure, *cells])
-    return table(["POST /job", "bare", "adaptation", "ratio"], rows)
+    """Medians, ranges, and what is aimed at."""
+    ours, bare = (document["servers"][name] for name in SERVERS)
+    ratios = {name: median(ours[name]) / median(bare[name]) for name in ours}
+    rows = [
+        [name, spread(ours[name], 2), spread(bare[name], 2), f"{ratios[name]:.3g}"] for name in ours
+    ]
+    rate, last = ratios["requests/s"], ratios["p99 ms"]
+    aims = [
+        f"Rate: {rate:.3g} of the bare server's (aim: at least {LEAST_RATE}, "
+        f"{'met' if rate >= LEAST_RATE else 'missed'}).",
+        f"p99: {last:.3g} times (aim: at most {MOST_P99:g}, "
+        f"{'met' if last <= MOST_P99 else 'missed'}).",
+    ]
+    return f"{table(['figure', 'ours', 'bare', 'ratio'], rows)}\n\n{' '.join(aims)}"
+
+
+class Sender:
+    """Submits jobs to one server, over one connection for each thread."""
+
+    def __init__(self, port: int, process: int, headers: dict[str, str]) -> None:
+        self.port = port
+        self.process = psutil.Process(process)
+        self.headers = {"Content-Type": "application/json", **headers}
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection whose small requests are sent at once."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.connect()
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def send(self, connection: http.client.HTTPConnection) -> float:
+        """Submit one job; how long it took, in milliseconds."""
+        film = {
+            "url": "https://example.org/film.mp4",
+            "output_folder": f"films/{next(_numbers)}",
+            "content_id": "film",
+        }
+        body = json.dumps({"job": {"workflow": "encoding_workflow"}, "parameters": film})
+        begin = time.perf_counter()
+        connection.request("POST", "/job", body, self.headers)
+        answer = connection.getresponse()
+        told = answer.read()
+        if answer.status != 200:
+            raise BenchError(f"a job was refused: {told.decode()}")
+        return 1000 * (time.perf_counter() - begin)
+
+    def cpu_seconds(self) -> float:
+        """What the server has taken so far."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+
+def _load(sender: Sender, requests: int) -> dict[str, float]:
+    """Requests over all connections at once."""
+    each = requests // CONNECTIONS
+    before, begin = sender.cpu_seconds(), time.perf_counter()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        parts = list(pool.map(partial(_some, sender), [each] * CONNECTIONS))
+    wall, cpu = time.perf_counter() - begin, sender.cpu_seconds() - before
+    times = [value for part in parts for value in part]
+    return {
+        "requests/s": len(times) / wall,
+        "p50 ms": median(times),
+        "p99 ms": quantiles(times, n=100)[98],
+        "CPU ms/request": 1000 * cpu / len(times),
+    }
+
+
+def _some(sender: Sender, requests: int) -> list[float]:
+    connection = sender.connect()
+    try:
+        return [sender.send(connection) for _ in range(requests)]
+    finally:
+        connection.close()
 
 
 @contextmanager
-def _servers(folder: Path) -> Iterator[Mapping[str, subprocess.Popen[bytes]]]:
-    environment = {**os.environ, "ADAPTATION_HOME": str(folder / "home")}
-    port = str(PORTS["bare"])
-    commands = {
-        "bare": ["-m", "benchmarks.bare_server", str(folder / "bare.db"), port],
-        "adaptation": ["-m", "adaptation", "--log-level", "warning", "api", "--port"],
-    }
-    commands["adaptation"].append(str(PORTS["adaptation"]))
-    processes = {
-        name: subprocess.Popen([sys.executable, *words], env=environment)
-        for name, words in commands.items()
-    }
+def _ours(folder: Path) -> Iterator[Sender]:
+    home = folder / "home"
+    store = Store(f"sqlite:///{home / 'adaptation.db'}")
+    store.migrate()
+    key = store.add_client("bench", Role.CLIENT)[1]
+    store.close()
+    environment = {"ADAPTATION_HOME": str(home), "ADAPTATION_DATABASE_URL": ""}
+
+    def command(port: int) -> Command:
+        words = ["-m", "adaptation", "api", "--port", str(port)]
+        return Command([sys.executable, *words], environment=environment)
+
+    with _serving(command, {"client": "bench", "api-key": key}) as sender:
+        yield sender
+
+
+@contextmanager
+def _bare(folder: Path) -> Iterator[Sender]:
+    def command(port: int) -> Command:
+        words = ["-m", "benchmarks.bare_api", str(folder / "bare.db"), str(port)]
+        return Command([sys.executable, *words])
+
+    with _serving(command, {}) as sender:
+        yield sender
+
+
+@contextmanager
+def _serving(command: Callable[[int], Command], headers: dict[str, str]) -> Iterator[Sender]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    wanted = command(port)
+    note(f"api: starting {' '.join(wanted.argv[1:3])}")
+    with (
+        Path("/dev/null").open("wb") as nowhere,
+        started(wanted, nowhere.fileno()) as process,
+    ):
+        if not wait_until(lambda: _answers(port), START_SECONDS):
+            raise BenchError(f"{' '.join(wanted.argv)} does not answer")
+        yield Sender(port, process.pid, headers)
+
+
+def _answers(port: int) -> bool:
     try:
-        for name in processes:
-            _await(PORTS[name])
-        yield processes
-    finally:
-        for process in processes.values():
-            process.terminate()
-            process.wait()
-
-
-def _await(port: int) -> None:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
-        try:
-            httpx2.get(f"http://127.0.0.1:{port}/", trust_env=False)
-        except httpx2.TransportError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(f"nobody answers on port {port}")
-
-
-def _post(port: int, headers: Mapping[str, str]) -> list[float]:
-    """Milliseconds of each answer, of several threads that post as quickly as they can."""
-    over = time.monotonic() + SECONDS
-    times: list[float] = []
-
-    def work() -> None:
-        with httpx2.Client(trust_env=False, headers=headers) as client:
-            while time.monotonic() < over:
-                begin = time.perf_counter()
-                answer = client.post(f"http://127.0.0.1:{port}/job", json=BODY)
-                times.append(1000 * (time.perf_counter() - begin))
-                answer.raise_for_status()
-
-    threads = [threading.Thread(target=work) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return times
-
-
-def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:
-    spent = psutil.Process(process.pid).cpu_times()
-    return float(spent.user + spent.system)
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
