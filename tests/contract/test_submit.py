@@ -12,7 +12,7 @@ import pytest
 from api_kit import Api
 
 FILM = {"url": "https://example.org/film.mp4"}
-FULL = {
+FULL: dict[str, Any] = {
     "workflow": "line",
     "priority": 5,
     "run_at": "2040-06-06T10:00:00.000",

@@ -20,6 +20,8 @@ SUBJECT_LETTERS = 200
 """As much of what a job is about is stored to be found by."""
 ENDPOINTS = "rest_endpoints"
 """The parameter that names who is told of a job."""
+MOST_ENDPOINTS = 100
+ENDPOINT_LETTERS = 2_000
 CONTEXT_LIMIT_BYTES = 1_048_576
 """Parameters larger than this belong in a file, not in a job."""
 

@@ -38,8 +38,6 @@ from adaptation.errors import SettingsError
 
 logger = structlog.get_logger(__name__)
 
-MOST_ENDPOINTS = 100
-ENDPOINT_LETTERS = 2_000
 SILENT_LEASES = 4
 """A worker that was not heard for so many leases is forgotten."""
 GRACE_BEATS = 2
