@@ -82,7 +82,9 @@ class Receiver:
         """What came, oldest first, with the body as JSON under `json`."""
         if not self.log.exists():
             return []
-        found = [json.loads(line) for line in self.log.read_text().splitlines()]
+        # The last line may be half written.
+        lines = self.log.read_text().rpartition("\n")[0].splitlines()
+        found = [json.loads(line) for line in lines]
         mine = [one for one in found if path is None or one["path"] == path]
         return [{**one, "json": json.loads(one["body"])} for one in mine]
 

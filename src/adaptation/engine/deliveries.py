@@ -38,6 +38,21 @@ FIRST = (
 )
 _first = delivery.alias("first")
 DUE_OF_FIRST = select(_first.c.due_at).where(_first.c.id == FIRST).scalar_subquery()
+DUE = (
+    select(delivery, FIRST.label("first"))
+    .where(
+        text("delivery.state = 'pending'"),
+        delivery.c.url == bindparam("due_url"),
+        delivery.c.due_at <= now(),
+    )
+    .order_by(delivery.c.due_at, delivery.c.id)
+    .limit(WINDOW)
+    .with_for_update(of=delivery, skip_locked=True)
+)
+DUE_OF_JOB = DUE.where(delivery.c.job_id == bindparam("only_job"))
+HELD_JOBS = select(delivery.c.job_id).where(
+    text(HELD), delivery.c.url == bindparam("held_url"), delivery.c.due_at > now()
+)
 WRITE = (
     update(delivery).where(delivery.c.id == bindparam("written_id")).values(body=bindparam("body"))
 )
@@ -269,13 +284,9 @@ def _outcome(tried: Delivery, verdict: Verdict) -> dict[str, Any]:
 
 def _due(connection: Connection, url: str, job_id: int | None) -> Sequence[Row[Any]]:
     """What is due for an end point, each with the first of its line, held if nobody holds it."""
-    due = select(delivery, FIRST.label("first")).where(
-        text("delivery.state = 'pending'"), delivery.c.url == url, delivery.c.due_at <= now()
-    )
-    if job_id is not None:
-        due = due.where(delivery.c.job_id == job_id)
-    window = due.order_by(delivery.c.due_at, delivery.c.id).limit(WINDOW)
-    return connection.execute(window.with_for_update(of=delivery, skip_locked=True)).all()
+    if job_id is None:
+        return connection.execute(DUE, {"due_url": url}).all()
+    return connection.execute(DUE_OF_JOB, {"due_url": url, "only_job": job_id}).all()
 
 
 def _held_jobs(connection: Connection, url: str) -> set[int]:
@@ -283,8 +294,7 @@ def _held_jobs(connection: Connection, url: str) -> set[int]:
 
     What comes first may have been stored later, by a transaction that began before.
     """
-    held = text(HELD), delivery.c.url == url, delivery.c.due_at > now()
-    return set(connection.execute(select(delivery.c.job_id).where(*held)).scalars())
+    return set(connection.execute(HELD_JOBS, {"held_url": url}).scalars())
 
 
 def _let_next_go(connection: Connection, ended: Delivery) -> None:
