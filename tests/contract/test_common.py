@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -255,6 +256,18 @@ def test_a_client_has_as_many_unfinished_jobs_as_it_may(api: Api) -> None:
     assert int(answer.headers["retry-after"]) > 0
     caller.call("POST", f"/jobs/{first}/cancel")
     assert caller.submit() > first
+
+
+def test_many_at_once_do_not_get_past_the_limit(api: Api) -> None:
+    name = f"crowd-{api.client.name}"
+    key = api.deployment.store.add_client(name, Role.CLIENT, most_unfinished=3)[1]
+    caller = Caller(api.url, name, key)
+
+    with ThreadPoolExecutor(12) as pool:
+        asked = [pool.submit(caller.call, "POST", "/job", submission()) for _ in range(12)]
+        statuses = sorted(one.result().status_code for one in asked)
+
+    assert statuses == [200] * 3 + [429] * 9
 
 
 @pytest.mark.parametrize(

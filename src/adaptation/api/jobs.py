@@ -16,7 +16,6 @@ from adaptation.api.rows import fit_to_be_shown, job_row, job_seen_by, log_row, 
 from adaptation.api.schemas import Accepted, Forecast, LogRow, OneJob, Submission, TaskRow
 from adaptation.engine.clients import Client, Role
 from adaptation.engine.model import Job
-from adaptation.engine.store import Store
 from adaptation.engine.terms import Terms
 from adaptation.wiring import Deployment
 
@@ -24,7 +23,6 @@ router = APIRouter(tags=["jobs"])
 
 UNDER_A_KEY = uuid.UUID("5b1c2f0e-9d5e-4a43-8a64-2f6e0c3a7d11")
 """Names the ids that idempotency keys stand for."""
-TOO_MANY_SECONDS = 30
 Key = Annotated[
     str | None,
     Header(
@@ -59,7 +57,6 @@ def submit(
         main_task_id = str(uuid.uuid5(UNDER_A_KEY, f"{client.name}\n{key}"))
         if (known := engine.store.job_by_main_task(main_task_id)) is not None:
             return _accepted(_the_same(known, fingerprint))
-    _refuse_too_many(engine.store, client)
     job_id, is_new = engine.engine.accept(
         wanted.job.workflow,
         client.defaults | wanted.parameters,
@@ -127,7 +124,12 @@ def _owner(asking: Client, wanted: Submission) -> Client:
 def _terms(client: Client, wanted: Submission) -> Terms:
     own = str(client.defaults.get("output_root", ""))
     within = None if client.role is Role.ADMIN else own
-    return Terms(client.name, **wanted.job.model_dump(exclude={"workflow"}), within=within)
+    return Terms(
+        client.name,
+        **wanted.job.model_dump(exclude={"workflow"}),
+        most_unfinished=client.most_unfinished,
+        within=within,
+    )
 
 
 def _fingerprint(client: str, wanted: Submission) -> str:
@@ -148,15 +150,3 @@ def _the_same(job: Job, fingerprint: str) -> Job:
 
 def _accepted(job: Job) -> Accepted:
     return Accepted(id=job.id, job_id=job.id)
-
-
-def _refuse_too_many(store: Store, client: Client) -> None:
-    most = client.most_unfinished
-    if most is not None and store.unfinished_of(client.name, most) >= most:
-        raise Problem(
-            429,
-            f"client {client.name} has {most} unfinished jobs, as many as it may have",
-            code="too_many_jobs",
-            hint="Wait until some have ended.",
-            headers={"Retry-After": str(TOO_MANY_SECONDS)},
-        )

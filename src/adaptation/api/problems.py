@@ -29,6 +29,9 @@ logger = structlog.get_logger(__name__)
 
 AWAY_SECONDS = 5
 """When to ask again while the database or the broker is away."""
+TOO_MANY_SECONDS = 30
+"""When to ask again when a client has as many unfinished jobs as it may."""
+TOO_MANY = {"too_many_jobs"}
 NOT_FOUND = {"client_unknown", "delivery_unknown", "job_unknown", "workflow_unknown_here"}
 CONFLICTS = {"output_busy", "client_exists", "idempotency_conflict", "work_removed"}
 CODES = {
@@ -104,6 +107,8 @@ def status_of(error: AdaptationError) -> int:
         return 404
     if isinstance(error, StateForbids) or error.code in CONFLICTS:
         return 409
+    if error.code in TOO_MANY:
+        return 429
     if isinstance(error, ParameterError | SourceError | OutputError):
         return 400
     return 503 if isinstance(error, SettingsError) and error.code.endswith("unavailable") else 500
@@ -130,7 +135,8 @@ def _known(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status == 500:
         return unexpected(request, error)
-    headers = {"Retry-After": str(AWAY_SECONDS)} if status == 503 else {}
+    seconds = {429: TOO_MANY_SECONDS, 503: AWAY_SECONDS}.get(status)
+    headers = {} if seconds is None else {"Retry-After": str(seconds)}
     problem = Problem(status, error.message, code=error.code, hint=error.hint, headers=headers)
     return answer(request, problem)
 

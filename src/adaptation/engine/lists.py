@@ -133,13 +133,6 @@ class Lists:
         with self.database.read() as connection:
             return {row.id: row.place for row in connection.execute(places(job_ids))}
 
-    def unfinished_of(self, client: str, most: int) -> int:
-        """How many of a client's jobs have not ended; not counted beyond `most`."""
-        some = select(job.c.id).where(text(UNFINISHED), job.c.client == client).limit(most)
-        with self.database.read() as connection:
-            counted = select(func.count()).select_from(some.subquery())
-            return int(connection.execute(counted).scalar_one())
-
     def owners(self, job_ids: Iterable[int]) -> dict[int, str]:
         """Whose jobs these are."""
         asked = select(job.c.id, job.c.client).where(job.c.id.in_(list(job_ids)))

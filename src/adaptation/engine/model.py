@@ -40,6 +40,8 @@ class NewJob:
     """What people look for it by, such as the name of what it works on."""
     endpoints: tuple[str, ...] = ()
     """Addresses that are told when its tasks start and end, and when it ends."""
+    most_unfinished: int | None = None
+    """Jobs of its client that may be unfinished with it; None: as many as it likes."""
 
     @property
     def waits_outside(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from adaptation.engine import rows
@@ -14,7 +14,7 @@ from adaptation.engine.endings import count_off
 from adaptation.engine.graph import Plan
 from adaptation.engine.model import NewJob
 from adaptation.engine.scheduling import tell_when
-from adaptation.engine.schema import job
+from adaptation.engine.schema import UNFINISHED, job
 from adaptation.engine.statements import INSERT_JOB
 from adaptation.engine.states import JobState
 from adaptation.errors import ParameterError
@@ -39,7 +39,7 @@ class Submissions:
 
         Raises:
             ParameterError: `output_busy`, an unfinished job holds the same output;
-                `workflow_empty`, there is nothing to run.
+                `workflow_empty`, there is nothing to run; `too_many_jobs`.
         """
         if not plan.tasks:
             raise ParameterError(
@@ -49,6 +49,9 @@ class Submissions:
             )
         try:
             with self.database.write() as connection:
+                if new.most_unfinished is not None:
+                    self.database.lock(connection, f"jobs of {new.client}")
+                    _refuse_too_many(connection, new.client, new.most_unfinished)
                 values = _values(new, len(plan.tasks))
                 job_id = int(connection.execute(INSERT_JOB, values).scalar_one())
                 store_plan(connection, new, job_id, plan, queues)
@@ -97,6 +100,17 @@ def insert_job(
         if (known := _job_id(connection, new.main_task_id)) is not None:
             return known, False
         raise
+
+
+def _refuse_too_many(connection: Connection, client: str, most: int) -> None:
+    some = select(job.c.id).where(text(UNFINISHED), job.c.client == client).limit(most)
+    counted = select(func.count()).select_from(some.subquery())
+    if connection.execute(counted).scalar_one() >= most:
+        raise ParameterError(
+            f"client {client} has {most} unfinished jobs, as many as it may have",
+            code="too_many_jobs",
+            hint="Wait until some have ended.",
+        )
 
 
 def _values(new: NewJob, tasks: int, after_id: int | None = None) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class Terms:
     """Not before this address answers with a 2xx or 3xx status."""
     persist: bool = False
     """Whether it is kept when old jobs are cleaned up."""
+    most_unfinished: int | None = None
+    """Jobs of the client that may be unfinished with this one; None: as many as it likes."""
     within: str | None = None
     """Path below which its outputs must lie, for a client that may not reach every file of the
     machine; None: it may."""
@@ -47,6 +49,7 @@ class Terms:
             "run_at": None if self.run_at is None else milliseconds(self.run_at),
             "semaphore_url": self.semaphore_url,
             "persist": self.persist,
+            "most_unfinished": self.most_unfinished,
         }
 
 
