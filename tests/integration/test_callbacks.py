@@ -194,6 +194,16 @@ def test_an_end_point_that_says_gone_is_sent_nothing_more(
     assert len([one for one in receiver.requests() if one["json"]["client"] == "studio"]) == 1
 
 
+def test_a_slow_end_point_gets_everything_in_order(receiver: Receiver, tmp_path: Path) -> None:
+    with delivering(tmp_path) as engine:
+        job = submitted(engine, f"{receiver.url}/slow/")
+        sent = settled(engine, job)
+
+    came = [one["headers"]["webhook-id"] for one in receiver.requests()]
+    assert came == [one.identity for one in sent]
+    assert {(one.state, one.attempt) for one in sent} == {("delivered", 1)}
+
+
 def test_a_callback_is_sent_again_when_somebody_asks(receiver: Receiver, tmp_path: Path) -> None:
     with delivering(tmp_path) as engine:
         job = submitted(engine, receiver.url)
