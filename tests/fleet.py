@@ -17,7 +17,7 @@ from adaptation.engine.engine import Engine
 from adaptation.engine.model import Job
 from adaptation.engine.states import TaskState
 from engine_kit import broken_invariants
-from fleet_process import executions, fleet_engine
+from fleet_process import READY, executions, fleet_engine
 from services import wait_until
 
 RUNNER = Path(__file__).parent / "fleet_process.py"
@@ -50,7 +50,7 @@ class Fleet:
     @contextmanager
     def worker(self, slots: int = 2, broker_url: str = "") -> Iterator[subprocess.Popen[bytes]]:
         """A worker process; SIGTERM ends it, and it must end well."""
-        known = len(self.store.processes())
+        ready = self.log.count(READY)
         # A fleet may serve several tests: it lives in nobody's home.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ADAPTATION_")}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
@@ -60,7 +60,7 @@ class Fleet:
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         with process:
             try:
-                assert wait_until(lambda: len(self.store.processes()) > known, 20), self.log
+                assert wait_until(lambda: self.log.count(READY) > ready, 30), self.log
                 yield process
             finally:
                 process.terminate()
@@ -69,7 +69,8 @@ class Fleet:
     @property
     def log(self) -> str:
         """What the workers have said."""
-        return (self.folder / "worker.log").read_text()
+        found = self.folder / "worker.log"
+        return found.read_text() if found.exists() else ""
 
     def submit(self, workflow: str, **parameters: Any) -> Job:
         """Submit a job."""

@@ -30,6 +30,8 @@ from adaptation.engine.worker import RetryRule
 from engine_kit import Run, small_engine
 
 LEDGER = "executions"
+READY = "takes messages\n"
+"""What it says on stderr when it does."""
 OURS = ("repeat", "look_seconds")
 SUBMIT = "submit"
 """The Celery task by which any client submits: a workflow's name and its parameters."""
@@ -122,6 +124,8 @@ def main(folder: Path, database: str, broker: str, slots: int, settings: str = "
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     engine = fleet_engine(folder, database, broker, json.loads(settings))
     with engine.running(slots):
+        sys.stderr.write(READY)
+        sys.stderr.flush()
         stop.wait()
     engine.store.close()
 

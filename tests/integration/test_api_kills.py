@@ -21,7 +21,7 @@ from services import free_port
 
 POSTS = 500
 AT_ONCE = 8
-KILLS = 5
+KILLS = 3
 ALIVE_SECONDS = 1.0
 PATIENCE_SECONDS = 120.0
 FILM = "https://example.org/film.mp4"

@@ -74,8 +74,10 @@ def delivering(
     engine.store.close()
 
 
-def submitted(engine: Engine, *urls: str, workflow: str = "line", client: str = "") -> Job:
-    asked = {"length": 2, "content_id": "film-1", "custom_data": CUSTOM}
+def submitted(
+    engine: Engine, *urls: str, workflow: str = "line", client: str = "", length: int = 2
+) -> Job:
+    asked = {"length": length, "content_id": "film-1", "custom_data": CUSTOM}
     parameters = {**asked, "rest_endpoints": list(urls)}
     return engine.submit(workflow, parameters, terms=Terms(client))
 
@@ -264,8 +266,8 @@ def test_one_that_hangs_delays_none_of_nineteen_others(receiver: Receiver, tmp_p
     with delivering(tmp_path, timeout_seconds=15.0) as engine:
         jobs = []
         for number in range(1, 7):
-            jobs.append(submitted(engine, f"{receiver.url}/hang/", *others))
-            wanted = number * 5 * len(others)
+            jobs.append(submitted(engine, f"{receiver.url}/hang/", *others, length=1))
+            wanted = number * 3 * len(others)
             assert wait_until(partial(has_answered, receiver, wanted), 30)
         delays = _delays(engine, jobs, receiver)
         hanging = time.monotonic()
@@ -322,7 +324,7 @@ def test_a_deliverer_killed_in_mid_schedule_loses_nothing(
     parameters = {**asked, "rest_endpoints": [f"{receiver.url}/a", f"{receiver.url}/b"]}
     job = deployment.engine.submit("encoding_workflow", parameters)
 
-    for number in range(1, 4):
+    for number in range(1, 3):
         with started("serve"):  # killed at the end of the block
             assert wait_until(partial(has_heard, receiver, 4 * number), 40)
     receiver.be("ok")
