@@ -351,7 +351,7 @@ def test_the_example_of_the_page_follows_a_job_to_its_end(api: Api, hand: HandWo
     facts = {"URL": api.url.rstrip("/"), "KEY": api.client.key, "CLIENT": "client"}
 
     with subprocess.Popen(
-        [sys.executable, "-c", example],
+        [sys.executable, "-u", "-c", example],
         env={**os.environ, **facts, "JOB": str(job_id)},
         stdout=subprocess.PIPE,
         text=True,
