@@ -93,7 +93,10 @@ def make_minute(folder: Path, clip: Path) -> Path:
     return clips.ffmpeg(folder, f"{loops} -c:v copy -c:a aac -ac 2 -t 60 minute.mp4")
 
 
-@pytest.fixture(scope="session", params=["bigbuckbunny", "bikes", "minute"])
+@pytest.fixture(
+    scope="session",
+    params=["bigbuckbunny", "bikes", pytest.param("minute", marks=pytest.mark.long)],
+)
 def asset(
     request: pytest.FixtureRequest,
     real_clips: dict[str, Path],

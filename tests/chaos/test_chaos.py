@@ -9,7 +9,7 @@ from chaos.storm import Outcome, run
 from chaos.wanted import SHORT
 
 
-@pytest.fixture(scope="module", params=["redis", "rabbitmq"])
+@pytest.fixture(scope="module", params=["redis", pytest.param("rabbitmq", marks=pytest.mark.long)])
 def storm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What a hundred jobs have come to."""
     return run(SHORT.over(request.param), tmp_path_factory.mktemp(request.param))
