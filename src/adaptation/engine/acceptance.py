@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,21 +27,21 @@ CONTEXT_LIMIT_BYTES = 1_048_576
 """Parameters larger than this belong in a file, not in a job."""
 
 
-class Acceptance:
+class Acceptance(ABC):
     """The part of an engine that takes jobs in."""
 
     store: Store
     registry: Registry
     dispatcher: Dispatcher
 
+    @abstractmethod
     def prepare(self) -> None:
         """Make the tables that are missing, once."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def can_send(self) -> bool:
         """Whether a message sent from here reaches a worker."""
-        raise NotImplementedError
 
     def submit(
         self,
