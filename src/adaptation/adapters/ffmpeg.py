@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
 from adaptation.adapters.process import Finished, Flag, Limits, OnLine, run
+from adaptation.adapters.progress import Progress, ProgressReader
+from adaptation.adapters.sandbox import Access, named_in
 from adaptation.adapters.tools import Tools
 from adaptation.errors import SourceError, ToolError
 
@@ -86,20 +88,6 @@ class Inspection(Protocol[T_co]):
         """What is known of the source."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far an encode has come."""
-
-    fraction: float
-    """Part that is done, 0 to 1."""
-    fps: float
-    """Frames encoded per second; 0 while unknown."""
-    speed: float
-    """Seconds of media encoded per second; 0 while unknown."""
-    out_seconds: float
-    """Media time written so far."""
-
-
 def inspect(path: Path, tools: Tools, inspection: Inspection[T_co]) -> T_co:
     """Read everything but the pictures of a source: bytes, headers, all packets.
 
@@ -149,8 +137,11 @@ def _look(path: Path, tools: Tools, inspection: Inspection[T_co], start: float) 
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error"]
     argv += _guarded([*piece, "-i", _url(path)], SOURCE_FORMATS)
     argv += ["-map", f"0:{inspection.video_index}", "-vf", inspection.look_filters]
-    run(
-        [*argv, "-f", "null", "-"], on_line=inspection.read_look, limits=Limits(None, STALL_SECONDS)
+    _run(
+        [*argv, "-f", "null", "-"],
+        tools,
+        on_line=inspection.read_look,
+        limits=Limits(None, STALL_SECONDS),
     )
 
 
@@ -180,11 +171,11 @@ def _show(entries: str) -> list[str]:
 
 
 def _probe(path: Path, tools: Tools, options: Sequence[str], on_line: OnLine | None) -> Finished:
-    argv = [str(tools.ffprobe), "-v", "error", *_guard(SOURCE_FORMATS), *options, _url(path)]
+    argv = [str(tools.ffprobe), "-v", "error", *_guard(SOURCE_FORMATS), *options, "-i", _url(path)]
     stall = None if on_line is None else STALL_SECONDS
     timeout = PROBE_TIMEOUT_SECONDS if on_line is None else None
     try:
-        return run(argv, on_line=on_line, limits=Limits(None, stall, timeout))
+        return _run(argv, tools, on_line=on_line, limits=Limits(None, stall, timeout))
     except ToolError as error:
         last = error.stderr_tail.rpartition("\n")[2].rpartition(": ")[2]
         raise SourceError(
@@ -214,7 +205,8 @@ def study(
     """
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error"]
     argv += _guarded(arguments, SOURCE_FORMATS)
-    return run(argv, on_line=on_line, limits=Limits(cancelled, STALL_SECONDS)).stderr_tail
+    limits = Limits(cancelled, STALL_SECONDS)
+    return _run(argv, tools, on_line=on_line, limits=limits).stderr_tail
 
 
 def encode(
@@ -237,10 +229,10 @@ def encode(
     Raises:
         ToolError, Transient, Cancelled: as `process.run`.
     """
-    follow = _ProgressReader(expected_seconds, on_progress or (lambda _: None))
+    follow = ProgressReader(expected_seconds, on_progress or (lambda _: None))
     argv = encode_argv(arguments, tools)
     limits = replace(limits or Limits(), stall_seconds=STALL_SECONDS)
-    return run(argv, on_line=follow.read, limits=limits)
+    return _run(argv, tools, on_line=follow.read, limits=limits)
 
 
 def encode_argv(arguments: Sequence[str], tools: Tools) -> list[str]:
@@ -263,40 +255,8 @@ def trial(arguments: Sequence[str], tools: Tools, cancelled: Flag | None = None)
         Cancelled: `cancelled` was set.
     """
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", *arguments]
-    return run(argv, limits=Limits(cancelled, timeout_seconds=TRIAL_TIMEOUT_SECONDS)).stdout
-
-
-class _ProgressReader:
-    """Collects `key=value` lines until the line `progress=` ends a report."""
-
-    def __init__(self, expected_seconds: float, report: Callable[[Progress], None]) -> None:
-        self.expected_seconds = expected_seconds
-        self.report = report
-        self.values: dict[str, str] = {}
-        self.done_seconds = 0.0
-
-    def read(self, line: str) -> None:
-        key, _, value = line.partition("=")
-        self.values[key.strip()] = value.strip()
-        if key == "progress":
-            self.report(self._progress(is_end=value.strip() == "end"))
-
-    def _progress(self, *, is_end: bool) -> Progress:
-        # `N/A` before the first packet; never let a bar run backwards.
-        self.done_seconds = max(self.done_seconds, self._number("out_time_us") / 1_000_000)
-        part = self.done_seconds / self.expected_seconds if self.expected_seconds > 0 else 0.0
-        return Progress(
-            fraction=1.0 if is_end else min(1.0, part),
-            fps=self._number("fps"),
-            speed=self._number("speed"),
-            out_seconds=self.done_seconds,
-        )
-
-    def _number(self, key: str) -> float:
-        try:
-            return max(0.0, float(self.values.get(key, "").removesuffix("x")))
-        except ValueError:
-            return 0.0
+    limits = Limits(cancelled, timeout_seconds=TRIAL_TIMEOUT_SECONDS)
+    return _run(argv, tools, access=Access(devices=True), limits=limits).stdout
 
 
 def decode(
@@ -367,13 +327,27 @@ def _decode(
     # Progress keeps a long decode from looking stalled. Frames keep their times, for some that
     # were skipped are no reason to repeat others.
     argv += ["-fps_mode", "passthrough", "-progress", "pipe:1", "-f", "null", "-"]
-    finished = run(argv, on_line=lambda _: None, limits=Limits(cancelled, STALL_SECONDS))
+    limits = Limits(cancelled, STALL_SECONDS)
+    finished = _run(argv, tools, on_line=lambda _: None, limits=limits)
     if finished.stderr_tail:
         raise ToolError(
             f"{name} does not decode cleanly: {finished.stderr_tail.partition(chr(10))[0]}",
             code="output_broken",
             stderr_tail=finished.stderr_tail,
         )
+
+
+def _run(
+    argv: Sequence[str],
+    tools: Tools,
+    *,
+    limits: Limits,
+    access: Access | None = None,
+    on_line: OnLine | None = None,
+) -> Finished:
+    """Run FFmpeg or ffprobe, with the files that its command names and no other."""
+    access = access or named_in(argv)
+    return run(argv, access=access, within=tools.sandbox, on_line=on_line, limits=limits)
 
 
 def _url(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import shlex
@@ -18,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
-from adaptation.adapters import launcher
+from adaptation.adapters import launcher, sandbox
+from adaptation.adapters.sandbox import NOTHING, USUAL, Access, Sandbox
 from adaptation.errors import Cancelled, SettingsError, ToolError, Transient
 
 POLL_SECONDS = 0.1
@@ -32,6 +34,9 @@ STDERR_LIMIT_BYTES = 8192
 STDOUT_LIMIT_BYTES = 64 * 1024 * 1024
 """The most stdout that is collected; more is an error, not silently lost."""
 CHUNK_BYTES = 64 * 1024
+
+HAS_LIMITS = hasattr(os, "fork")
+"""Whether the system has resource limits."""
 
 OnLine = Callable[[str], None]
 
@@ -73,11 +78,37 @@ class Limits:
     """The longest life."""
     yields: Flag | None = None
     """Set when it is to give way to other processes from then on, where the system can do that."""
+    cpu_seconds: float | None = None
+    """The most user and system time; none: what all processors can give in `timeout_seconds`."""
+    file_bytes: int = sandbox.FILE_BYTES
+    """The largest file it may write."""
+    memory_bytes: int | None = None
+    """The largest address space; none: `sandbox.memory_bytes()`, unless it uses devices."""
+
+    @property
+    def cpu_limit_seconds(self) -> int | None:
+        """Processor time in whole seconds, as the kernel counts it; none: no limit."""
+        most = self.cpu_seconds
+        if most is None and self.timeout_seconds is not None:
+            most = self.timeout_seconds * (os.cpu_count() or 1)
+        return None if most is None else max(1, math.ceil(most))
+
+    def words(self, access: Access) -> list[str]:
+        """What `launcher.py` is told."""
+        most = {"CORE": 0, "NOFILE": sandbox.OPEN_FILES, "FSIZE": self.file_bytes}
+        if self.cpu_limit_seconds is not None:
+            most["CPU"] = self.cpu_limit_seconds
+        # Drivers of graphics cards map more than they will ever use.
+        if self.memory_bytes is not None or not access.devices:
+            most["AS"] = self.memory_bytes or sandbox.memory_bytes()
+        return [f"limit:{name}:{number}" for name, number in most.items()] if HAS_LIMITS else []
 
 
-def run(
+def run(  # noqa: PLR0913 (all but the first have defaults)
     argv: Sequence[str],
     *,
+    access: Access = NOTHING,
+    within: Sandbox = USUAL,
     on_line: OnLine | None = None,
     limits: Limits | None = None,
     cwd: Path | None = None,
@@ -88,6 +119,8 @@ def run(
 
     Args:
         argv: the program's path and its arguments; no shell is involved.
+        access: the files it opens. It can open no other, where the system can see to that.
+        within: how it is confined; as well as the system can when not given.
         on_line: gets each line of stdout, in the calling thread; what it raises stops the child.
         limits: when to stop it; none: it may run for ever.
         cwd: folder to run in; the caller's when not given.
@@ -98,14 +131,15 @@ def run(
         Transient: `disk_full`: room may come back when other work ends.
         SettingsError: `tool_missing`, the program does not exist.
     """
-    if shutil.which(argv[0]) is None:
+    if (program := shutil.which(argv[0])) is None:
         raise SettingsError(
             f"{argv[0]} cannot be run",
             code="tool_missing",
             hint="Install it or set the path of the tool in the settings.",
         )
     limits = limits or Limits()
-    child = _Child(tuple(argv), cwd)
+    words = limits.words(access) + within.words(program, access)
+    child = _Child(tuple(argv), words, access, cwd)
     collected = _Collected()
     try:
         child.follow(on_line or collected.add, limits)
@@ -135,7 +169,9 @@ class _Collected:
 class _Child:
     """A running command, its two reader threads and what is known of its end."""
 
-    def __init__(self, argv: tuple[str, ...], cwd: Path | None) -> None:
+    def __init__(
+        self, argv: tuple[str, ...], words: Sequence[str], access: Access, cwd: Path | None
+    ) -> None:
         self.argv = argv
         self.started = time.monotonic()
         self.cpu_seconds = 0.0
@@ -144,11 +180,12 @@ class _Child:
         # Isolated and without site-packages: the launcher costs some 20 ms.
         start = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
         self.popen = subprocess.Popen(
-            [*start, *argv],
+            [*start, *words, "--", *argv],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
+            env=sandbox.environment(access),
             start_new_session=True,
         )
         self.stderr = deque[bytes]()

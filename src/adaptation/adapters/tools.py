@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from adaptation.adapters.process import Limits, run
+from adaptation.adapters.sandbox import USUAL, Sandbox
 from adaptation.errors import SettingsError
 from adaptation.settings import Settings
 
@@ -28,6 +29,8 @@ class Tools:
     """ffprobe of the same major version or one before."""
     packager: Path
     """Shaka Packager 3."""
+    sandbox: Sandbox = USUAL
+    """How they are confined."""
 
 
 def find_tools(settings: Settings) -> Tools:
@@ -40,27 +43,28 @@ def find_tools(settings: Settings) -> Tools:
         ffmpeg=_find("ffmpeg", settings.ffmpeg, _wheel_ffmpeg),
         ffprobe=_find("ffprobe", settings.ffprobe, lambda: _streamer_binary("ffprobe")),
         packager=_find("packager", settings.packager, lambda: _streamer_binary("packager")),
+        sandbox=Sandbox(settings.sandbox, (*_wheels(), *settings.sandbox_programs)),
     )
 
 
 def versions(tools: Tools) -> dict[str, str]:
     """The version each tool prints, by its name."""
     return {
-        "ffmpeg": _version(tools.ffmpeg, "-version"),
-        "ffprobe": _version(tools.ffprobe, "-version"),
-        "packager": _version(tools.packager, "--version"),
+        "ffmpeg": _version(tools.ffmpeg, "-version", tools.sandbox),
+        "ffprobe": _version(tools.ffprobe, "-version", tools.sandbox),
+        "packager": _version(tools.packager, "--version", tools.sandbox),
     }
 
 
-def build_of(ffmpeg: Path) -> str:
+def build_of(tools: Tools) -> str:
     """All that FFmpeg says of its build: its version, its configuration, its libraries."""
-    return run([str(ffmpeg), "-version"], limits=Limits(timeout_seconds=60)).stdout
+    return _printed([str(tools.ffmpeg), "-version"], tools.sandbox)
 
 
 def listed(tools: Tools, option: str) -> set[str]:
     """The names in one of FFmpeg's lists, such as `-encoders`: the second word of each line."""
     command = [str(tools.ffmpeg), "-hide_banner", option]
-    text = run(command, limits=Limits(timeout_seconds=60)).stdout
+    text = _printed(command, tools.sandbox)
     return {words[1] for line in text.splitlines() if len(words := line.split()) > 1}
 
 
@@ -74,6 +78,17 @@ def _find(name: str, chosen: Path | None, in_wheel: Callable[[], Path | None]) -
             hint=f"Set {setting} to the path of a {name} binary, or unset it and reinstall.",
         )
     return path.absolute()
+
+
+def _printed(command: list[str], sandbox: Sandbox) -> str:
+    """What a tool says of itself, for which it opens no file."""
+    return run(command, within=sandbox, limits=Limits(timeout_seconds=60)).stdout
+
+
+def _wheels() -> tuple[Path, ...]:
+    """The folders of the wheels' tools: a script that stands in for one may want to run it."""
+    binaries = (_wheel_ffmpeg(), _streamer_binary("packager"))
+    return tuple(path.parent for path in binaries if path is not None)
 
 
 def _wheel_ffmpeg() -> Path | None:
@@ -95,9 +110,7 @@ def _streamer_binary(name: str) -> Path | None:
 
 
 @cache
-def _version(path: Path, option: str) -> str:
-    first_line = run([str(path), option], limits=Limits(timeout_seconds=60)).stdout.partition("\n")[
-        0
-    ]
+def _version(path: Path, option: str, sandbox: Sandbox) -> str:
+    first_line = _printed([str(path), option], sandbox).partition("\n")[0]
     found = VERSION.search(first_line)
     return found.group(1) if found else first_line.strip()

@@ -73,6 +73,7 @@ def _clip(settings: Settings) -> Path:
 
 def _generated(settings: Settings) -> Path:
     from adaptation.adapters.process import run
+    from adaptation.adapters.sandbox import Access
     from adaptation.adapters.tools import find_tools
 
     clip = settings.home / "demo" / "testsrc2.mp4"
@@ -80,8 +81,10 @@ def _generated(settings: Settings) -> Path:
     if not clip.is_file():
         clip.parent.mkdir(parents=True, exist_ok=True)
         partial = clip.with_suffix(".partial")
-        ffmpeg = str(find_tools(settings).ffmpeg)
-        run([ffmpeg, "-nostdin", "-y", "-v", "error", *GENERATED.split(), str(partial)])
+        tools = find_tools(settings)
+        command = [str(tools.ffmpeg), "-nostdin", "-y", "-v", "error", *GENERATED.split()]
+        access = Access(writes=(clip.parent,))
+        run([*command, str(partial)], access=access, within=tools.sandbox)
         partial.rename(clip)
     return clip
 

@@ -1,0 +1,178 @@
+"""What a tool may touch, and the layers that keep it from everything else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+from adaptation.adapters import launcher
+from adaptation.errors import SettingsError
+
+Mode = Literal["required", "best-effort", "off"]
+
+LIBRARIES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
+"""Where systems keep programs and what these are linked with."""
+SYSTEM_READS = (
+    "/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime", "/etc/ld-musl-x86_64.path",
+    "/dev/zero", "/dev/random", "/dev/urandom",
+    # Encoders count processors and memory nodes by these.
+    "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/self", "/proc/sys/vm",
+    "/proc/sys/kernel", "/sys/devices/system",
+)  # fmt: skip
+"""What programs look at before they do anything."""
+SYSTEM_WRITES = ("/dev/null",)
+DEVICES = ("/dev/dri", "/dev/kfd", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-modeset")
+"""What the drivers of hardware encoders open, beside `/dev/nvidia0` and its like."""
+DEVICE_READS = ("/sys", "/proc", "/etc", "/opt", "/run/udev")
+"""What these drivers read."""
+HARDWARE = ("_nvenc", "_vaapi", "_qsv", "_amf", "_videotoolbox", "_v4l2m2m")
+"""How the names of encoders end that need a device."""
+MANIFESTS = frozenset({".m3u8", ".mpd"})
+"""What names other files beside it."""
+MEMORY_BYTES = 16 * 1024**3
+"""Address space of a tool: an encode of 2160p in AV1 takes about a quarter."""
+MEMORY_BYTES_A_PROCESSOR = 256 * 1024**2
+"""More of it for each processor, for each has threads with stacks and heaps of their own."""
+FILE_BYTES = 1024**4
+"""The largest file of a tool that was given no other limit: 1 TiB."""
+OPEN_FILES = 1024
+"""How many files a tool may have open."""
+PASSED_ON = (
+    "LANG", "LC_ALL", "TZ", "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
+    "LIBVA_DRIVER_NAME", "LIBVA_DRIVERS_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
+    "SYSTEMROOT", "SYSTEMDRIVE",
+)  # fmt: skip
+"""Variables of ours that a tool sees. All others may hold passwords and keys."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The files of one command, beside its program and libraries."""
+
+    reads: tuple[Path, ...] = ()
+    """Files it reads, or folders with all below them."""
+    writes: tuple[Path, ...] = ()
+    """Files or folders it reads and writes; the first one is also its `TMPDIR`."""
+    devices: bool = False
+    """Whether it may use the devices of hardware encoders."""
+
+
+NOTHING = Access()
+"""The access of a command that opens no file."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One of the walls around a tool."""
+
+    name: str
+    active: bool
+    found: str
+    """What there is, or why there is nothing."""
+    why: str
+    """What it is good for."""
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """How tools are confined."""
+
+    mode: Mode = "best-effort"
+    """`required`: no tool is started where Landlock is missing; `off`: tools may open anything,
+    and only limits hold."""
+    programs: tuple[Path, ...] = ()
+    """Files and folders every tool may read and run, beside its own program and `LIBRARIES`."""
+
+    def words(self, program: str, access: Access) -> list[str]:
+        """What `launcher.py` is told, without limits."""
+        if self.mode == "off":
+            return []
+        run = [*LIBRARIES, program, os.path.realpath(program), *map(str, self.programs)]
+        reads, writes = [*SYSTEM_READS, *map(str, access.reads)], [*SYSTEM_WRITES]
+        writes += map(str, access.writes)
+        if access.devices:
+            reads += DEVICE_READS
+            writes += [*DEVICES, *map(str, Path("/dev").glob("nvidia[0-9]*"))]
+        words = [f"run:{path}" for path in run]
+        words += [f"read:{path}" for path in reads] + [f"write:{path}" for path in writes]
+        return [*words, "confined", *(["required"] if self.mode == "required" else [])]
+
+    def check(self) -> None:
+        """Refuse to begin where a wall is missing that the operator requires.
+
+        Raises:
+            SettingsError: `sandbox_missing`; names the layer and the remedy.
+        """
+        if self.mode != "required" or (layer := landlock()).active:
+            return
+        raise SettingsError(
+            f"the sandbox is required and a layer of it is missing: {layer.name}, {layer.found}",
+            code="sandbox_missing",
+            hint=f"{layer.remedy} Or set ADAPTATION_SANDBOX to best-effort to do without.",
+        )
+
+
+USUAL = Sandbox()
+"""As well as the system can."""
+
+
+def named_in(argv: Sequence[str]) -> Access:
+    """The files of a command of FFmpeg: its inputs, and the folders of its outputs.
+
+    Each is a word of its own that is an absolute path, most with `file:` in front of it. A
+    playlist or manifest stands for its folder, for its segments lie there. The devices of hardware
+    encoders are open to a command that names one.
+    """
+    reads, writes = [], []
+    for before, argument in pairwise(argv):
+        path = Path(argument.removeprefix("file:"))
+        if not argument.startswith(("file:", "/")):
+            continue
+        if before != "-i":
+            writes.append(path.parent)
+        else:
+            reads.append(path.parent if path.suffix in MANIFESTS else path)
+    devices = any(word.endswith(HARDWARE) for word in argv)
+    return Access(tuple(dict.fromkeys(reads)), tuple(dict.fromkeys(writes)), devices=devices)
+
+
+def environment(access: Access) -> dict[str, str]:
+    """The variables of a tool: none that could hold a secret, and no home of anybody."""
+    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    folder = next((str(path) for path in access.writes if path.is_dir()), "/nonexistent")
+    homes = dict.fromkeys(("HOME", "TMPDIR", "TMP", "TEMP"), folder)
+    return {"LANG": "C.UTF-8", "PATH": os.defpath, **kept, **homes}
+
+
+def memory_bytes() -> int:
+    """The address space that a tool gets on this machine."""
+    return MEMORY_BYTES + MEMORY_BYTES_A_PROCESSOR * (os.cpu_count() or 1)
+
+
+@cache
+def landlock() -> Layer:
+    """The wall around files and connections; asked of the kernel once a process."""
+    found = "the kernel says no"
+    active = False
+    if not sys.platform.startswith("linux"):
+        found = f"not on {sys.platform}"
+    else:
+        try:
+            found, active = f"ABI {launcher.landlock_abi()}", True
+        except OSError as error:
+            found = f"the kernel says: {error.strerror}"
+    return Layer(
+        "landlock",
+        active,
+        found,
+        "keeping a hostile source from reading other files and from connecting anywhere",
+        "Use Linux 5.13 or newer with `landlock` in the kernel's list of security modules (`lsm=`),"
+        " and a container runtime that lets its calls through.",
+    )
