@@ -97,6 +97,8 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
     tool = Tool(tmp_path / "tool")
     monkeypatch.setenv("ADAPTATION_FFMPEG", str(tool.path))
     monkeypatch.setenv("ADAPTATION_CHUNK_CACHE", "50MB")
+    # It writes where no tool may.
+    monkeypatch.setenv("ADAPTATION_SANDBOX", "off")
     return tool
 
 

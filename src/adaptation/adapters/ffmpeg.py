@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
@@ -12,6 +13,7 @@ from adaptation.adapters.process import Finished, Flag, Limits, OnLine, run
 from adaptation.adapters.progress import Progress, ProgressReader
 from adaptation.adapters.sandbox import Access, named_in
 from adaptation.adapters.tools import Tools
+from adaptation.adapters.verdict import blamed
 from adaptation.errors import SourceError, ToolError
 
 SOURCE_FORMATS = (
@@ -24,6 +26,10 @@ MAX_PIXELS = 35_389_440
 """The largest picture that is decoded (8192 x 4320); a bomb of 31 kB can hold more."""
 PROBE_TIMEOUT_SECONDS = 120.0
 """Reading headers takes a moment; more means that the source is hostile."""
+PUT_DOWN_TO_SOURCE = frozenset(
+    {"tool_failed", "tool_timeout", "tool_output_too_long", "tool_cpu_limit"}
+)
+"""How ffprobe ends with a source that cannot be read."""
 TRIAL_TIMEOUT_SECONDS = 60.0
 """A handful of small pictures takes a second; drivers may hang."""
 STALL_SECONDS = 120.0
@@ -177,6 +183,8 @@ def _probe(path: Path, tools: Tools, options: Sequence[str], on_line: OnLine | N
     try:
         return _run(argv, tools, on_line=on_line, limits=Limits(None, stall, timeout))
     except ToolError as error:
+        if error.code not in PUT_DOWN_TO_SOURCE:
+            raise
         last = error.stderr_tail.rpartition("\n")[2].rpartition(": ")[2]
         raise SourceError(
             f"{path.name} is no media file that can be read: {last or error.message}",
@@ -228,11 +236,16 @@ def encode(
 
     Raises:
         ToolError, Transient, Cancelled: as `process.run`.
+        SourceError: `source_unreadable`.
     """
     follow = ProgressReader(expected_seconds, on_progress or (lambda _: None))
     argv = encode_argv(arguments, tools)
     limits = replace(limits or Limits(), stall_seconds=STALL_SECONDS)
-    return _run(argv, tools, on_line=follow.read, limits=limits)
+    try:
+        return _run(argv, tools, on_line=follow.read, limits=limits)
+    except ToolError as error:
+        inputs = [Path(after).name for word, after in pairwise(arguments) if word == "-i"]
+        raise blamed(error, inputs[0] if inputs else "the source") from error
 
 
 def encode_argv(arguments: Sequence[str], tools: Tools) -> list[str]:

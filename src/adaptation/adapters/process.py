@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import queue
-import shlex
 import shutil
 import signal
 import subprocess
@@ -20,8 +19,10 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from adaptation.adapters import launcher, sandbox
+from adaptation.adapters.orphans import MARK, end_marked, new_mark
 from adaptation.adapters.sandbox import NOTHING, USUAL, Access, Sandbox
-from adaptation.errors import Cancelled, SettingsError, ToolError, Transient
+from adaptation.adapters.verdict import HINTS, End, judged, tool_error
+from adaptation.errors import Cancelled, SettingsError, ToolError
 
 POLL_SECONDS = 0.1
 """How often a silent child is looked at: cancel and time limits are seen this soon."""
@@ -33,6 +34,8 @@ STDERR_LIMIT_BYTES = 8192
 """How much of the end of stderr is kept."""
 STDOUT_LIMIT_BYTES = 64 * 1024 * 1024
 """The most stdout that is collected; more is an error, not silently lost."""
+LINE_LIMIT_BYTES = 1024 * 1024
+"""The longest line of stdout; a longer one is an error."""
 CHUNK_BYTES = 64 * 1024
 
 HAS_LIMITS = hasattr(os, "fork")
@@ -127,9 +130,11 @@ def run(  # noqa: PLR0913 (all but the first have defaults)
 
     Raises:
         Cancelled: `cancelled` was set; the child is gone.
-        ToolError: `tool_failed` (status), `tool_crashed` (signal), `tool_stalled`, `tool_timeout`.
+        ToolError: `tool_failed` (status), `tool_crashed` (signal), `tool_stalled`, `tool_timeout`,
+            `tool_cpu_limit`, `tool_file_limit`, `tool_memory_limit`, `tool_output_too_long`.
         Transient: `disk_full`: room may come back when other work ends.
-        SettingsError: `tool_missing`, the program does not exist.
+        SettingsError: `tool_missing`, the program does not exist; `sandbox_missing`, it is to be
+            confined and cannot be.
     """
     if (program := shutil.which(argv[0])) is None:
         raise SettingsError(
@@ -149,7 +154,7 @@ def run(  # noqa: PLR0913 (all but the first have defaults)
         raise
     finally:
         child.close()
-    return _judge(child, "\n".join(collected.lines))
+    return _judge(child, limits, "\n".join(collected.lines))
 
 
 @dataclass
@@ -162,7 +167,11 @@ class _Collected:
     def add(self, line: str) -> None:
         self.size += len(line) + 1
         if self.size > STDOUT_LIMIT_BYTES:
-            raise ToolError("the tool printed more than can be kept", code="tool_output_too_long")
+            raise ToolError(
+                "the tool printed more than can be kept",
+                code="tool_output_too_long",
+                hint=HINTS["tool_output_too_long"],
+            )
         self.lines.append(line)
 
 
@@ -177,6 +186,7 @@ class _Child:
         self.cpu_seconds = 0.0
         self.returncode: int | None = None
         self.has_yielded = False
+        self.mark = new_mark()
         # Isolated and without site-packages: the launcher costs some 20 ms.
         start = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
         self.popen = subprocess.Popen(
@@ -185,7 +195,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
-            env=sandbox.environment(access),
+            env={**sandbox.environment(access), MARK: self.mark},
             start_new_session=True,
         )
         self.stderr = deque[bytes]()
@@ -227,6 +237,8 @@ class _Child:
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 on_line(line.decode(errors="replace").rstrip("\r"))
+            if len(rest) > LINE_LIMIT_BYTES:
+                raise self._error("printed a line without an end", "tool_output_too_long")
         if rest:
             on_line(rest.decode(errors="replace"))
 
@@ -236,6 +248,8 @@ class _Child:
             try:
                 return self.chunks.get(timeout=POLL_SECONDS)
             except queue.Empty:
+                # What it left behind may keep its stdout open.
+                self._ended()
                 silence = time.monotonic() - heard
                 if limits.stall_seconds is not None and silence > limits.stall_seconds:
                     raise self._error(
@@ -274,6 +288,7 @@ class _Child:
             if os.waitid(os.P_PID, self.popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 # Before it is reaped: until then nobody else can get the number of its group.
                 self._signal(signal.SIGKILL)
+                end_marked(self.mark)
                 _, status, usage = os.wait4(self.popen.pid, 0)
                 self.cpu_seconds = usage.ru_utime + usage.ru_stime
                 self.popen.returncode = self.returncode = os.waitstatus_to_exitcode(status)
@@ -313,30 +328,14 @@ class _Child:
         return time.monotonic() - self.started
 
     def _error(self, what: str, code: str) -> ToolError:
-        return ToolError(
-            f"{Path(self.argv[0]).name} {what}",
-            code=code,
-            command=shlex.join(self.argv),
-            stderr_tail=self.stderr_tail,
-        )
-
-    def failure(self) -> ToolError | Transient:
-        """The error that fits the way the child ended."""
-        status = self.returncode or 0
-        if "No space left on device" in self.stderr_tail:
-            return Transient(
-                "the disk is full", code="disk_full", hint="Free some space and try again."
-            )
-        if status < 0:
-            return self._error(f"died of {signal.Signals(-status).name}", "tool_crashed")
-        last = self.stderr_tail.rpartition("\n")[2]
-        return self._error(f"ended with status {status}: {last}", "tool_failed")
+        return tool_error(self.argv, what, code, self.stderr_tail)
 
 
-def _judge(child: _Child, stdout: str) -> Finished:
+def _judge(child: _Child, limits: Limits, stdout: str) -> Finished:
     """The result of a child that ended well; raises for any other."""
-    if child.returncode != 0:
-        raise child.failure()
+    if child.returncode:
+        spent, most = child.cpu_seconds, limits.cpu_limit_seconds
+        raise judged(End(child.argv, child.returncode, child.stderr_tail, spent, most))
     return Finished(
         argv=child.argv,
         returncode=0,

@@ -102,7 +102,8 @@ class Sandbox:
             writes += [*DEVICES, *map(str, Path("/dev").glob("nvidia[0-9]*"))]
         words = [f"run:{path}" for path in run]
         words += [f"read:{path}" for path in reads] + [f"write:{path}" for path in writes]
-        return [*words, "confined", *(["required"] if self.mode == "required" else [])]
+        words += ["confined"] if access.devices else ["confined", "filtered"]
+        return [*words, *(["required"] if self.mode == "required" else [])]
 
     def check(self) -> None:
         """Refuse to begin where a wall is missing that the operator requires.
