@@ -397,7 +397,7 @@ def test_a_playlist_under_another_name_cannot_read_other_files(plain: Path, tmp_
         ffmpeg.inspect(trap, clips.tools(), Inspection())
     assert caught.value.code == "source_not_media"
     command = ["-i", f"file:{trap}", "-c", "copy", f"file:{tmp_path / 'out.mp4'}"]
-    with pytest.raises(ToolError):
+    with pytest.raises(SourceError):
         ffmpeg.encode(command, clips.tools(), expected_seconds=1)
 
 

@@ -91,14 +91,18 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clips.ffmpeg(tmp_path_factory.mktemp("film"), words)
 
 
+@pytest.fixture(autouse=True)
+def tools_write_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes FFmpeg's place here writes down its calls, and changes the source."""
+    monkeypatch.setenv("ADAPTATION_SANDBOX", "off")
+
+
 @pytest.fixture
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
     """The FFmpeg of the jobs; there is a cache."""
     tool = Tool(tmp_path / "tool")
     monkeypatch.setenv("ADAPTATION_FFMPEG", str(tool.path))
     monkeypatch.setenv("ADAPTATION_CHUNK_CACHE", "50MB")
-    # It writes where no tool may.
-    monkeypatch.setenv("ADAPTATION_SANDBOX", "off")
     return tool
 
 

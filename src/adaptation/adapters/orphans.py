@@ -30,13 +30,13 @@ def end_marked(mark: str) -> int:
     Returns:
         How many there were.
     """
-    ended = 0
+    ended = set[int]()
     for _ in range(ROUNDS):
-        found = _marked(f"{MARK}={mark}".encode())
-        ended += len(found)
-        if not found:
+        found = set(_marked(f"{MARK}={mark}".encode()))
+        if found <= ended:
             break
-    return ended
+        ended |= found
+    return len(ended)
 
 
 def _marked(variable: bytes) -> list[int]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Literal
 from adaptation.adapters import launcher
 from adaptation.errors import SettingsError
 
+IS_LINUX = sys.platform.startswith("linux")
 Mode = Literal["required", "best-effort", "off"]
 
 LIBRARIES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
@@ -73,6 +75,7 @@ class Layer:
 
     name: str
     active: bool
+    """Whether it stands."""
     found: str
     """What there is, or why there is nothing."""
     why: str
@@ -85,8 +88,8 @@ class Sandbox:
     """How tools are confined."""
 
     mode: Mode = "best-effort"
-    """`required`: no tool is started where Landlock is missing; `off`: tools may open anything,
-    and only limits hold."""
+    """`required`: no tool is started where a wall is missing; `off`: there is none, and only the
+    limits hold."""
     programs: tuple[Path, ...] = ()
     """Files and folders every tool may read and run, beside its own program and `LIBRARIES`."""
 
@@ -111,13 +114,14 @@ class Sandbox:
         Raises:
             SettingsError: `sandbox_missing`; names the layer and the remedy.
         """
-        if self.mode != "required" or (layer := landlock()).active:
-            return
-        raise SettingsError(
-            f"the sandbox is required and a layer of it is missing: {layer.name}, {layer.found}",
-            code="sandbox_missing",
-            hint=f"{layer.remedy} Or set ADAPTATION_SANDBOX to best-effort to do without.",
-        )
+        missing = [layer for layer in _walls() if not layer.active]
+        if self.mode == "required" and missing:
+            layer = missing[0]
+            raise SettingsError(
+                f"the sandbox is required, and {layer.name} is missing: {layer.found}",
+                code="sandbox_missing",
+                hint=f"{layer.remedy} Or set ADAPTATION_SANDBOX to best-effort to do without.",
+            )
 
 
 USUAL = Sandbox()
@@ -157,23 +161,67 @@ def memory_bytes() -> int:
     return MEMORY_BYTES + MEMORY_BYTES_A_PROCESSOR * (os.cpu_count() or 1)
 
 
+def layers(mode: Mode = "best-effort") -> tuple[Layer, ...]:
+    """Every wall around a tool, and how it stands on this machine under a mode."""
+    off = "switched off by ADAPTATION_SANDBOX"
+    remedy = "Set ADAPTATION_SANDBOX to best-effort or required."
+    walls = _walls()
+    if mode == "off":
+        walls = tuple(replace(wall, active=False, found=off, remedy=remedy) for wall in walls)
+    return (*walls, _bounds())
+
+
 @cache
-def landlock() -> Layer:
-    """The wall around files and connections; asked of the kernel once a process."""
-    found = "the kernel says no"
-    active = False
-    if not sys.platform.startswith("linux"):
-        found = f"not on {sys.platform}"
-    else:
-        try:
-            found, active = f"ABI {launcher.landlock_abi()}", True
-        except OSError as error:
-            found = f"the kernel says: {error.strerror}"
+def _walls() -> tuple[Layer, ...]:
+    """Those that the kernel is asked for, once a process."""
+    return (
+        Layer(
+            "landlock",
+            *_landlock(),
+            "keeping a hostile source from reading other files and from connections",
+            "Use Linux 5.13 or newer with landlock among its security modules (the boot option"
+            " lsm=), and a container runtime that lets its system calls through.",
+        ),
+        Layer(
+            "call filter",
+            *_filter(),
+            "denying tools all sockets, and ways out of their process group",
+            "Use Linux with seccomp filters on x86_64 or aarch64.",
+        ),
+    )
+
+
+def _landlock() -> tuple[bool, str]:
+    if not IS_LINUX:
+        return False, f"not on {sys.platform}"
+    try:
+        abi = launcher.landlock_abi()
+    except OSError as error:
+        return False, f"the kernel says: {error.strerror}"
+    # What came later than files: https://docs.kernel.org/userspace-api/landlock.html
+    more = {3: "truncation", 4: "TCP", 5: "devices", 6: "signals"}
+    known = ", ".join(["files", *(word for first, word in more.items() if abi >= first)])
+    return True, f"ABI {abi}: {known}"
+
+
+def _filter() -> tuple[bool, str]:
+    machine = platform.machine()
+    if not IS_LINUX:
+        return False, f"not on {sys.platform}"
+    if machine not in launcher.REFUSED_CALLS:
+        return False, f"none is known for {machine}"
+    if not Path("/proc/sys/kernel/seccomp/actions_avail").exists():
+        return False, "the kernel has no seccomp filters"
+    return True, f"{len(launcher.REFUSED_CALLS[machine][1])} system calls fail"
+
+
+def _bounds() -> Layer:
+    has = hasattr(os, "fork")
+    size = f"{memory_bytes() / 1024**3:.1f} GiB of memory, {FILE_BYTES // 1024**3} GiB a file"
     return Layer(
-        "landlock",
-        active,
-        found,
-        "keeping a hostile source from reading other files and from connecting anywhere",
-        "Use Linux 5.13 or newer with `landlock` in the kernel's list of security modules (`lsm=`),"
-        " and a container runtime that lets its calls through.",
+        "limits",
+        has,
+        f"{size}, {OPEN_FILES} open files, no core files" if has else f"not on {sys.platform}",
+        "ending tools that use too much",
+        "Give the worker a machine or a container of its own, with limits of its own.",
     )

@@ -37,13 +37,16 @@ def find_tools(settings: Settings) -> Tools:
     """Take each tool from the settings, else from the wheel that carries it.
 
     Raises:
-        SettingsError: `tool_missing`; names the tool and the setting.
+        SettingsError: `tool_missing`; names the tool and the setting. `sandbox_missing`: they are
+            to be confined, and this machine cannot do it.
     """
+    sandbox = Sandbox(settings.sandbox, (*_wheels(), *settings.sandbox_programs))
+    sandbox.check()
     return Tools(
         ffmpeg=_find("ffmpeg", settings.ffmpeg, _wheel_ffmpeg),
         ffprobe=_find("ffprobe", settings.ffprobe, lambda: _streamer_binary("ffprobe")),
         packager=_find("packager", settings.packager, lambda: _streamer_binary("packager")),
-        sandbox=Sandbox(settings.sandbox, (*_wheels(), *settings.sandbox_programs)),
+        sandbox=sandbox,
     )
 
 

@@ -11,7 +11,14 @@ from adaptation.adapters import launcher
 from adaptation.errors import AdaptationError, SettingsError, SourceError, ToolError, Transient
 
 NO_ROOM = ("No space left on device", "Disk quota exceeded")
-NO_MEMORY = ("Cannot allocate memory", "std::bad_alloc", "Out of memory", "out of memory")
+NO_MEMORY = (
+    "Cannot allocate memory",
+    "std::bad_alloc",
+    "Out of memory",
+    "out of memory",
+    # For the stack of one more thread.
+    "pthread_create() failed: Resource temporarily unavailable",
+)
 FILE_TOO_LARGE = ("File too large",)
 BAD_SOURCE = (
     "Invalid data found when processing input",
@@ -25,6 +32,8 @@ BAD_SOURCE = (
 )
 """What FFmpeg says when the source is at fault."""
 DENIED = ("Permission denied", "Operation not permitted")
+TICKS_SECONDS = 0.1
+"""How far apart the kernel's two accounts of processor time may be."""
 LIMIT_SIGNALS = {
     "SIGXCPU": "tool_cpu_limit",
     "SIGXFSZ": "tool_file_limit",
@@ -118,7 +127,7 @@ def _code(end: End) -> str:
     if end.signal_name in LIMIT_SIGNALS:
         return LIMIT_SIGNALS[end.signal_name]
     # FFmpeg catches SIGXCPU, tidies up and ends with a status.
-    if end.cpu_limit_seconds is not None and end.cpu_seconds >= end.cpu_limit_seconds:
+    if end.cpu_limit_seconds and end.cpu_seconds >= end.cpu_limit_seconds - TICKS_SECONDS:
         return "tool_cpu_limit"
     if _says(end, FILE_TOO_LARGE):
         return "tool_file_limit"

@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 from kombu.utils.url import sanitize_url
 
 from adaptation import __version__
+from adaptation.adapters.sandbox import layers
 from adaptation.adapters.tools import Tools, find_tools, listed, versions
 from adaptation.cli import exits, output
 from adaptation.cli.output import size
@@ -90,6 +91,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _judged("database", "jobs and their state", lambda: _database(settings))
     yield _judged("broker", "telling workers of tasks", lambda: _broker(settings))
     yield from _tools(settings)
+    yield from _sandbox(settings)
     yield _death_signal()
 
 
@@ -278,6 +280,14 @@ def _hardware(family: str, tools: Tools) -> Finding:
     return Finding(
         family, ok=bool(able), found="; ".join(found), why=why, remedy=BRING_DRIVER, needed=False
     )
+
+
+def _sandbox(settings: Settings) -> Iterator[Finding]:
+    """Every wall around a tool."""
+    for layer in layers(settings.sandbox):
+        needed = settings.sandbox == "required"
+        found, why, remedy = layer.found, layer.why, layer.remedy
+        yield Finding(layer.name, layer.active, found, why=why, remedy=remedy, needed=needed)
 
 
 def _death_signal() -> Finding:
