@@ -32,8 +32,8 @@ BAD_SOURCE = (
 )
 """What FFmpeg says when the source is at fault."""
 DENIED = ("Permission denied", "Operation not permitted")
-TICKS_SECONDS = 0.1
-"""How far apart the kernel's two accounts of processor time may be."""
+NEARLY = 0.8
+"""The kernel's two accounts of processor time differ; so much of the limit says who was stopped."""
 LIMIT_SIGNALS = {
     "SIGXCPU": "tool_cpu_limit",
     "SIGXFSZ": "tool_file_limit",
@@ -127,7 +127,7 @@ def _code(end: End) -> str:
     if end.signal_name in LIMIT_SIGNALS:
         return LIMIT_SIGNALS[end.signal_name]
     # FFmpeg catches SIGXCPU, tidies up and ends with a status.
-    if end.cpu_limit_seconds and end.cpu_seconds >= end.cpu_limit_seconds - TICKS_SECONDS:
+    if end.cpu_limit_seconds and end.cpu_seconds >= NEARLY * end.cpu_limit_seconds:
         return "tool_cpu_limit"
     if _says(end, FILE_TOO_LARGE):
         return "tool_file_limit"
