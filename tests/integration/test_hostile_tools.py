@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import subprocess
 import sys
 import textwrap
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -33,14 +36,14 @@ def nothing_is_left_behind() -> Iterator[None]:
     before = threading.active_count(), len(me.children()), me.num_fds()
     yield
     assert (threading.active_count(), len(me.children()), me.num_fds()) == before
-    assert [one.pid for one in psutil.process_iter() if orphans.MARK in variables(one)] == []
+    assert [one for one in psutil.process_iter() if f"-{os.getpid()}-" in mark_of(one)] == []
 
 
-def variables(one: psutil.Process) -> dict[str, str]:
+def mark_of(one: psutil.Process) -> str:
     try:
-        return one.environ()
+        return one.environ().get(orphans.MARK, "")
     except (psutil.Error, OSError):
-        return {}
+        return ""
 
 
 def run(code: str, limits: Limits | None = None, within: Sandbox = USUAL) -> process.Finished:
@@ -153,13 +156,38 @@ def test_what_a_tool_leaves_behind_goes_with_it(
     assert wait_until(lambda: not psutil.pid_exists(pids[0]), 5)
 
 
-def test_what_stays_after_a_killed_worker_is_found_by_its_mark() -> None:
-    mark = orphans.new_mark()
-    child = psutil.Popen(["/bin/sleep", "60"], env={orphans.MARK: mark}, start_new_session=True)
-    assert orphans.end_marked(orphans.new_mark()) == 0
-    assert child.is_running()
-    assert orphans.end_marked(mark) == 1
-    assert child.wait(5) == -9
+def test_what_a_killed_worker_leaves_is_known_from_what_a_live_one_runs() -> None:
+    code = """
+        from adaptation.adapters import process
+        process.run(["/bin/sh", "-c", "sleep 60 & echo $!; wait"],
+            on_line=lambda line: print(line, flush=True))
+    """
+    with started_python(code) as worker, started_python(code) as other:
+        lost, kept = (psutil.Process(int(one.stdout.readline())) for one in (worker, other))
+        orphans.end_abandoned()
+        assert lost.is_running()
+        worker.kill()
+        worker.wait(10)
+        # Its own child dies with it, and that one's child does not.
+        assert lost.is_running()
+        assert orphans.end_abandoned() >= 1
+        assert wait_until(lambda: not lost.is_running() or lost.status() == "zombie", 5)
+        assert kept.is_running()
+        other.kill()
+        other.wait(10)
+        assert orphans.end_abandoned() >= 1
+
+
+@contextmanager
+def started_python(code: str) -> Iterator[Any]:
+    argv = [sys.executable, "-c", textwrap.dedent(code)]
+    paths = os.pathsep.join(path for path in sys.path if path)
+    environment = {**os.environ, "PYTHONPATH": paths}
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_too_much_processor_time_has_its_own_code() -> None:

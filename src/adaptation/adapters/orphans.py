@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,8 +22,8 @@ PROCESSES = Path("/proc")
 
 
 def new_mark() -> str:
-    """A mark for one command and all it starts."""
-    return uuid4().hex
+    """A mark for one command and all it starts; it says whose command it is."""
+    return f"{_whose(os.getpid())}-{uuid4().hex}"
 
 
 def end_marked(mark: str) -> int:
@@ -30,42 +32,78 @@ def end_marked(mark: str) -> int:
     Returns:
         How many there were.
     """
+    return _end(lambda found: found == mark)
+
+
+def end_abandoned() -> int:
+    """Kill what was started for workers of this host that are gone.
+
+    Returns:
+        How many there were.
+    """
+
+    def is_abandoned(mark: str) -> bool:
+        owner = mark.rpartition("-")[0]
+        namespace, _, pid = owner.rpartition("-")[0].partition("-")
+        # Numbers of other namespaces mean other processes here.
+        return namespace == _namespace() and pid.isdigit() and owner != _whose(int(pid))
+
+    return _end(is_abandoned)
+
+
+def _end(is_meant: Callable[[str], bool]) -> int:
     ended = set[int]()
     for _ in range(ROUNDS):
-        found = set(_marked(f"{MARK}={mark}".encode()))
+        found = {pid for pid in _processes() if is_meant(_mark_of(pid)) and _kill(pid, is_meant)}
         if found <= ended:
             break
         ended |= found
     return len(ended)
 
 
-def _marked(variable: bytes) -> list[int]:
-    """Kill those that live now; their numbers."""
+def _processes() -> list[int]:
     if not hasattr(os, "pidfd_open") or not PROCESSES.is_dir():
         return []
     with os.scandir(PROCESSES) as entries:
-        names = [entry.name for entry in entries if entry.name.isdigit()]
-    having = [int(name) for name in names if variable in _variables(name)]
-    return [pid for pid in having if _kill(pid, variable)]
+        return [int(entry.name) for entry in entries if entry.name.isdigit()]
 
 
-def _variables(name: str) -> list[bytes]:
-    """What a process was started with; nothing for a zombie, and for those of others."""
+def _mark_of(pid: int) -> str:
+    """The mark of a process; empty for a zombie, and for those of others."""
     try:
-        with (PROCESSES / name / "environ").open("rb", buffering=0) as file:
-            return file.read().split(b"\0")
+        with (PROCESSES / str(pid) / "environ").open("rb", buffering=0) as file:
+            _, found, rest = (b"\0" + file.read()).partition(f"\0{MARK}=".encode())
     except OSError:
-        return []
+        return ""
+    return rest.partition(b"\0")[0].decode(errors="replace") if found else ""
 
 
-def _kill(pid: int, variable: bytes) -> bool:
+def _kill(pid: int, is_meant: Callable[[str], bool]) -> bool:
     with suppress(OSError):
         # Held while it is looked at again: the number may be another process's by now.
         handle = os.pidfd_open(pid)
         try:
-            if variable in _variables(str(pid)):
+            if is_meant(_mark_of(pid)):
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
                 return True
         finally:
             os.close(handle)
     return False
+
+
+def _whose(pid: int) -> str:
+    """A process by its namespace, its number and the moment it was started; numbers come again."""
+    try:
+        facts = (PROCESSES / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return f"{_namespace()}-{pid}-gone"
+    # The name in brackets may hold anything, and the 22nd field is the start.
+    return f"{_namespace()}-{pid}-{facts.rpartition(')')[2].split()[19]}"
+
+
+@cache
+def _namespace() -> str:
+    try:
+        return str((PROCESSES / "self" / "ns" / "pid").stat().st_ino)
+    except OSError:
+        return ""

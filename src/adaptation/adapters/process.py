@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from adaptation.adapters import launcher, sandbox
+from adaptation.adapters.job_object import JobObject
 from adaptation.adapters.orphans import MARK, end_marked, new_mark
 from adaptation.adapters.sandbox import NOTHING, USUAL, Access, Sandbox
 from adaptation.adapters.verdict import HINTS, End, judged, tool_error
@@ -38,6 +39,7 @@ LINE_LIMIT_BYTES = 1024 * 1024
 """The longest line of stdout; a longer one is an error."""
 CHUNK_BYTES = 64 * 1024
 
+IS_WINDOWS = os.name == "nt"
 HAS_LIMITS = hasattr(os, "fork")
 """Whether the system has resource limits."""
 
@@ -187,10 +189,11 @@ class _Child:
         self.returncode: int | None = None
         self.has_yielded = False
         self.mark = new_mark()
-        # Isolated and without site-packages: the launcher costs some 20 ms.
-        start = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
+        # Isolated and without site-packages: the launcher costs some 20 ms. Windows cannot let
+        # one program become another; there a job object does what it can.
+        start = [sys.executable, "-I", "-S", str(launcher.__file__), str(os.getpid()), *words, "--"]
         self.popen = subprocess.Popen(
-            [*start, *words, "--", *argv],
+            list(argv) if IS_WINDOWS else [*start, *argv],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -198,6 +201,7 @@ class _Child:
             env={**sandbox.environment(access), MARK: self.mark},
             start_new_session=True,
         )
+        self.job = self._job() if IS_WINDOWS else None
         self.stderr = deque[bytes]()
         # Bounded, so that a slow consumer slows the child instead of filling our memory.
         self.chunks = queue.Queue[bytes](maxsize=16)
@@ -210,6 +214,11 @@ class _Child:
         ]
         for reader in self.readers:
             reader.start()
+
+    def _job(self) -> JobObject | None:
+        with suppress(OSError):
+            return JobObject(int(getattr(self.popen, "_handle")), sandbox.memory_bytes())  # noqa: B009
+        return None
 
     @staticmethod
     def _read(pipe: IO[bytes], keep: Callable[[bytes], None]) -> None:
@@ -314,12 +323,16 @@ class _Child:
         for pipe in (self.popen.stdout, self.popen.stderr):
             if pipe is not None:
                 pipe.close()
+        if self.job is not None:
+            self.job.close()
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
             if hasattr(os, "killpg"):
                 # The group outlives its leader as long as any member is left.
                 os.killpg(self.popen.pid, number)
+            elif self.job is not None:
+                self.job.end()
             elif self.returncode is None:
                 self.popen.send_signal(number)
 
