@@ -18,6 +18,9 @@ from adaptation.settings import Settings
 VERSION = re.compile(r"version\s+(\S+)")
 """Where all three programs say their version, on the first line."""
 
+YEAR = re.compile(r"Copyright \(c\) (?:\d{4}-)?(\d{4})")
+"""Where FFmpeg says how old it is."""
+
 
 @dataclass(frozen=True)
 class Tools:
@@ -57,6 +60,12 @@ def versions(tools: Tools) -> dict[str, str]:
         "ffprobe": _version(tools.ffprobe, "-version", tools.sandbox),
         "packager": _version(tools.packager, "--version", tools.sandbox),
     }
+
+
+def year_of(tools: Tools) -> int | None:
+    """The year FFmpeg was last changed in, by its own words; none if it does not say."""
+    found = YEAR.search(build_of(tools).partition("\n")[0])
+    return int(found.group(1)) if found else None
 
 
 def build_of(tools: Tools) -> str:

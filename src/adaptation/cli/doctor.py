@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from kombu.utils.url import sanitize_url
 
 from adaptation import __version__
 from adaptation.adapters.sandbox import layers
-from adaptation.adapters.tools import Tools, find_tools, listed, versions
+from adaptation.adapters.tools import Tools, find_tools, listed, versions, year_of
 from adaptation.cli import exits, output
 from adaptation.cli.output import size
 from adaptation.engine.migrations import HEAD
@@ -31,6 +32,8 @@ from adaptation.workflows.encoders import NEEDED, trouble
 
 LITTLE_BYTES = 2_000_000_000
 """Less free space than this is a warning: a film needs it for one rendition."""
+OLD_YEARS = 1
+"""FFmpeg mends its decoders in all releases of the last year or so."""
 PICTURES = {"h264": "H.264", "hevc": "HEVC", "av1": "AV1"}
 """Codecs of pictures as people call them."""
 BRING_DRIVER = "Give this machine the device and its driver, or use software encoders."
@@ -236,7 +239,21 @@ def _tools(settings: Settings) -> Iterator[Finding]:
         return
     for name, number in numbers.items():
         yield Finding(name, ok=True, found=f"{number} {getattr(tools, name)}")
+    yield _age(tools)
     yield from _abilities(tools)
+
+
+def _age(tools: Tools) -> Finding:
+    """Whether FFmpeg is so old that known holes in it are likely."""
+    year, now = year_of(tools), datetime.now(UTC).year
+    return Finding(
+        "age",
+        ok=year is not None and now - year <= OLD_YEARS,
+        found=f"ffmpeg is of {year}" if year else "ffmpeg does not say how old it is",
+        why="the mends of decoders that hostile sources aim at",
+        remedy="Install a newer one, and set ADAPTATION_FFMPEG to its path.",
+        needed=False,
+    )
 
 
 def _abilities(tools: Tools) -> Iterator[Finding]:
