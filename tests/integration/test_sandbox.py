@@ -200,6 +200,22 @@ def test_folders_of_a_build_of_ones_own_can_be_opened(tmp_path: Path, secret: Pa
         process.run(["/bin/sh", "-c", f"echo >> {secret}"], within=within)
 
 
+def test_bubblewrap_is_told_the_same_where_it_stands_in(tmp_path: Path) -> None:
+    within = Sandbox("required", (Path("/opt/ffmpeg"),), Path("/usr/bin/bwrap"))
+    access = Access(reads=(Path("/in/a.mp4"),), writes=(tmp_path,))
+    assert within.words("/bin/cat", access) == []
+    words = within.around("/bin/cat", access, tmp_path)
+    told = " ".join(words)
+    assert told.startswith("/usr/bin/bwrap --unshare-all --die-with-parent")
+    assert f" --bind-try {tmp_path} {tmp_path} " in told
+    for path in ("/usr", "/opt/ffmpeg", "/in/a.mp4"):
+        assert f" --ro-bind-try {path} {path} " in told
+    assert told.count("--bind-try") == 1
+    assert words[-3:] == ["--chdir", str(tmp_path), "--"]
+    assert Sandbox("required").around("/bin/cat", access, None) == []
+    within.check()
+
+
 def test_a_confined_tool_says_its_version() -> None:
     assert all(number.lstrip("nv")[0].isdigit() for number in versions(clips.tools()).values())
 

@@ -145,7 +145,8 @@ def run(  # noqa: PLR0913 (all but the first have defaults)
             hint="Install it or set the path of the tool in the settings.",
         )
     limits = limits or Limits()
-    words = limits.words(access) + within.words(program, access)
+    words = [*limits.words(access), *within.words(program, access), "--"]
+    words += within.around(program, access, cwd)
     child = _Child(tuple(argv), words, access, cwd)
     collected = _Collected()
     try:
@@ -191,7 +192,7 @@ class _Child:
         self.mark = new_mark()
         # Isolated and without site-packages: the launcher costs some 20 ms. Windows cannot let
         # one program become another; there a job object does what it can.
-        start = [sys.executable, "-I", "-S", str(launcher.__file__), str(os.getpid()), *words, "--"]
+        start = [sys.executable, "-I", "-S", str(launcher.__file__), str(os.getpid()), *words]
         self.popen = subprocess.Popen(
             list(argv) if IS_WINDOWS else [*start, *argv],
             stdin=subprocess.DEVNULL,

@@ -31,7 +31,11 @@ SYSTEM_READS = (
 SYSTEM_WRITES = ("/dev/null",)
 DEVICES = ("/dev/dri", "/dev/kfd", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-modeset")
 """What the drivers of hardware encoders open, beside `/dev/nvidia0` and its like."""
-DEVICE_READS = ("/sys", "/proc", "/etc", "/opt", "/run/udev")
+DEVICE_READS = (
+    "/sys", "/proc/driver", "/proc/devices", "/proc/modules", "/run/udev", "/etc/drirc",
+    "/etc/glvnd", "/etc/libva.conf", "/etc/nvidia", "/etc/OpenCL", "/etc/vulkan",
+    "/opt/amdgpu", "/opt/amdgpu-pro", "/opt/intel", "/opt/rocm",
+)  # fmt: skip
 """What these drivers read."""
 HARDWARE = ("_nvenc", "_vaapi", "_qsv", "_amf", "_videotoolbox", "_v4l2m2m")
 """How the names of encoders end that need a device."""
@@ -93,20 +97,38 @@ class Sandbox:
     programs: tuple[Path, ...] = ()
     """Files and folders every tool may read and run, beside its own program and `LIBRARIES`."""
 
+    bubblewrap: Path | None = None
+    """A `bwrap` that works, which stands in for the kernel's own walls; none: they stand."""
+
     def words(self, program: str, access: Access) -> list[str]:
         """What `launcher.py` is told, without limits."""
-        if self.mode == "off":
+        if self.mode == "off" or self.bubblewrap:
             return []
+        words = [f"{kind}:{path}" for kind, path in self._open(program, access)]
+        words += ["confined"] if access.devices else ["confined", "filtered"]
+        return [*words, *(["required"] if self.mode == "required" else [])]
+
+    def around(self, program: str, access: Access, cwd: Path | None) -> list[str]:
+        """What stands in front of a command: nothing, or bubblewrap with all it may see."""
+        if self.mode == "off" or self.bubblewrap is None:
+            return []
+        words = [str(self.bubblewrap), "--unshare-all", "--die-with-parent", "--proc", "/proc"]
+        words += ["--dev-bind", "/dev", "/dev"] if access.devices else ["--dev", "/dev"]
+        for kind, path in self._open(program, access):
+            if not path.startswith(("/dev/", "/proc/")):
+                words += ["--bind-try" if kind == "write" else "--ro-bind-try", path, path]
+        return [*words, *(["--chdir", str(cwd)] if cwd else []), "--"]
+
+    def _open(self, program: str, access: Access) -> list[tuple[str, str]]:
+        """Every path that is open to a command, and for what."""
         run = [*LIBRARIES, program, os.path.realpath(program), *map(str, self.programs)]
         reads, writes = [*SYSTEM_READS, *map(str, access.reads)], [*SYSTEM_WRITES]
         writes += map(str, access.writes)
         if access.devices:
             reads += DEVICE_READS
             writes += [*DEVICES, *map(str, Path("/dev").glob("nvidia[0-9]*"))]
-        words = [f"run:{path}" for path in run]
-        words += [f"read:{path}" for path in reads] + [f"write:{path}" for path in writes]
-        words += ["confined"] if access.devices else ["confined", "filtered"]
-        return [*words, *(["required"] if self.mode == "required" else [])]
+        kinds = {"run": run, "read": reads, "write": writes}
+        return [(kind, path) for kind, paths in kinds.items() for path in paths]
 
     def check(self) -> None:
         """Refuse to begin where a wall is missing that the operator requires.
@@ -115,7 +137,7 @@ class Sandbox:
             SettingsError: `sandbox_missing`; names the layer and the remedy.
         """
         missing = [layer for layer in _walls() if not layer.active]
-        if self.mode == "required" and missing:
+        if self.mode == "required" and missing and self.bubblewrap is None:
             layer = missing[0]
             raise SettingsError(
                 f"the sandbox is required, and {layer.name} is missing: {layer.found}",
@@ -159,6 +181,11 @@ def environment(access: Access) -> dict[str, str]:
 def memory_bytes() -> int:
     """The address space that a tool gets on this machine."""
     return MEMORY_BYTES + MEMORY_BYTES_A_PROCESSOR * (os.cpu_count() or 1)
+
+
+def stands() -> bool:
+    """Whether this machine has all walls of its own."""
+    return all(wall.active for wall in _walls())
 
 
 def layers(mode: Mode = "best-effort") -> tuple[Layer, ...]:

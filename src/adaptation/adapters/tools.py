@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from adaptation.adapters.process import Limits, run
-from adaptation.adapters.sandbox import USUAL, Sandbox
-from adaptation.errors import SettingsError
+from adaptation.adapters.sandbox import USUAL, Sandbox, stands
+from adaptation.errors import AdaptationError, SettingsError
 from adaptation.settings import Settings
 
 VERSION = re.compile(r"version\s+(\S+)")
@@ -43,7 +44,8 @@ def find_tools(settings: Settings) -> Tools:
         SettingsError: `tool_missing`; names the tool and the setting. `sandbox_missing`: they are
             to be confined, and this machine cannot do it.
     """
-    sandbox = Sandbox(settings.sandbox, (*_wheels(), *settings.sandbox_programs))
+    instead = bubblewrap() if settings.sandbox == "required" and not stands() else None
+    sandbox = Sandbox(settings.sandbox, (*_wheels(), *settings.sandbox_programs), instead)
     sandbox.check()
     return Tools(
         ffmpeg=_find("ffmpeg", settings.ffmpeg, _wheel_ffmpeg),
@@ -51,6 +53,17 @@ def find_tools(settings: Settings) -> Tools:
         packager=_find("packager", settings.packager, lambda: _streamer_binary("packager")),
         sandbox=sandbox,
     )
+
+
+def bubblewrap() -> Path | None:
+    """A `bwrap` on the path that works here; Docker, for one, denies it what it needs."""
+    if (found := shutil.which("bwrap")) is None:
+        return None
+    try:
+        run([found, "--unshare-all", "--ro-bind", "/", "/", "/bin/true"], within=Sandbox("off"))
+    except AdaptationError:
+        return None
+    return Path(found)
 
 
 def versions(tools: Tools) -> dict[str, str]:

@@ -19,7 +19,7 @@ from kombu.utils.url import sanitize_url
 
 from adaptation import __version__
 from adaptation.adapters.sandbox import layers
-from adaptation.adapters.tools import Tools, find_tools, listed, versions, year_of
+from adaptation.adapters.tools import Tools, bubblewrap, find_tools, listed, versions, year_of
 from adaptation.cli import exits, output
 from adaptation.cli.output import size
 from adaptation.engine.migrations import HEAD
@@ -301,10 +301,19 @@ def _hardware(family: str, tools: Tools) -> Finding:
 
 def _sandbox(settings: Settings) -> Iterator[Finding]:
     """Every wall around a tool."""
+    instead = bubblewrap()
     for layer in layers(settings.sandbox):
-        needed = settings.sandbox == "required"
+        needed = settings.sandbox == "required" and instead is None
         found, why, remedy = layer.found, layer.why, layer.remedy
         yield Finding(layer.name, layer.active, found, why=why, remedy=remedy, needed=needed)
+    yield Finding(
+        "bubblewrap",
+        ok=instead is not None,
+        found=f"{instead} works" if instead else "no bwrap that works is on the path",
+        why="ADAPTATION_SANDBOX=required on kernels without landlock, and for nothing else",
+        remedy="Install bubblewrap there, and let it make namespaces.",
+        needed=False,
+    )
 
 
 def _death_signal() -> Finding:
