@@ -22,6 +22,7 @@ from adaptation.adapters import ffmpeg, orphans, process
 from adaptation.adapters.process import STDERR_LIMIT_BYTES, Limits
 from adaptation.adapters.sandbox import USUAL, Access, Sandbox
 from adaptation.errors import AdaptationError, SourceError, ToolError
+from command_line import adaptation
 from services import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no signals there")
@@ -248,3 +249,24 @@ def test_a_source_that_cannot_be_decoded_is_at_fault_and_not_tried_again(tmp_pat
         ffmpeg.encode(command, clips.tools(), expected_seconds=1)
     assert (caught.value.code, caught.value.retryable) == ("source_unreadable", False)
     assert "noise.mp4" in caught.value.message
+
+
+def test_a_job_whose_tool_runs_amok_is_told_why_and_nothing_stays(
+    home: Path, tmp_path: Path
+) -> None:
+    source = clips.make_silent(tmp_path)
+    amok = tmp_path / "ffmpeg"
+    # It floods, leaves somebody who ignores requests, and crashes.
+    amok.write_text(
+        "#!/bin/sh\nyes 'it is not my fault' | head -c 50000000 >&2\n"
+        "(trap '' TERM HUP; sleep 60) &\nkill -SEGV $$\n"
+    )
+    amok.chmod(0o755)
+    words = ("encode", source, tmp_path / "asset", "--rendition", "90:100", "--preset", "ultrafast")
+    ended = adaptation(*words, ADAPTATION_FFMPEG=str(amok), ADAPTATION_RETRY_LIMIT="1")
+    assert (ended.status, ended.code) == (1, "tool_crashed")
+    assert "this source" in ended.hint
+    assert "it is not my fault" in ended.err
+    assert len(ended.err) < 20_000
+    assert list(home.glob("scratch/*")) == []
+    assert not (tmp_path / "asset").exists()
