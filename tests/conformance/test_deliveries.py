@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from adaptation.engine import tally
 from adaptation.engine.callbacks import (
     COMPLETE,
     DEAD,
@@ -163,7 +164,7 @@ def test_the_next_of_a_line_is_not_to_be_had_before_the_one_before_has_ended(
 
     assert seen == told(store, job_id)
     assert {sent.state for sent in store.deliveries(job_id)} == {DELIVERED}
-    assert store.delivery_counts() == {PENDING: 0}
+    assert store.delivery_counts() == {PENDING: 0, DELIVERED: len(seen), DEAD: 0, DROPPED: 0}
 
 
 def test_one_that_waits_for_its_next_try_holds_its_line_up_and_no_other(
@@ -281,6 +282,27 @@ def test_an_address_that_is_gone_is_dropped_until_something_is_sent_again(
 
     assert disabled(store) == []
     assert any(sent.job_id == third for sent in claimed(store))
+
+
+def test_ends_are_counted_for_ever_and_once(worker: HandWorker, store: Store) -> None:
+    delivered, dead, gone = (submitted(worker, url) for url in (ONE, OTHER, f"{ONE}/gone"))
+    worker.run_all()
+    verdicts = {delivered: DONE, dead: Verdict(DEAD, 500, "no"), gone: Verdict(DROPPED, 410, "")}
+    tried = [(sent, verdicts[sent.job_id]) for sent in claimed(store)]
+    assert store.settle_deliveries(tried) == 3
+
+    assert store.settle_deliveries(tried) == 0, "a stale outcome is not counted"
+
+    counted = {DELIVERED: 1, DEAD: 1, DROPPED: 3}
+    assert store.delivery_counts() == {PENDING: 4, **counted}
+    submitted(worker, f"{ONE}/gone")
+    worker.run_all()
+    with store.database.write() as connection:
+        tally.fold(connection)
+        connection.execute(update(job).values(finished_at=1, work="removed"))
+    assert store.clean_up() == 2, "those whose callbacks have all ended"
+    assert store.delivery_counts() == {PENDING: 4, **counted, DROPPED: 6}
+    assert "dropped" not in store.counts().jobs
 
 
 def test_redelivery_is_the_same_callback_from_the_first_try_on(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from standardwebhooks import Webhook
 
 import clips
@@ -173,13 +174,20 @@ def test_what_never_works_is_given_up_and_said(
     receiver: Receiver, tmp_path: Path, mode: str
 ) -> None:
     url = "http://127.0.0.1:1/" if mode == "closed" else f"{receiver.url}/{mode}/"
-    with delivering(tmp_path, schedule=(0.05,), timeout_seconds=0.3) as engine:
+    with (
+        structlog.testing.capture_logs() as told,
+        delivering(tmp_path, schedule=(0.05,), timeout_seconds=0.3) as engine,
+    ):
         job = submitted(engine, url)
         sent = settled(engine, job)
         log = [line.message for line in engine.store.logs(job.id)]
 
     assert {(one.state, one.attempt) for one in sent} == {("dead", 2)}
     assert sum("given up after 2 tries" in line for line in log) == len(sent) == 5
+    given_up = [line for line in told if line["event"] == "callback given up"]
+    assert [(line["log_level"], line["job_id"], line["callback_id"]) for line in given_up] == [
+        ("warning", job.id, one.id) for one in sent
+    ]
     assert engine.store.job(job.id).succeeded
 
 

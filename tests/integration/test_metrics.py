@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from adaptation import __version__, tracing
+from adaptation.api.server import serving
 from adaptation.engine import measures
+from adaptation.engine.deliveries import Verdict
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.settings import load_settings
 from api_kit import Api, Caller, running_api
@@ -109,6 +112,25 @@ def test_jobs_tasks_and_attempts_are_counted(api: Api, hand: HandWorker) -> None
     assert seen["adaptation_attempt_seconds_total", "done", "count_one"] >= 0
     assert seen["adaptation_leases_lost_total",] == 1
     assert seen["adaptation_encode_speed", "count_one"] == 1.5
+
+
+def test_callbacks_are_counted_by_how_they_ended_whichever_server_tells(
+    api: Api, hand: HandWorker
+) -> None:
+    hook = "http://127.0.0.1:9/hook"
+    for verdict in (Verdict("delivered", 200), Verdict("dead", 500, "no")):
+        hand.queue(endpoints=(hook,))
+        hand.run_all()
+        (sent,) = hand.store.claim_deliveries(1, 1, 60.0)
+        hand.store.settle_deliveries([(sent, verdict)])
+    restarted = SmallDeployment(load_settings())
+    with serving(restarted, "127.0.0.1", 0) as url:
+        seen = figures(replace(api.admin, url=url))
+    restarted.store.close()
+
+    ended = "adaptation_callbacks_ended_total"
+    assert (seen[ended, "delivered"], seen[ended, "dead"], seen[ended, "dropped"]) == (1, 1, 0)
+    assert seen["adaptation_callbacks", "pending"] == 4
 
 
 def test_a_job_that_is_deleted_stays_counted(api: Api, hand: HandWorker) -> None:

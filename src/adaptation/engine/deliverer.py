@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.adapters.masking import masked
 from adaptation.adapters.webhook import Answer, Sender, signed
 from adaptation.engine.callbacks import DEAD, DELIVERED, DROPPED, JOB, PENDING
 from adaptation.engine.clients import CallbackStyle
@@ -46,6 +47,9 @@ LEAVING_SECONDS = 1.0
 """What is under way may end for so long when the process leaves."""
 STYLE_SECONDS = 5.0
 """How long a client's style and secrets are held to be known."""
+ANSWER_LETTERS = 200
+"""As much of an answer stands in a line of the log."""
+WORDS = {DEAD: "callback given up", DROPPED: "end point wants no callbacks any more"}
 GONE = 410
 BUSY = frozenset({429, 503})
 
@@ -141,6 +145,7 @@ class Deliverer:
         try:
             if tried:
                 self.store.settle_deliveries(tried)
+                _tell_of_the_given_up(tried)
             if free <= 0:
                 return []
             busy = dict(self._busy)
@@ -223,6 +228,24 @@ class Deliverer:
             style = Style(callback, self.store.signing_secrets(client))
             self._styles[client] = style, time.monotonic() + STYLE_SECONDS
         return style
+
+
+def _tell_of_the_given_up(tried: Iterable[tuple[Delivery, Verdict]]) -> None:
+    for one, verdict in tried:
+        if verdict.state in WORDS:
+            logger.warning(
+                WORDS[verdict.state],
+                job_id=one.job_id,
+                task_id=one.task_id,
+                callback_id=one.id,
+                webhook_id=one.identity,
+                event_told=one.event,
+                client=one.client,
+                url=masked(one.url),
+                tries=one.attempt,
+                status=verdict.status,
+                answer=verdict.answer[:ANSWER_LETTERS],
+            )
 
 
 async def _ended(under_way: set[asyncio.Task[None]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
 
 from adaptation.adapters.masking import masked, redacted
-from adaptation.engine import rows
-from adaptation.engine.callbacks import DEAD, DELIVERED, DISABLED, DROPPED, PENDING
+from adaptation.engine import rows, tally
+from adaptation.engine.callbacks import DEAD, DELIVERED, DISABLED, DROPPED, ENDS, PENDING
 from adaptation.engine.control import StateForbids
 from adaptation.engine.database import Database, now
 from adaptation.engine.reads import time_of, time_or_none
@@ -193,13 +194,15 @@ class Deliveries:
         The next of the same line becomes due when one has an end.
         """
         settled = 0
+        ends = Counter[str]()
         ended = sorted(tried, key=lambda pair: pair[0].id)
         with self.database.write() as connection:
             if any(verdict.state == DROPPED for _, verdict in ended):
                 # Two that hear the same at the same time would store it twice.
                 self.database.lock(connection, endpoint.name)
             for one, verdict in ended:
-                settled += _settle(connection, one, verdict)
+                settled += _settle(connection, one, verdict, ends)
+            tally.count_callbacks(connection, {state: ends[state] for state in ENDS})
         return settled
 
     def deliveries(self, job_id: int) -> list[Delivery]:
@@ -237,10 +240,12 @@ class Deliveries:
             connection.execute(update(delivery).where(*same).values(afresh))
 
     def delivery_counts(self) -> dict[str, int]:
-        """How many callbacks wait, by state; only of those that have no end yet."""
+        """How many callbacks wait, as `pending`, and how often any came to each end."""
         waiting = select(func.count()).select_from(delivery).where(text(UNDELIVERED))
         with self.database.read() as connection:
-            return {PENDING: int(connection.execute(waiting).scalar_one())}
+            _, ever = tally.sums(connection)
+            pending = int(connection.execute(waiting).scalar_one())
+        return {PENDING: pending, **{state: ever.get(state, 0) for state in ENDS}}
 
 
 def let_go(connection: Connection, worker_id: str) -> None:
@@ -249,7 +254,7 @@ def let_go(connection: Connection, worker_id: str) -> None:
     connection.execute(held.values(due_at=now(), worker_id=None))
 
 
-def _settle(connection: Connection, tried: Delivery, verdict: Verdict) -> bool:
+def _settle(connection: Connection, tried: Delivery, verdict: Verdict, ends: Counter[str]) -> bool:
     ours = (
         delivery.c.id == tried.id,
         delivery.c.attempt == tried.attempt,
@@ -258,8 +263,9 @@ def _settle(connection: Connection, tried: Delivery, verdict: Verdict) -> bool:
     changed = update(delivery).where(*ours).values(_outcome(tried, verdict))
     if connection.execute(changed).rowcount == 0:
         return False
+    ends[verdict.state] += 1
     if verdict.state == DROPPED:
-        _disable(connection, tried, verdict.answer)
+        ends[DROPPED] += _disable(connection, tried, verdict.answer)
     if verdict.state != PENDING:
         _let_next_go(connection, tried)
     if line := _line(tried, verdict):
@@ -308,7 +314,8 @@ def _let_next_go(connection: Connection, ended: Delivery) -> None:
         connection.execute(update(delivery).where(delivery.c.id == following).values(due_at=now()))
 
 
-def _disable(connection: Connection, ended: Delivery, reason: str) -> None:
+def _disable(connection: Connection, ended: Delivery, reason: str) -> int:
+    """Send an address nothing more; returns how many others were dropped."""
     place = endpoint.c.client == ended.client, endpoint.c.url == ended.url
     connection.execute(delete(endpoint).where(*place))
     facts = {"client": ended.client, "url": ended.url, "disabled_at": now(), "reason": reason}
@@ -325,7 +332,7 @@ def _disable(connection: Connection, ended: Delivery, reason: str) -> None:
         of_job = {"task_id": 0, "severity": 30, "progname": "callback", "message": line}
         connection.execute(insert(log).values(created_at=now(), **of_job), told)
     dropped = {"state": DROPPED, "finished_at": now(), "answer": DISABLED}
-    connection.execute(update(delivery).where(*waiting).values(dropped))
+    return connection.execute(update(delivery).where(*waiting).values(dropped)).rowcount
 
 
 def _line(tried: Delivery, verdict: Verdict) -> tuple[int, str] | None:
