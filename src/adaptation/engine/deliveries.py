@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, text, update
 
 from adaptation.adapters.masking import masked, redacted
 from adaptation.engine import rows, tally
 from adaptation.engine.callbacks import DEAD, DELIVERED, DISABLED, DROPPED, ENDS, PENDING
 from adaptation.engine.control import StateForbids
 from adaptation.engine.database import Database, now
+from adaptation.engine.endpoints import close
 from adaptation.engine.reads import time_of, time_or_none
-from adaptation.engine.schema import HELD, UNDELIVERED, delivery, endpoint, log
+from adaptation.engine.schema import HELD, UNDELIVERED, delivery, endpoint
 from adaptation.errors import ParameterError
 
 MOST_URLS = 1_000
@@ -265,7 +266,8 @@ def _settle(connection: Connection, tried: Delivery, verdict: Verdict, ends: Cou
         return False
     ends[verdict.state] += 1
     if verdict.state == DROPPED:
-        ends[DROPPED] += _disable(connection, tried, verdict.answer)
+        gone = tried.client, tried.url, verdict.answer
+        ends[DROPPED] += close(connection, *gone, but_not_in=tried.job_id)
     if verdict.state != PENDING:
         _let_next_go(connection, tried)
     if line := _line(tried, verdict):
@@ -312,27 +314,6 @@ def _let_next_go(connection: Connection, ended: Delivery) -> None:
     following = connection.execute(select(func.min(delivery.c.id)).where(*line)).scalar()
     if following is not None:
         connection.execute(update(delivery).where(delivery.c.id == following).values(due_at=now()))
-
-
-def _disable(connection: Connection, ended: Delivery, reason: str) -> int:
-    """Send an address nothing more; returns how many others were dropped."""
-    place = endpoint.c.client == ended.client, endpoint.c.url == ended.url
-    connection.execute(delete(endpoint).where(*place))
-    facts = {"client": ended.client, "url": ended.url, "disabled_at": now(), "reason": reason}
-    connection.execute(insert(endpoint).values(facts))
-    waiting = (
-        text(UNDELIVERED),
-        delivery.c.client == ended.client,
-        delivery.c.url == ended.url,
-    )
-    others = select(delivery.c.job_id).where(*waiting, delivery.c.job_id != ended.job_id)
-    told = [{"job_id": job_id} for job_id in connection.execute(others.distinct()).scalars()]
-    if told:
-        line = f"callbacks to {masked(ended.url)} are dropped: {DISABLED}"
-        of_job = {"task_id": 0, "severity": 30, "progname": "callback", "message": line}
-        connection.execute(insert(log).values(created_at=now(), **of_job), told)
-    dropped = {"state": DROPPED, "finished_at": now(), "answer": DISABLED}
-    return connection.execute(update(delivery).where(*waiting).values(dropped)).rowcount
 
 
 def _line(tried: Delivery, verdict: Verdict) -> tuple[int, str] | None:
