@@ -63,13 +63,16 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 
 @contextmanager
 def delivering(
-    folder: Path, schedule: tuple[float, ...] = (0.2, 0.2), timeout_seconds: float = 5.0
+    folder: Path,
+    schedule: tuple[float, ...] = (0.2, 0.2),
+    timeout_seconds: float = 5.0,
+    rest_seconds: float = 2.0,
 ) -> Iterator[Engine]:
     """An engine that works and sends callbacks, until the block ends."""
     pace = Pace(retry=RetryRule(2, 0.0), sweep_seconds=0.2)
     engine = small_engine(folder, registry(), pace)
     engine.schedule_seconds = schedule
-    engine.sender = lambda: Sender(timeout_seconds)
+    engine.sender = lambda: Sender(timeout_seconds, rest_seconds)
     with engine.running(4):
         yield engine
     engine.store.close()
@@ -189,6 +192,21 @@ def test_what_never_works_is_given_up_and_said(
         ("warning", job.id, one.id) for one in sent
     ]
     assert engine.store.job(job.id).succeeded
+
+
+@pytest.mark.parametrize("mode", ["stall", "flood", "cut"])
+def test_a_good_status_counts_however_its_body_ends(
+    receiver: Receiver, tmp_path: Path, mode: str
+) -> None:
+    with delivering(tmp_path, timeout_seconds=20.0, rest_seconds=0.3) as engine:
+        began = time.monotonic()
+        sent = settled(engine, submitted(engine, f"{receiver.url}/{mode}/", length=1))
+        took = time.monotonic() - began
+
+    assert [(one.state, one.attempt, one.status) for one in sent] == [("delivered", 1, 200)] * 3
+    assert all((one.answer or "").startswith("{}") for one in sent)
+    assert len(receiver.requests()) == 3, "nothing comes twice"
+    assert took < 10, "the rest of a body is not waited for"
 
 
 def test_an_end_point_that_says_gone_is_sent_nothing_more(
