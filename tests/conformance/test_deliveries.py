@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from adaptation.engine import tally
+from adaptation.engine import deliveries, tally
 from adaptation.engine.callbacks import (
     COMPLETE,
     DEAD,
@@ -208,6 +208,34 @@ def test_no_more_of_one_address_are_taken_than_may_be_under_way(
 
     assert sorted(sent.url for sent in found) == [ONE] * 3 + [OTHER]
     assert len(claimed(store, per_url=8, limit=2)) == 2
+
+
+def test_no_more_of_one_host_are_taken_however_many_addresses_it_has(
+    worker: HandWorker, store: Store
+) -> None:
+    host, elsewhere = "http://127.0.0.1:9", "http://127.0.0.1:10/x"
+    submitted(worker, *[f"{host}/{number}" for number in range(20)], elsewhere)
+    worker.run_all()
+
+    found = claimed(store, per_origin=8, busy={f"{host}/busy": 3})
+
+    assert len([sent for sent in found if sent.url.startswith(f"{host}/")]) == 5
+    assert [sent.url for sent in found if sent.url == elsewhere] == [elsewhere]
+
+
+def test_addresses_beyond_the_first_thousand_have_their_turn(
+    worker: HandWorker, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "MOST_URLS", 3)
+    monkeypatch.setattr(deliveries, "DUE_URLS", deliveries.due_urls(3))
+    host, last = "http://127.0.0.1:10", "http://127.0.0.1:9/last"
+    hanging = {f"{host}/busy": 8}
+    submitted(worker, *[f"{host}/{number}" for number in range(8)], last)
+    worker.run_all()
+
+    turns = [claimed(store, per_origin=8, busy=hanging) for _ in range(4)]
+
+    assert [[sent.url for sent in turn] for turn in turns] == [[], [], [last], []]
 
 
 def test_one_job_s_own_deliverer_takes_no_others(worker: HandWorker, store: Store) -> None:

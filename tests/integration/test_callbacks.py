@@ -16,6 +16,7 @@ from standardwebhooks import Webhook
 
 import clips
 from adaptation.adapters.webhook import Sender
+from adaptation.engine import deliverer
 from adaptation.engine.clients import CallbackStyle, Role
 from adaptation.engine.deliveries import Delivery
 from adaptation.engine.engine import Engine, Pace
@@ -302,6 +303,23 @@ def test_one_that_hangs_delays_none_of_nineteen_others(receiver: Receiver, tmp_p
     assert time.monotonic() - hanging < 8
     p99 = sorted(delays)[int(0.99 * len(delays)) - 1]
     assert p99 < 2.0, f"p99 {p99:.2f} s of {len(delays)}"
+
+
+def test_a_host_that_hangs_at_a_hundred_addresses_leaves_room_for_the_others(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "AT_ONCE", 40)
+    hanging = [f"{receiver.url}/hang/{number}" for number in range(99)]
+    with (
+        receiving(tmp_path / "other.log") as other,
+        delivering(tmp_path, timeout_seconds=30.0) as engine,
+    ):
+        submitted(engine, *hanging, length=1)
+        assert wait_until(lambda: len(receiver.requests()) == deliverer.OF_ONE_ORIGIN, 20)
+        settled(engine, submitted(engine, f"{other.url}/ok/", length=1))
+        held = len(receiver.requests())
+
+    assert held == deliverer.OF_ONE_ORIGIN, "no more than that, and all of them still hang"
 
 
 def has_answered(receiver: Receiver, wanted: int) -> bool:

@@ -36,8 +36,11 @@ SCHEDULE_SECONDS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 
 JITTER = 0.1
 """By how much of itself a wait is drawn longer or shorter: end points recover one by one."""
 AT_ONCE = 256
+OF_ONE_ORIGIN = 32
+"""Of those, how many for one scheme, host and port: a host that hangs leaves room for the others,
+however many addresses of it there are."""
 OF_ONE_URL = 4
-"""Of those, how many for one end point: one that hangs leaves room for the others."""
+"""Of those, how many for one address: one that hangs leaves room for the others."""
 POLL_SECONDS = 0.25
 LEASE_SECONDS = 45.0
 """Longer than a try takes; what a killed process had under way is tried again after it."""
@@ -153,6 +156,7 @@ class Deliverer:
                 free,
                 OF_ONE_URL,
                 LEASE_SECONDS,
+                per_origin=OF_ONE_ORIGIN,
                 busy=busy,
                 job_id=self.job_id,
                 worker_id=self.worker_id,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection, Row, TextClause, bindparam, delete, func, select, text, update
 
 from adaptation.adapters.masking import masked, redacted
 from adaptation.engine import rows, tally
@@ -19,6 +19,7 @@ from adaptation.engine.database import Database, now
 from adaptation.engine.endpoints import close
 from adaptation.engine.reads import time_of, time_or_none
 from adaptation.engine.schema import HELD, UNDELIVERED, delivery, endpoint
+from adaptation.engine.under_way import UnderWay
 from adaptation.errors import ParameterError
 
 MOST_URLS = 1_000
@@ -58,17 +59,27 @@ HELD_JOBS = select(delivery.c.job_id).where(
 WRITE = (
     update(delivery).where(delivery.c.id == bindparam("written_id")).values(body=bindparam("body"))
 )
-DUE_URLS = text(f"""
+
+
+def due_urls(most: int) -> TextClause:
+    """The end points for which something is due: one step in the index for each.
+
+    Args:
+        most: as many, after the address `after` in alphabetical order.
+    """
+    return text(f"""
     WITH RECURSIVE known(url) AS (
-        SELECT MIN(url) FROM delivery WHERE {UNDELIVERED}
+        SELECT MIN(url) FROM delivery WHERE {UNDELIVERED} AND url > :after
         UNION ALL
         SELECT (SELECT MIN(url) FROM delivery WHERE {UNDELIVERED} AND url > known.url)
         FROM known WHERE known.url IS NOT NULL
     )
     SELECT url FROM known WHERE url IS NOT NULL AND EXISTS (
         SELECT 1 FROM delivery WHERE {UNDELIVERED} AND url = known.url AND due_at <= :moment
-    ) LIMIT {MOST_URLS}""")  # noqa: S608 - our own words
-"""The end points for which something is due: one step in the index for each, however much waits."""
+    ) LIMIT {most}""")  # noqa: S608 - our own words
+
+
+DUE_URLS = due_urls(MOST_URLS)
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,8 @@ class Deliveries:
     """How callbacks are taken, settled, looked at and sent again."""
 
     database: Database
+    _looked_up_to: str = ""
+    """The address up to which the last look came, if there were too many for one."""
 
     def claim_deliveries(  # noqa: PLR0913 - each limits what is taken
         self,
@@ -129,6 +142,7 @@ class Deliveries:
         per_url: int,
         lease_seconds: float,
         *,
+        per_origin: int | None = None,
         busy: Mapping[str, int] | None = None,
         job_id: int | None = None,
         worker_id: str | None = None,
@@ -141,29 +155,26 @@ class Deliveries:
             limit: as many at most.
             per_url: as many of one end point at most, with those that are under way.
             lease_seconds: how long they are ours.
+            per_origin: as many of one scheme, host and port at most, however many addresses it
+                has; None: any number.
             busy: under way here already, by end point.
             job_id: only this job's.
             worker_id: who takes them; what it had is due at once when it is buried.
         """
-        under_way = busy or {}
-        with self.database.read() as connection:
-            moment = connection.execute(select(now())).scalar_one()
-            urls = list(connection.execute(DUE_URLS, {"moment": moment}).scalars())
-        urls = [url for url in urls if under_way.get(url, 0) < per_url]
+        room = UnderWay(limit, per_url, limit if per_origin is None else per_origin, busy or {})
+        urls = self._due_urls(room)
         if not urls:
             return []
-        # More may be due than one turn can take: then it is not always the same that wait.
-        random.shuffle(urls)
         heads: list[Row[Any]] = []
         waiting: list[int] = []
         with self.database.write() as connection:
             for url in urls:
-                free = min(limit - len(heads), per_url - under_way.get(url, 0))
+                free = room.of(url)
                 seen = _due(connection, url, job_id) if free > 0 else []
                 held = _held_jobs(connection, url) if seen else set()
-                heads += [row for row in seen if row.first == row.id and row.job_id not in held][
-                    :free
-                ]
+                first = [row for row in seen if row.first == row.id and row.job_id not in held]
+                heads += first[:free]
+                room.take(url, len(first[:free]))
                 waiting += [row.id for row in seen if row.first != row.id]
             taken = update(delivery).where(delivery.c.id.in_([row.id for row in heads]))
             lease_ms = int(lease_seconds * 1000)
@@ -176,6 +187,20 @@ class Deliveries:
             behind = update(delivery).where(delivery.c.id.in_(waiting))
             connection.execute(behind.values(due_at=DUE_OF_FIRST))
         return [_delivery(row, row.attempt + 1) for row in heads]
+
+    def _due_urls(self, room: UnderWay) -> list[str]:
+        """Addresses for which something is due and there is room, in no order.
+
+        More may be due than one turn can take: then it is not always the same that wait.
+        """
+        with self.database.read() as connection:
+            moment = connection.execute(select(now())).scalar_one()
+            asked = {"moment": moment, "after": self._looked_up_to}
+            urls = list(connection.execute(DUE_URLS, asked).scalars())
+        self._looked_up_to = urls[-1] if len(urls) == MOST_URLS else ""
+        urls = [url for url in urls if room.of(url) > 0]
+        random.shuffle(urls)
+        return urls
 
     def keep_bodies(self, bodies: Mapping[int, str]) -> None:
         """Store what is sent, by the callbacks' ids, before it is sent for the first time."""
