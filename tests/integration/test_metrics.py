@@ -248,6 +248,11 @@ def test_what_is_logged_while_a_request_is_answered_names_it(api: Api) -> None:
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     """What would be sent to a collector by a server that is started after this."""
+    return collecting(monkeypatch)
+
+
+def collecting(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    """Keep the spans that end from now on."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -278,7 +283,41 @@ def test_requests_and_attempts_are_traced(spans: InMemorySpanExporter, api: Api)
     assert asked.context is not None
     assert f"{asked.context.trace_id:032x}" == TRACE
     assert "GET /jobs/{job_id}" in found
-    assert facts(found["count_one"], "job_id", "outcome", "attempt") == (job_id, "done", 1)
+    attempt = found["count_one"]
+    assert facts(attempt, "job_id", "outcome", "attempt") == (job_id, "done", 1)
+    assert attempt.context is not None
+    assert attempt.parent is not None
+    assert (attempt.context.trace_id, attempt.parent.span_id) == (
+        asked.context.trace_id,
+        asked.context.span_id,
+    )
+
+
+def test_a_job_keeps_the_trace_of_who_asked_where_the_server_itself_traces_nothing(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traces = {f"00-{TRACE}-b7ad6b7169203331-01": TRACE, f"00-{'0' * 32}-b7ad6b7169203331-01": None}
+    body = {"job": {"workflow": "loud"}, "parameters": {}}
+    submitted = {}
+    for given in traces:
+        answer = api.client.call("POST", "/job", body, headers={"traceparent": given})
+        submitted[answer.json()["id"]] = traces[given]
+    # Only now somebody wants spans: whoever works is another process than the server.
+    exporter = collecting(monkeypatch)
+    with api.deployment.engine.running(1):
+        assert wait_until(lambda: all(api.deployment.store.job(one).ended for one in submitted))
+
+    for span in exporter.get_finished_spans():
+        assert span.context is not None
+        (job_id,) = facts(span, "job_id")
+        trace = f"{span.context.trace_id:032x}"
+        if (expected := submitted[int(str(job_id))]) is None:
+            assert (span.parent, trace != TRACE) == (None, True)
+        else:
+            assert trace == expected
+            assert span.parent is not None
+            assert f"{span.parent.span_id:016x}" == "b7ad6b7169203331"
+    assert len(exporter.get_finished_spans()) == 2
 
 
 def test_nothing_of_opentelemetry_is_imported_unless_it_is_asked_for() -> None:
