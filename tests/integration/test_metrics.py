@@ -26,7 +26,7 @@ from adaptation.engine import measures
 from adaptation.engine.deliveries import Verdict
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.settings import load_settings
-from api_kit import Api, Caller, running_api
+from api_kit import Api, Caller, error_of, running_api
 from engine_kit import HandWorker, count_one, small_registry
 from events_kit import SmallDeployment
 from postgres import Postgres
@@ -98,7 +98,7 @@ def test_jobs_tasks_and_attempts_are_counted(api: Api, hand: HandWorker) -> None
         connection.execute(told, {"detail": '{"speed": 1.5}', "id": claim.task_id})
     hand.store.add_up_attempts()
 
-    seen = figures(api.readonly)
+    seen = figures(api.admin)
 
     assert seen["adaptation_database_up",] == 1
     assert seen["adaptation_callbacks", "pending"] == 0
@@ -149,7 +149,7 @@ def test_a_job_that_is_deleted_stays_counted(api: Api, hand: HandWorker) -> None
 def test_workers_are_counted_by_what_they_do(api: Api) -> None:
     engine = api.deployment.engine
     with engine.running(3):
-        seen = figures(api.client)
+        seen = figures(api.admin)
 
     assert (seen["adaptation_workers", "idle"], seen["adaptation_slots",]) == (1, 3)
 
@@ -159,7 +159,7 @@ def test_requests_are_counted_by_route_and_not_by_path(api: Api, hand: HandWorke
         api.client.call("GET", f"/jobs/{job_id}")
     api.client.call("GET", "/nowhere")
     api.client.call("BREW", "/nowhere")
-    seen = figures(api.client)
+    seen = figures(api.admin)
 
     requests = "adaptation_requests_total"
     assert seen[requests, "GET", "/jobs/{job_id}", "404"] == 5
@@ -169,14 +169,16 @@ def test_requests_are_counted_by_route_and_not_by_path(api: Api, hand: HandWorke
     assert seen[count, "GET", "/jobs/{job_id}"] == 5
 
 
-def test_scrapers_may_ask_for_openmetrics_and_need_a_key(api: Api) -> None:
+def test_scrapers_may_ask_for_openmetrics_and_need_an_admin_s_key(api: Api) -> None:
     wanted = {"Accept": "application/openmetrics-text;version=1.0.0"}
-    answer = api.client.call("GET", "/metrics", headers=wanted)
+    answer = api.admin.call("GET", "/metrics", headers=wanted)
 
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     families = open_families(answer.text)  # type: ignore[no-untyped-call]
     assert "adaptation_jobs" in {family.name for family in families}
-    assert api.client.call("GET", "/metrics", headers={"api-key": ""}).status_code == 401
+    assert api.admin.call("GET", "/metrics", headers={"api-key": ""}).status_code == 401
+    for caller in (api.client, api.readonly):
+        assert error_of(caller.call("GET", "/metrics"))["code"] == "forbidden"
 
 
 def test_health_counts_the_tasks_that_were_done(api: Api, hand: HandWorker) -> None:

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation import __version__
-from adaptation.api.auth import Caller
+from adaptation.api.auth import Admin
 from adaptation.api.operations import standing
 from adaptation.api.routes import BAD
 from adaptation.api.traffic import Traffic
@@ -97,8 +97,11 @@ class Metrics(Collector):
 @router.get(
     "/metrics", responses=BAD, response_class=PlainTextResponse, summary="Figures for Prometheus"
 )
-def metrics(asking: Caller, request: Request) -> Response:  # noqa: ARG001
-    """Jobs, tasks, workers and requests in Prometheus' text format, or OpenMetrics."""
+def metrics(asking: Admin, request: Request) -> Response:  # noqa: ARG001
+    """Jobs, tasks, workers and requests in Prometheus' text format, or OpenMetrics.
+
+    They tell of all clients, and so to an admin only.
+    """
     figures: Metrics = request.app.state.metrics
     body, media_type = figures.written(request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": media_type})
