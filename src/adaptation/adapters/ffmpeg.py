@@ -177,11 +177,12 @@ def _show(entries: str) -> list[str]:
 
 
 def _probe(path: Path, tools: Tools, options: Sequence[str], on_line: OnLine | None) -> Finished:
-    argv = [str(tools.ffprobe), "-v", "error", *_guard(SOURCE_FORMATS), *options, "-i", _url(path)]
+    argv = [str(tools.ffprobe), "-v", "error", *_guard(SOURCE_FORMATS), *options, _url(path)]
     stall = None if on_line is None else STALL_SECONDS
     timeout = PROBE_TIMEOUT_SECONDS if on_line is None else None
     try:
-        return _run(argv, tools, on_line=on_line, limits=Limits(None, stall, timeout))
+        access, limits = Access(reads=(path,)), Limits(None, stall, timeout)
+        return _run(argv, tools, access=access, on_line=on_line, limits=limits)
     except ToolError as error:
         if error.code not in PUT_DOWN_TO_SOURCE:
             raise
