@@ -220,6 +220,14 @@ def test_a_file_that_grows_too_large_has_its_own_code(tmp_path: Path) -> None:
     assert output.stat().st_size <= 100_000
 
 
+def test_an_output_may_hold_what_its_length_can_explain() -> None:
+    assert ffmpeg.bounded(Limits(), 24.0).file_bytes == 1024**3 + 24 * 250_000_000
+    assert ffmpeg.bounded(Limits(file_bytes=5), 24.0).file_bytes == 5
+    unknown = ffmpeg.bounded(Limits(), 0.0)
+    assert unknown.file_bytes == 1024**4
+    assert unknown.stall_seconds == ffmpeg.STALL_SECONDS
+
+
 def test_too_much_memory_has_its_own_code() -> None:
     words = "-nostdin -v error -f lavfi -i color=s=8000x8000:d=1 -f null -"
     argv = [str(clips.tools().ffmpeg), *words.split()]

@@ -34,6 +34,10 @@ TRIAL_TIMEOUT_SECONDS = 60.0
 """A handful of small pictures takes a second; drivers may hang."""
 STALL_SECONDS = 120.0
 """FFmpeg reports progress twice a second; silence this long means that it hangs."""
+LEAST_FILE_BYTES = 1024**3
+"""What each output may hold, however short it is."""
+FILE_BYTES_A_SECOND = 250_000_000
+"""What a second adds to that: 2 Gbit/s, twice what the largest cameras write."""
 PROOF_SECONDS = "0.25"
 """Length of the beginning that is decoded of everything that is encoded."""
 SAMPLE_SECONDS = 2
@@ -241,12 +245,25 @@ def encode(
     """
     follow = ProgressReader(expected_seconds, on_progress or (lambda _: None))
     argv = encode_argv(arguments, tools)
-    limits = replace(limits or Limits(), stall_seconds=STALL_SECONDS)
+    limits = bounded(limits or Limits(), expected_seconds)
     try:
         return _run(argv, tools, on_line=follow.read, limits=limits)
     except ToolError as error:
         inputs = [Path(after).name for word, after in pairwise(arguments) if word == "-i"]
         raise blamed(error, inputs[0] if inputs else "the source") from error
+
+
+def bounded(limits: Limits, expected_seconds: float) -> Limits:
+    """Limits of an encode: it must not fall silent, nor write more than its length can explain.
+
+    Args:
+        limits: the caller's.
+        expected_seconds: media time of the longest output; 0: not known.
+    """
+    most = limits.file_bytes
+    if expected_seconds > 0:
+        most = min(most, LEAST_FILE_BYTES + int(expected_seconds * FILE_BYTES_A_SECOND))
+    return replace(limits, stall_seconds=STALL_SECONDS, file_bytes=most)
 
 
 def encode_argv(arguments: Sequence[str], tools: Tools) -> list[str]:
