@@ -147,12 +147,8 @@ def _look(path: Path, tools: Tools, inspection: Inspection[T_co], start: float) 
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error"]
     argv += _guarded([*piece, "-i", _url(path)], SOURCE_FORMATS)
     argv += ["-map", f"0:{inspection.video_index}", "-vf", inspection.look_filters]
-    _run(
-        [*argv, "-f", "null", "-"],
-        tools,
-        on_line=inspection.read_look,
-        limits=Limits(None, STALL_SECONDS),
-    )
+    limits = Limits(None, STALL_SECONDS)
+    _run([*argv, "-f", "null", "-"], tools, on_line=inspection.read_look, limits=limits)
 
 
 def _read_frames(path: Path, tools: Tools, inspection: Inspection[T_co]) -> None:
