@@ -54,8 +54,9 @@ class FaultServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), _Handler)
+        self.host = host
         self.resources: dict[str, Resource] = {}
         self.requests: list[Request] = []
         self.closing = threading.Event()
@@ -63,7 +64,7 @@ class FaultServer(ThreadingHTTPServer):
     def add(self, path: str, resource: Resource) -> str:
         """Serve `resource` at `path` and give its URL."""
         self.resources[path] = resource
-        return f"http://127.0.0.1:{self.server_port}{path}"
+        return f"http://{self.host}:{self.server_port}{path}"
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: clients that hang up are what these tests are about."""
@@ -74,9 +75,9 @@ class FaultServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def running() -> Iterator[FaultServer]:
+def running(host: str = "127.0.0.1") -> Iterator[FaultServer]:
     """Run a server on a free port of the loopback for one block."""
-    server = FaultServer()
+    server = FaultServer(host)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

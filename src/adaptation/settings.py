@@ -118,6 +118,8 @@ class Settings(BaseSettings):
     go, with commas between them."""
     allowed_hosts: Annotated[frozenset[str], NoDecode, BeforeValidator(hosts)] = frozenset()
     """Names of hosts that may be reached whatever they resolve to, with commas between them."""
+    fetch_seconds: float = Field(default=21_600.0, gt=0)
+    """How long one attempt at fetching a source may take."""
     lease_seconds: float = Field(default=30.0, gt=0)
     """How long a running task belongs to its worker after its last heartbeat."""
     heartbeat_seconds: float = Field(default=2.0, gt=0)

@@ -83,6 +83,7 @@ class Deployment:
             parallel_chunks=self.settings.parallel_chunks,
             chunk_cache=self.chunk_cache if self.settings.chunk_cache else None,
             policy=self.policy,
+            fetch_seconds=self.settings.fetch_seconds,
         )
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import (
     IPv4Address,
@@ -18,6 +19,7 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+from urllib.parse import urlsplit
 
 from adaptation.adapters.masking import masked
 from adaptation.errors import SourceError
@@ -113,14 +115,10 @@ class AddressPolicy:
         Raises:
             SourceError: `address_forbidden`.
         """
-        # Imported only now: most commands have to do with no network. What connects later reads
-        # the URL with the same eyes.
-        import httpx2
-
+        host = _host_of(url)
         try:
-            host = httpx2.URL(url).host
             found = _resolved(host, None, socket.AI_NUMERICHOST) if host else ()
-        except (httpx2.InvalidURL, OSError):
+        except OSError:
             return
         self._judge(host, found)
 
@@ -165,6 +163,19 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
     if address in _NAT64 or (number >> 32) & 0xFFFF_FFFF in _ISATAP:
         return IPv4Address(number & 0xFFFF_FFFF)
     return address.sixtofour
+
+
+def _host_of(url: str) -> str:
+    # Imported only now: most commands have to do with no network. What connects later reads the
+    # URL with the same eyes, and refuses what it cannot read.
+    import httpx2
+
+    try:
+        return str(httpx2.URL(url).host)
+    except httpx2.InvalidURL:
+        with suppress(ValueError):
+            return urlsplit(url).hostname or ""
+        return ""
 
 
 def _resolved(host: str, port: int | None, flags: int = 0) -> tuple[str, ...]:

@@ -35,6 +35,8 @@ class Resources:
 
     policy: AddressPolicy = PUBLIC_ONLY
     """Which addresses may be reached."""
+    fetch_seconds: float = 21_600.0
+    """How long one attempt at fetching a source may take."""
 
     def download_folder(self, job_id: int) -> Path:
         """Where a job's downloads gather."""

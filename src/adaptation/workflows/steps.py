@@ -58,6 +58,7 @@ def download_file(context: Context, run: Run) -> Context:
         context["url"],
         target,
         policy=run.resources.policy,
+        total_seconds=run.resources.fetch_seconds,
         cancelled=run.cancelled,
         on_progress=lambda done, total: run.progress(done / total if total else 0.0, bytes=done),
     )
