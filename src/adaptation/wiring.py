@@ -33,6 +33,7 @@ from adaptation.engine.tasks import Outlook, Registry, area_of
 from adaptation.engine.terms import Terms
 from adaptation.engine.worker import RetryRule
 from adaptation.errors import ParameterError, SettingsError, SourceError
+from adaptation.limits import Value
 from adaptation.settings import Settings, load_settings
 from adaptation.workflows import encoding, plugins
 from adaptation.workflows.ability import describe
@@ -76,6 +77,7 @@ class Deployment:
             live=LiveArea(self.settings.live_root),
             parallel_chunks=self.settings.parallel_chunks,
             chunk_cache=self.chunk_cache if self.settings.chunk_cache else None,
+            limits=self.settings.limits,
         )
 
     @property
@@ -92,7 +94,13 @@ class Deployment:
         """
         settings = self.settings
         registry = Registry(settings.assets_root, settings.source_root)
-        encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
+        encoding.register(
+            registry,
+            settings.assets_root,
+            settings.profiles,
+            settings.source_root,
+            settings.limits,
+        )
         plugins.load(registry)
         return registry
 
@@ -180,6 +188,7 @@ class Deployment:
         parameters: Mapping[str, Any],
         *,
         within: str | None = None,
+        limits: Mapping[str, Value] | None = None,
         commands: bool = False,
     ) -> dict[str, Any]:
         """What a job would do and cost, as docs/workflows.md says; nothing is stored.
@@ -188,16 +197,19 @@ class Deployment:
             workflow: a registered name.
             parameters: as the client gave them.
             within: path below which its outputs must lie; None: anywhere.
+            limits: the client's own; None: nothing limits it.
             commands: whether to tell the commands of tools, which name places on this machine.
 
         Raises:
             ParameterError: an unknown workflow or parameter.
             SourceError: the source cannot become an asset.
+            AdaptationError: more is wanted than the client may use.
         """
         definition = self.registry.workflow(workflow)
         if within is not None:
             parameters = definition.confine(parameters, within)
         checked = definition.check(parameters)
+        definition.limit(checked, limits)
         # A forecast makes no database: without one there is no past.
         store = self.store if is_there(self.settings.database) else None
         live = store.slots(self.settings.lease_seconds) if store else 0
@@ -207,6 +219,7 @@ class Deployment:
                 Path(folder),
                 slots=live or self.settings.slots,
                 past=lambda *named: store.past_jobs(workflow, *named) if store else (),
+                limits=limits,
                 commands=commands,
             )
             return foretell(self.registry, definition, checked, outlook)

@@ -63,6 +63,7 @@ class Acceptance(ABC):
 
         Raises:
             ParameterError: an unknown workflow or parameter, or an output that is taken.
+            AdaptationError: more is wanted than the client may use.
         """
         job_id, _ = self.accept(
             workflow,
@@ -88,6 +89,7 @@ class Acceptance(ABC):
         if terms.within is not None:
             parameters = definition.confine(parameters, terms.within)
         checked = definition.check(parameters)
+        definition.limit(checked, terms.limits)
         if len(json.dumps(checked)) > CONTEXT_LIMIT_BYTES:
             raise ParameterError(
                 f"the parameters are larger than {CONTEXT_LIMIT_BYTES} bytes",
