@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -98,8 +98,9 @@ def test_the_same_spellings_reach_it_once_all_is_allowed(
 def test_no_other_place_is_connected_to(by_fetching: Reach) -> None:
     for host in ELSEWHERE:
         code = by_fetching(f"http://{host}/film.mp4", PUBLIC_ONLY)
-        # A leading zero is refused as no address at all.
-        assert code == ("source_url" if host.startswith("012") else "address_forbidden"), host
+        # Zeros before numbers are refused as no address at all.
+        octal = host.startswith("0") and host.count(".") == 3
+        assert code == ("source_url" if octal else "address_forbidden"), host
 
 
 def test_a_redirect_is_judged_again(by_fetching: Reach, everywhere: Canary) -> None:
@@ -152,7 +153,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Resolver:
 class Resolver:
     """A name server that an attacker owns: `rebind.test` is what `answers` say, in turn."""
 
-    def __init__(self, real: Callable[..., list[tuple[object, ...]]]) -> None:
+    def __init__(self, real: Callable[..., Sequence[object]]) -> None:
         self.real = real
         self.answers: list[list[str]] = []
         self.asked = 0

@@ -70,7 +70,7 @@ def test_a_network_is_opened_by_its_own_numbers_and_no_further() -> None:
 
 
 def test_a_host_is_opened_by_its_name_and_not_by_its_address() -> None:
-    policy = PUBLIC_ONLY.extended((), ["LocalHost."])
+    policy = PUBLIC_ONLY.granting({"allowed_hosts": ["LocalHost."]})
     assert policy.addresses("LOCALHOST", 80)
     assert policy.addresses("localhost", 80)
     assert code_of(policy, "http://127.0.0.1/") == "address_forbidden"
@@ -80,11 +80,15 @@ def test_a_host_is_opened_by_its_name_and_not_by_its_address() -> None:
 
 def test_what_one_client_may_reach_besides_does_not_change_what_others_may() -> None:
     for_all = AddressPolicy((ip_network("10.0.0.0/8"),), frozenset({"nas.lan"}))
-    for_one = for_all.extended([ip_network("192.168.0.0/16")], ["origin.lan"])
+    own = {"allowed_networks": ["192.168.0.0/16"], "allowed_hosts": ["origin.lan"]}
+    for_one = for_all.granting(own)
     assert not for_one.refusal(ip_address("192.168.1.1"))
     assert not for_one.refusal(ip_address("10.1.1.1"))
     assert for_one.hosts == {"nas.lan", "origin.lan"}
     assert for_all.refusal(ip_address("192.168.1.1"))
+    # A list that has no end, as of a number without a limit, does not open everything.
+    assert for_all.granting({"allowed_networks": None, "allowed_hosts": []}) == for_all
+    assert for_all.granting(None) == for_all
 
 
 def test_an_error_says_what_the_address_is_and_which_setting_would_allow_it() -> None:
