@@ -32,6 +32,8 @@ class Resource:
     """Each request takes the first: the connection is closed after that many bytes of its body."""
     stalls: list[int] = field(default_factory=list)
     """Each request takes the first: after that many bytes the server falls silent."""
+    drop_seconds: float = 0.0
+    """Seconds between one byte of the body and the next; 0: all at once."""
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     """Each request takes the first: a status and headers instead of the file."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -129,6 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
         cut = resource.cuts.pop(0) if resource.cuts else None
         stall = resource.stalls.pop(0) if resource.stalls else None
         sent = body[: cut if stall is None else stall]
+        if resource.drop_seconds:
+            self._drip(sent, resource.drop_seconds)
+            return
         chunked = resource.framing == "chunked"
         self.wfile.write(b"%x\r\n%s\r\n" % (len(sent), sent) if chunked and sent else sent)
         if stall is not None:
@@ -137,6 +142,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang_up()
         elif chunked:
             self.wfile.write(b"0\r\n\r\n")
+
+    def _drip(self, body: bytes, seconds: float) -> None:
+        for number in range(len(body)):
+            self.wfile.write(body[number : number + 1])
+            if self.server.closing.wait(seconds):
+                break
+        self._hang_up()
 
     def _hang_up(self) -> None:
         self.close_connection = True

@@ -27,8 +27,7 @@ class Caps:
     total_seconds: float = TOTAL_SECONDS
     """Of all its tries."""
     least_bytes_per_second: float = LEAST_BYTES_PER_SECOND
-    """Over each stretch of `pace_seconds`; 0: as slow as it likes."""
-    pace_seconds: float = PACE_SECONDS
+    """Over each stretch of `PACE_SECONDS`; 0: as slow as it likes."""
 
     def refuse_size(self, url: str, size_bytes: int | None) -> None:
         """Refuse what is, or says it is, larger than allowed.
@@ -70,7 +69,7 @@ class Clock:
         moment = self._now()
         self._gained += gained_bytes
         passed = moment - self._since
-        if passed < self._caps.pace_seconds:
+        if passed < PACE_SECONDS:
             return
         if self._gained < self._caps.least_bytes_per_second * passed:
             raise Interrupted(
