@@ -93,7 +93,7 @@ def test_another_clients_job_is_unknown(api: Api, hand: HandWorker) -> None:
 def test_more_listeners_than_a_process_serves_are_sent_away(
     api: Api, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adaptation.api.hub.MOST_LISTENERS", 1)
+    monkeypatch.setattr("adaptation.api.ticking.MOST_LISTENERS", 1)
     job_id = hand.queue(client="client")
 
     with listening(api.client, job_id) as events:
