@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,9 +78,13 @@ class FaultServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def running(host: str = "127.0.0.1") -> Iterator[FaultServer]:
-    """Run a server on a free port of the loopback for one block."""
+def running(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[FaultServer]:
+    """Run a server on a free port of the loopback for one block, with TLS if it is given any."""
     server = FaultServer(host)
+    if tls is not None:
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
