@@ -50,7 +50,7 @@ def download_file(context: Context, run: Run) -> Context:
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
     allowance = Allowance.of(run)
     if not is_web(context["url"]):
-        state = file_state(context)
+        state = file_state(context, run)
         allowance.check_size(context["url"], state[0])
         return context.extended(source_path=context["url"], source_state=state)
     from adaptation.adapters.web import fetch
@@ -187,6 +187,7 @@ def publish(context: Context, run: Run) -> Context:
         token=publish_token(run.claim.job_id),
         # A job that is run anew takes the place of what it made before.
         overwrite=context["empty_target"] or asset_id_of(output) in context.get("replaces", ()),
+        root=run.resources.assets_root,
     )
     seconds = float(material.timeline.duration_seconds)
     context = context.extended(**{PUBLISHED: published([name for _, name in files], seconds)})
