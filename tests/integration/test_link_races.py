@@ -22,9 +22,9 @@ from adaptation.errors import AdaptationError, OutputError
 
 pytestmark = pytest.mark.skipif(not OPEN_FOLDERS.is_dir(), reason="held on Linux alone")
 REFUSED = {"path_outside", "output_is_file", "output_exists", "publish_superseded"}
-SWAPS = 100
+SWAPS = 30
 """So often a link must have stood in the way before the judge looks."""
-LIMIT_SECONDS = 20
+LIMIT_SECONDS = 60
 
 
 @pytest.fixture
@@ -83,7 +83,8 @@ def disturbed(count: list[int]) -> Iterator[int]:
 
 
 def an_asset(work: Path) -> list[tuple[Path, str]]:
-    names = ["720p/0.m4s", "720p/playlist.m3u8", "master.m3u8", "asset.json"]
+    segments = [f"720p/{number}.m4s" for number in range(40)]
+    names = [*segments, "720p/playlist.m3u8", "master.m3u8", "asset.json"]
     for name in names:
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         (work / name).write_text(json.dumps({"asset_id": "a"}))

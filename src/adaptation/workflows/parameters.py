@@ -167,8 +167,8 @@ def checked(
     document = found.model_dump()
     stem = "job"
     if "url" in document:
-        stem = _stem(document["url"])
         document["url"] = absolute_source(document["url"])
+        stem = _stem(document["url"])
     if "output_folder" in document:
         folder = document["output_folder"] or f"{stem}-{uuid.uuid4().hex[:8]}"
         document["output_folder"] = str(_output(assets_root, found.output_root, folder))
@@ -288,11 +288,21 @@ def absolute_source(url: str) -> str:
     """A source as it stays valid in another working folder: a URL, or an absolute path.
 
     Raises:
-        ParameterError: `source_scheme`, a scheme other than file, http and https.
+        ParameterError: `source_scheme`, a scheme other than file, http and https; `source_url`.
     """
     if "://" not in url:
         return str(Path(url).expanduser().absolute())
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme.lower() not in WEB_SCHEMES or bool(parts.hostname)
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ParameterError(
+            f"the address of the source is malformed: {masked(url):.200}",
+            code="source_url",
+            hint="Give a whole address, such as https://example.org/film.mp4.",
+        )
     if parts.scheme.lower() in WEB_SCHEMES:
         return url
     if parts.scheme.lower() == "file" and parts.netloc in {"", "localhost"}:
@@ -306,7 +316,8 @@ def absolute_source(url: str) -> str:
 
 def is_web(url: str) -> bool:
     """Whether a checked source must be downloaded."""
-    return "://" in url and urlsplit(url).scheme.lower() in WEB_SCHEMES
+    scheme, sign, _ = url.partition("://")
+    return bool(sign) and scheme.lower() in WEB_SCHEMES
 
 
 def shown_source(url: str) -> str:
