@@ -7,13 +7,14 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.adapters.addresses import AddressPolicy
 from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.live import LiveArea
 from adaptation.adapters.publish import asset_id_of, check_output, discard_staging
@@ -21,6 +22,7 @@ from adaptation.adapters.scratch import Scratch
 from adaptation.adapters.semaphore import answers_well
 from adaptation.adapters.storage import LocalStorage
 from adaptation.adapters.tools import find_tools
+from adaptation.engine.acceptance import check_reach
 from adaptation.engine.database import is_there
 from adaptation.engine.engine import Engine, Pace
 from adaptation.engine.forecast import foretell
@@ -68,6 +70,11 @@ class Deployment:
             ) from error
 
     @cached_property
+    def policy(self) -> AddressPolicy:
+        """Which addresses may be reached."""
+        return AddressPolicy(self.settings.allowed_networks, self.settings.allowed_hosts)
+
+    @cached_property
     def resources(self) -> Resources:
         """What tasks work with."""
         return Resources(
@@ -79,6 +86,8 @@ class Deployment:
             source_root=self.settings.source_root,
             parallel_chunks=self.settings.parallel_chunks,
             chunk_cache=self.chunk_cache if self.settings.chunk_cache else None,
+            policy=self.policy,
+            fetch_seconds=self.settings.fetch_seconds,
             limits=self.settings.limits,
         )
 
@@ -117,7 +126,8 @@ class Deployment:
             scratch=scratch.attempt,
             remove_work=self._remove_work,
             sweep_scratch=lambda: scratch.sweep(self._is_running),
-            answers=answers_well,
+            answers=partial(answers_well, policy=self.policy),
+            policy=self.policy,
             room=scratch,
             discard=self._discard,
             describe=lambda: describe(self.resources.tools),
@@ -214,6 +224,7 @@ class Deployment:
             parameters = definition.confine(parameters, within)
         checked = definition.check(parameters)
         definition.limit(checked, limits)
+        check_reach(self.policy.granting(limits), definition, checked)
         # A forecast makes no database: without one there is no past.
         store = self.store if is_there(self.settings.database) else None
         live = store.slots(self.settings.lease_seconds) if store else 0

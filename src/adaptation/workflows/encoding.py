@@ -16,7 +16,7 @@ from adaptation.limits import Value, in_force
 from adaptation.workflows import copying, steps, texts, tracks
 from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.forecast import forecast
-from adaptation.workflows.parameters import EncodingParameters, check_encoding, confined
+from adaptation.workflows.parameters import EncodingParameters, check_encoding, confined, is_web
 from adaptation.workflows.profiles import Profiles
 from adaptation.workflows.report import report
 
@@ -72,6 +72,7 @@ def register(
             check=check,
             author=author,
             output=lambda parameters: str(parameters["output_folder"]),
+            sources=lambda parameters: [url] if is_web(url := parameters["url"]) else [],
             farewell={"quality": "all"},
             subject=_subject,
             report=report,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adaptation.adapters.addresses import PUBLIC_ONLY, AddressPolicy
 from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.live import LiveArea
 from adaptation.adapters.storage import Storage
@@ -39,6 +40,11 @@ class Resources:
     """Chunks that were encoded before; none: each is encoded."""
     limits: Mapping[str, Value] = field(default_factory=dict)
     """What every client may use that has no limit of its own, see `adaptation.limits`."""
+
+    policy: AddressPolicy = PUBLIC_ONLY
+    """Which addresses may be reached."""
+    fetch_seconds: float = 21_600.0
+    """How long one attempt at fetching a source may take."""
 
     def download_folder(self, job_id: int) -> Path:
         """Where a job's downloads gather."""

@@ -63,7 +63,14 @@ def download_file(context: Context, run: Run) -> Context:
         allowance.check_size(context["url"], max(done, total or 0))
         run.progress(done / total if total else 0.0, bytes=done)
 
-    fetched = fetch(context["url"], target, cancelled=run.cancelled, on_progress=note)
+    fetched = fetch(
+        context["url"],
+        target,
+        policy=run.resources.policy.granting(run.claim.limits),
+        total_seconds=run.resources.fetch_seconds,
+        cancelled=run.cancelled,
+        on_progress=note,
+    )
     if not fetched.length_known:
         run.log("the server announced no length: a cut would show only in the container", 30)
     return context.extended(source_key=put_file(run, target, "source"))
