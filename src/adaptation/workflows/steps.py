@@ -58,18 +58,14 @@ def download_file(context: Context, run: Run) -> Context:
     folder = run.resources.download_folder(run.claim.job_id)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / "source"
-
-    def note(done: int, total: int | None) -> None:
-        allowance.check_size(context["url"], max(done, total or 0))
-        run.progress(done / total if total else 0.0, bytes=done)
-
     fetched = fetch(
         context["url"],
         target,
         policy=run.resources.policy.granting(run.claim.limits),
         total_seconds=run.resources.fetch_seconds,
+        most_bytes=allowance.source_bytes,
         cancelled=run.cancelled,
-        on_progress=note,
+        on_progress=lambda done, total: run.progress(done / total if total else 0.0, bytes=done),
     )
     if not fetched.length_known:
         run.log("the server announced no length: a cut would show only in the container", 30)
