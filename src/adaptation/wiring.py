@@ -108,14 +108,8 @@ class Deployment:
             SettingsError: `workflow_plugin`.
         """
         settings = self.settings
-        registry = Registry(settings.assets_root, settings.source_root)
-        encoding.register(
-            registry,
-            settings.assets_root,
-            settings.profiles,
-            settings.source_root,
-            settings.limits,
-        )
+        registry = Registry(settings.assets_root, settings.source_root, settings.limits)
+        encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
         plugins.load(registry)
         return registry
 
