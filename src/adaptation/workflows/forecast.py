@@ -91,7 +91,6 @@ def _fetched(url: str, outlook: Outlook[Resources], allowance: Allowance) -> Pat
     target = outlook.scratch / "source"
 
     def refuse_much(done: int, total: int | None) -> None:
-        allowance.check_size(url, max(done, total or 0))
         if max(done, total or 0) > FETCHED_BYTES:
             size = f"{total:,}" if total else f"more than {FETCHED_BYTES:,}"
             raise _Elsewhere(f"{shown_source(url)} has {size} bytes, too many to be looked at")
@@ -102,6 +101,7 @@ def _fetched(url: str, outlook: Outlook[Resources], allowance: Allowance) -> Pat
                 url,
                 target,
                 policy=outlook.resources.policy.granting(outlook.limits),
+                most_bytes=allowance.source_bytes,
                 on_progress=refuse_much,
                 cancelled=stop,
                 retries=0,
