@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO
@@ -21,6 +22,11 @@ LEADING_BYTES = 4096
 """How much of the beginning is looked at to tell text from media."""
 MAX_PADDING_BYTES = 1024
 """The most zeros that may follow the last box."""
+MAX_INDEX_BYTES = 1 << 26
+"""How much of an index is searched for signs of encryption; those of day-long films are smaller."""
+PROTECTED = re.compile(rb"schm\0\0\0[\0\1]\w{4}")
+"""The box that names how samples are encrypted, ISO/IEC 14496-12 §8.12.5; readers that have no key
+show noise and call it a picture."""
 MAX_BOXES = 1_000_000
 """A file with more top-level boxes than this is an attack, not a film."""
 
@@ -32,7 +38,7 @@ def check_complete(stream: BinaryIO) -> None:
         stream: seekable; only headers are read.
 
     Raises:
-        SourceError: `source_empty`, `source_not_media`, `source_truncated`.
+        SourceError: `source_empty`, `source_not_media`, `source_truncated`, `source_encrypted`.
     """
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
@@ -100,8 +106,20 @@ def _mp4_boxes(stream: BinaryIO, size: int) -> Iterator[bytes]:
         if end > size:
             name = kind.decode("latin-1")
             raise truncated(f"{end - size} of {end} bytes are missing in box {name!r}")
+        if kind == b"moov":
+            _refuse_encryption(stream, offset, end)
         yield kind
         offset = end
+
+
+def _refuse_encryption(stream: BinaryIO, offset: int, end: int) -> None:
+    stream.seek(offset)
+    if PROTECTED.search(stream.read(min(end - offset, MAX_INDEX_BYTES))):
+        raise SourceError(
+            "the source is encrypted",
+            code="source_encrypted",
+            hint="Give the film as it was before its encryption; no key is taken for a source.",
+        )
 
 
 def _box_length(header: bytes, rest: int) -> int:
