@@ -59,19 +59,24 @@ def test_a_film_is_whole_or_fails_at_every_level_and_goes_on_with_more_room(
 def test_a_film_is_whole_or_fails_wherever_scratch_fills_up_under_it(
     film: Path, tmp_path: Path, home: Path
 ) -> None:
-    endings = []
-    with disks.mounted(home / "scratch", ROOM) as scratch, trial.engine_in(home) as engine:
-        job = trial.submitted(engine, film, preset="medium")
-        with engine.engine.running(2):
-            for level in LEVELS:
-                fill_while_encoding(engine, job, scratch, level)
-                endings.append(judged(engine, job))
-                if endings[-1] == "fine":
-                    break
+    endings = list[str]()
+    with (
+        disks.mounted(home / "scratch", ROOM) as scratch,
+        trial.engine_in(home) as engine,
+        engine.engine.running(2),
+    ):
+        job = trial.submitted(engine, film)
+        for level in LEVELS:
+            fill_while_encoding(engine, job, scratch, level)
+            endings.append(judged(engine, job))
+            if endings[-1] != "fine":
                 engine.store.retry(job.id)
-            assert wait_until(lambda: engine.store.job(job.id).ended, 60)
-        assert judged(engine, job) == "fine"
+            elif FULL & set(endings):
+                break
+            else:  # it was too quick to be hurt
+                job = trial.submitted(engine, film, output_folder=str(tmp_path / f"{level}"))
     assert FULL & set(endings)
+    assert endings[-1] == "fine"
     assert trial.left_behind(home) == []
 
 
