@@ -18,6 +18,10 @@ EBML_ID = b"\x1a\x45\xdf\xa3"
 """First element of Matroska and WebM, RFC 8794 §11.2."""
 SEGMENT_ID = 0x18538067
 """The element that holds all media of Matroska, RFC 9559 §5.1."""
+TS_PACKET_BYTES = 188
+"""A transport stream is nothing but packets of this size, ISO/IEC 13818-1 §2.4.3.2."""
+TS_SYNC = b"G"
+"""How each of them begins."""
 LEADING_BYTES = 4096
 """How much of the beginning is looked at to tell text from media."""
 MAX_PADDING_BYTES = 1024
@@ -61,6 +65,25 @@ def check_complete(stream: BinaryIO) -> None:
         _check_matroska(stream, size)
     elif head.startswith(b"RIFF"):
         _check_riff(head, size)
+
+
+def check_last_packet(stream: BinaryIO) -> None:
+    """Refuse an MPEG-TS that ends inside a packet, where nothing else tells of its end.
+
+    Not for all sources: a recorder that is switched off leaves half a packet, too.
+
+    Args:
+        stream: seekable.
+
+    Raises:
+        SourceError: `source_truncated`.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    head = stream.read(2 * TS_PACKET_BYTES + 1)
+    rest = size % TS_PACKET_BYTES
+    if rest and head[::TS_PACKET_BYTES] == TS_SYNC * 3:
+        raise truncated(f"{rest} of {TS_PACKET_BYTES} bytes of its last packet are there")
 
 
 def truncated(what: str) -> SourceError:

@@ -23,7 +23,7 @@ from adaptation.media.rendition import target_size
 from adaptation.workflows.branches import branches, renditions
 from adaptation.workflows.copying import choose
 from adaptation.workflows.experience import Experience
-from adaptation.workflows.material import COPIED, read_material
+from adaptation.workflows.material import COPIED, check_end, read_material
 from adaptation.workflows.parameters import is_web, shown_source
 from adaptation.workflows.resources import Resources
 
@@ -91,12 +91,13 @@ def _fetched(url: str, outlook: Outlook[Resources]) -> Path:
 
     try:
         with _stop_after(FETCH_SECONDS) as stop:
-            fetch(url, target, on_progress=refuse_much, cancelled=stop, retries=0)
+            fetched = fetch(url, target, on_progress=refuse_much, cancelled=stop, retries=0)
     except Cancelled as error:
         told = f"{shown_source(url)} was not here after {FETCH_SECONDS:.0f} s"
         raise _Elsewhere(told) from error
     except Transient as error:
         raise _Elsewhere(error.message) from error
+    check_end(target, fetched.length_known)
     return target
 
 
