@@ -49,6 +49,7 @@ def main() -> int:
     if is_one:
         sys.stdout.write(f"{trials.made[first]}\n{trials.plans.get(first)}\n{trials.jobs}\n")
     seconds = time.monotonic() - started
+    sys.stdout.write("".join(f"{word}\n" for word in trials.late))
     sys.stdout.write(f"{trials.counted()}\n{len(trials.wrong)} wrong, {seconds:.0f} s\n")
     sys.stderr.write("".join(f"{word}\n" for word in trials.wrong))
     return 1 if trials.wrong else 0

@@ -15,10 +15,12 @@ from adaptation.adapters.web import Fetched, fetch
 from adaptation.errors import SourceError, Transient
 from adaptation.workflows.material import check_end, read_material
 from fault_server import FaultServer, Resource
+from hostile import trial
 from hostile.boxes import boxes_in
 from hostile.mutants import TS_PACKET_BYTES
 from hostile.originals import H264, INPUTS
 
+Framing = Literal["length", "chunked"]
 TS_SYNC = 0x47
 
 UNREADABLE = {"source_unreadable", "source_not_media"}
@@ -61,10 +63,12 @@ def packets_of(path: Path) -> int:
     return read_material(path, clips.tools()).stored.packets
 
 
-def cuts_of(film: Film) -> list[int]:
+@pytest.fixture(params=["some", pytest.param("all", marks=pytest.mark.long)])
+def cuts(request: pytest.FixtureRequest, film: Film) -> list[int]:
     """Places all over a film, and just before its end."""
     size = len(film.content)
-    return [20, *(size * number // CUTS for number in range(1, CUTS - 1)), size - 1]
+    places = [20, *(size * number // CUTS for number in range(1, CUTS - 1)), size - 1]
+    return places if request.param == "all" else places[::3]
 
 
 def fetched(server: FaultServer, resource: Resource, target: Path) -> Fetched:
@@ -74,9 +78,13 @@ def fetched(server: FaultServer, resource: Resource, target: Path) -> Fetched:
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_cut_before_an_announced_end_is_never_taken_for_it(
-    framing: Literal["length", "chunked"], film: Film, server: FaultServer, tmp_path: Path
+    framing: Literal["length", "chunked"],
+    cuts: list[int],
+    film: Film,
+    server: FaultServer,
+    tmp_path: Path,
 ) -> None:
-    for cut in cuts_of(film):
+    for cut in cuts:
         resource = Resource(film.content, framing=framing, ranges=False, cuts=[cut] * 9)
         with pytest.raises(Transient) as caught:
             fetched(server, resource, tmp_path / "film")
@@ -86,9 +94,13 @@ def test_a_cut_before_an_announced_end_is_never_taken_for_it(
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_what_is_resumed_is_the_whole_film(
-    framing: Literal["length", "chunked"], film: Film, server: FaultServer, tmp_path: Path
+    framing: Literal["length", "chunked"],
+    cuts: list[int],
+    film: Film,
+    server: FaultServer,
+    tmp_path: Path,
 ) -> None:
-    for cut in cuts_of(film):
+    for cut in cuts:
         resource = Resource(film.content, framing=framing, etag='"1"', cuts=[cut])
         fetched(server, resource, tmp_path / "film")
         assert (tmp_path / "film").read_bytes() == film.content, cut
@@ -97,9 +109,9 @@ def test_what_is_resumed_is_the_whole_film(
 
 @pytest.mark.parametrize("honours_if_range", [True, False])
 def test_a_film_that_is_replaced_meanwhile_is_never_mixed_with_the_other(
-    honours_if_range: bool, film: Film, server: FaultServer, tmp_path: Path
+    honours_if_range: bool, cuts: list[int], film: Film, server: FaultServer, tmp_path: Path
 ) -> None:
-    for cut in cuts_of(film):
+    for cut in cuts:
         resource = Resource(film.content, etag='"1"', cuts=[cut], conditions=honours_if_range)
         url = server.add("/film", resource)
 
@@ -113,10 +125,10 @@ def test_a_film_that_is_replaced_meanwhile_is_never_mixed_with_the_other(
 
 
 def test_a_cut_that_nothing_announces_shows_in_the_container_if_it_can(
-    film: Film, server: FaultServer, tmp_path: Path
+    cuts: list[int], film: Film, server: FaultServer, tmp_path: Path
 ) -> None:
     path = tmp_path / "film"
-    for cut in {*cuts_of(film), *unseen_cuts(film)}:
+    for cut in {*cuts, *unseen_cuts(film)}:
         resource = Resource(film.content, framing="close", cuts=[cut])
         arrived = fetched(server, resource, path)
         assert not arrived.length_known  # so that the log of the job warns
@@ -148,3 +160,32 @@ def unseen_cuts(film: Film) -> set[int]:
             ends.add(place)
     is_fragmented = b"moof" in film.content
     return ends if is_fragmented else set()
+
+
+def test_a_job_warns_of_a_film_whose_end_nobody_told(
+    server: FaultServer, tmp_path: Path, home: Path
+) -> None:
+    content = clips.ffmpeg(tmp_path, COMMANDS["transport stream"]).read_bytes()
+    half = len(content) // TS_PACKET_BYTES // 2 * TS_PACKET_BYTES
+    cuts = {"between": half, "inside": half + 100}
+    with trial.engine_in(home) as engine:
+        jobs = {
+            name: trial.submitted(
+                engine,
+                server.add(f"/{name}.ts", Resource(content, framing="close", cuts=[cut])),
+                output_folder=str(tmp_path / name),
+            )
+            for name, cut in cuts.items()
+        }
+        trial.run_to_end(engine, [*jobs.values()])
+        endings = {name: trial.ending(engine.store.job(job.id)) for name, job in jobs.items()}
+        lines = engine.store.logs(jobs["between"].id, severity=30)
+
+    assert {name: ending.code for name, ending in endings.items()} == {
+        "between": "fine",
+        "inside": "source_truncated",
+    }
+    assert 0 < endings["between"].frames < 20
+    assert [line.message for line in lines] == [
+        "the server announced no length: a cut would show only in the container"
+    ]

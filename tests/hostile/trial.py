@@ -83,7 +83,7 @@ def checked_code(code: str) -> str:
     return code
 
 
-def submitted(deployment: Deployment, path: Path, **options: Any) -> Job:
+def submitted(deployment: Deployment, path: Path | str, **options: Any) -> Job:
     """A whole job for a film; its asset is to appear beside the film."""
     wanted = {"url": str(path), "output_folder": f"{path}.asset", **OPTIONS, **options}
     return deployment.submit_encoding(wanted)[0]

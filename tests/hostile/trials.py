@@ -38,6 +38,15 @@ class Trials:
         """Those that can be planned."""
         return [seed for seed, ending in self.plans.items() if ending.code == "fine"]
 
+    @property
+    def late(self) -> list[str]:
+        """Those whose damage was only seen by what a tool made of them, and how."""
+        return [
+            f"{self.made[seed]}: {ending.code}, {ending.message}"
+            for seed, ending in self.jobs.items()
+            if ending.code != "fine" and not ending.code.startswith("source_")
+        ]
+
     def counted(self) -> str:
         """A table of how many ended in which way."""
         tables = (("read and planned", self.plans), ("whole jobs", self.jobs))
