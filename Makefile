@@ -8,6 +8,7 @@
 #   make chaos [JOBS=1000] [FAULTS=200] [SEED=1] [BROKER=redis]
 #                                      hurt a real fleet and judge its work, see CONTRIBUTING.md
 #   make fuzz [MUTANTS=5000] [SEED=1]  read and encode damaged films; MUTANT=17 shows one again
+#   make docs                          write docs/errors/ anew, a page for each error code
 #   make fmt | lock | clean            rewrite the format | resolve the locks | tidy up
 
 SHELL := /bin/sh
@@ -45,7 +46,7 @@ ifneq ($(shell cat .venv/.place 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help install develop demo test check lint fmt sim bench chaos fuzz lock clean moved
+.PHONY: help install develop demo test check lint fmt sim bench chaos fuzz docs lock clean moved
 
 help:
 	@sed -n '2,/^$$/s/^#\( \{0,3\}\)//p' Makefile
@@ -88,6 +89,9 @@ chaos: .venv/.dev
 fuzz: .venv/.dev
 	@PYTHONPATH=src:tests $(BIN)/python -m hostile \
 		$(if $(MUTANT),--mutant $(MUTANT),--mutants $(MUTANTS) --seed $(SEED))
+
+docs: .venv/.dev
+	@$(BIN)/python tools/error_pages.py
 
 COMPILE = UV_SYSTEM_CERTS=1 $(BIN)/uv pip compile --quiet $(UPGRADE) --universal \
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -40,7 +40,7 @@ def test_a_film_is_whole_or_fails_at_every_level_and_goes_on_with_more_room(
     place: str, film: Path, tmp_path: Path, home: Path
 ) -> None:
     small = {"work": home / "work", "output": tmp_path / "disk"}[place]
-    endings = []
+    endings = list[str]()
     with disks.mounted(small, "size=4k"), trial.engine_in(home) as engine:
         job = trial.submitted(engine, film, output_folder=str(tmp_path / "disk" / "asset"))
         with engine.engine.running(2):

@@ -56,7 +56,9 @@ class Ending:
 @contextmanager
 def engine_in(folder: Path) -> Iterator[Deployment]:
     """An engine of its own that tries everything once, until the block ends."""
-    deployment = deploy(Settings(home=folder, retry_limit=1, sweep_seconds=0.05))
+    deployment = deploy(
+        Settings(home=folder, retry_limit=1, sweep_seconds=0.1, heartbeat_seconds=0.2)
+    )
     try:
         yield deployment
     finally:
