@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,8 @@ import pytest
 
 import clips
 import fault_server
-from adaptation.adapters.web import Fetched, fetch
+from adaptation.adapters import web
+from adaptation.adapters.web import Fetched
 from adaptation.errors import SourceError, Transient
 from adaptation.workflows.material import check_end, read_material
 from fault_server import FaultServer, Resource
@@ -19,7 +21,9 @@ from hostile import trial
 from hostile.boxes import boxes_in
 from hostile.mutants import TS_PACKET_BYTES
 from hostile.originals import H264, INPUTS
+from services import HERE
 
+fetch = partial(web.fetch, policy=HERE, retry_delay_seconds=0.0)
 Framing = Literal["length", "chunked"]
 TS_SYNC = 0x47
 
@@ -73,7 +77,7 @@ def cuts(request: pytest.FixtureRequest, film: Film) -> list[int]:
 
 def fetched(server: FaultServer, resource: Resource, target: Path) -> Fetched:
     url = server.add("/film", resource)
-    return fetch(url, target, retries=1, retry_delay_seconds=0.0)
+    return fetch(url, target, retries=1)
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
@@ -120,7 +124,7 @@ def test_a_film_that_is_replaced_meanwhile_is_never_mixed_with_the_other(
             resource.body = film.other[: len(film.content)].ljust(len(film.content), b"\0")
             resource.etag = '"2"'
 
-        fetch(url, tmp_path / "film", retries=2, retry_delay_seconds=0.0, on_progress=replace)
+        fetch(url, tmp_path / "film", retries=2, on_progress=replace)
         assert (tmp_path / "film").read_bytes() == resource.body, cut
 
 

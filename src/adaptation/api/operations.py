@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from adaptation.api.auth import Admin, Caller, Engine
+from adaptation.api.limits import LimitRow, limit_rows
 from adaptation.api.problems import Problem
 from adaptation.api.routes import BAD
 from adaptation.api.rows import sees
@@ -39,6 +40,7 @@ class Settings(Answer):
 
     result: Literal["ok"] = Field(default="ok", description="ok")
     settings: list[SettingRow] = Field(description="Every one there is.")
+    limits: list[LimitRow] = Field(description="What counts for the client that asks.")
 
 
 class Told(Answer):
@@ -53,7 +55,8 @@ class Schedules(Answer):
 
     result: Literal["ok"] = Field(default="ok", description="ok")
     schedules: dict[str, dict[str, Any]] = Field(
-        description="class, every (seconds and when first), queue, description, active."
+        description="class, every (seconds, and first_in: seconds until the next time), queue,"
+        " description, active."
     )
 
 
@@ -87,8 +90,8 @@ class WorkerRow(Answer):
 
 
 @router.get("/settings", responses=BAD, summary="All settings in force")
-def settings(asking: Caller, engine: Engine) -> Settings:  # noqa: ARG001
-    """Every setting with its value, its default and its range."""
+def settings(asking: Caller, engine: Engine) -> Settings:
+    """Every setting with its value, its default and its range; and the limits of who asks."""
     chosen = engine.store.chosen()
     return Settings(
         settings=[
@@ -101,7 +104,8 @@ def settings(asking: Caller, engine: Engine) -> Settings:  # noqa: ARG001
                 meaning=known.meaning,
             )
             for known in KNOWN.values()
-        ]
+        ],
+        limits=limit_rows(asking, engine),
     )
 
 
@@ -143,7 +147,7 @@ def workers(asking: Caller, engine: Engine) -> list[WorkerRow]:
 def _schedule(one: Schedule) -> dict[str, Any]:
     return {
         "class": "QueueScheduledJobs",
-        "every": [one.every_seconds, {"first_in": 0}],
+        "every": [one.every_seconds, {"first_in": one.due_in_seconds}],
         "queue": "scheduler",
         "description": "Queues the jobs whose time has come and whose semaphore has answered.",
         "active": one.active,

@@ -10,6 +10,7 @@ from adaptation.engine.control import Control
 from adaptation.engine.credentials import Credentials
 from adaptation.engine.database import Database
 from adaptation.engine.deliveries import Deliveries
+from adaptation.engine.endpoints import EndPoints
 from adaptation.engine.enrolment import Enrolment
 from adaptation.engine.fleet import Fleet
 from adaptation.engine.history import History
@@ -20,7 +21,8 @@ from adaptation.engine.reads import Reads
 from adaptation.engine.retention import Retention
 from adaptation.engine.scheduling import Scheduling
 from adaptation.engine.setting import Choices
-from adaptation.engine.submissions import Submissions
+from adaptation.engine.submissions import AT_ONCE, Submissions
+from adaptation.engine.together import Together
 from adaptation.engine.watching import Watching
 
 SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
@@ -51,6 +53,7 @@ class Store(
     Credentials,
     Watching,
     Deliveries,
+    EndPoints,
     Reads,
 ):
     """Jobs, tasks, logs and messages in one SQL database."""
@@ -62,6 +65,7 @@ class Store(
             url: an SQLAlchemy URL, `sqlite:///…` or `postgresql://…`, which means psycopg 3.
         """
         self.database = Database(url)
+        self.arriving = Together(self._take_in, AT_ONCE)
 
     def create(self) -> None:
         """Make sure that the tables are the right ones; see `Database.create`."""

@@ -49,12 +49,12 @@ def check_frames(count: int) -> None:
     """Refuse to read on when a film has too many frames.
 
     Raises:
-        SourceError: `source_too_long`.
+        SourceError: `source_too_many_frames`.
     """
     if count > MAX_FRAMES:
         raise SourceError(
             f"the source has more than {MAX_FRAMES:,} frames",
-            code="source_too_long",
+            code="source_too_many_frames",
             hint="That is a day at 60 frames per second: cut it into parts.",
         )
 

@@ -37,7 +37,7 @@ def test_a_day_of_frames_passes_and_one_more_does_not() -> None:
     check_frames(bounds.MAX_FRAMES)
     with pytest.raises(SourceError) as caught:
         check_frames(bounds.MAX_FRAMES + 1)
-    assert caught.value.code == "source_too_long"
+    assert caught.value.code == "source_too_many_frames"
 
 
 @pytest.mark.parametrize("pts", [(0, 600_000, 600_040), (0, 40)])
