@@ -99,7 +99,7 @@ def run_to_end(deployment: Deployment, jobs: Sequence[Job], slots: int = 2) -> d
         return all(deployment.store.job(job.id).ended for job in jobs)
 
     with deployment.engine.running(slots):
-        assert wait_until(over, JOB_SECONDS + 5 * len(jobs)), _unfinished(deployment, jobs)
+        assert wait_until(over, JOB_SECONDS * (1 + len(jobs) / 4)), _unfinished(deployment, jobs)
     deployment.engine.tidy()
     return {job.id: deployment.store.job(job.id) for job in jobs}
 
