@@ -139,10 +139,12 @@ JUMPING = (
 )
 RESTARTED = (f"{SMALL} {TINY} -an first.ts", f"{AGAIN} {TINY} -an second.ts")
 WRAPPING = f"{SMALL} {BEEP} {TINY} -c:a mp2 -output_ts_offset 95443.4 {UNSHIFTED}"
+LATE = f"{SMALL} -itsoffset 90000 {BEEP} {TINY} -c:a libopus"
 TOO_LARGE = "source_picture_too_large"
 
 MONSTERS: dict[str, Monster] = {
     "a gap of 29 hours": Monster(make_gap, "source_gap"),
+    "sound that comes a day later": Monster(_made(f"{LATE} late.mkv"), "source_gap"),
     "encrypted": Monster(make_encrypted, "source_encrypted"),
     "times below zero": Monster(
         _made(f"{SMALL} {BEEP} {TINY} -bf 2 -c:a mp2 {NEGATIVE} negative.ts"), frames=20
