@@ -43,7 +43,7 @@ class Trials:
         """Those whose damage was only seen by what a tool made of them, and how."""
         return [
             f"{self.made[seed]}: {ending.code}, {ending.message}"
-            for seed, ending in self.jobs.items()
+            for seed, ending in (*self.plans.items(), *self.jobs.items())
             if ending.code != "fine" and not ending.code.startswith("source_")
         ]
 
