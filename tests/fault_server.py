@@ -29,6 +29,8 @@ class Resource:
     """How the end of the body is told."""
     ranges: bool = True
     """Whether Range is honoured; otherwise every answer is the whole file."""
+    conditions: bool = True
+    """Whether If-Range is honoured; otherwise a Range gets its bytes of whatever is there."""
     cuts: list[int] = field(default_factory=list)
     """Each request takes the first: the connection is closed after that many bytes of its body."""
     stalls: list[int] = field(default_factory=list)
@@ -167,7 +169,11 @@ def _first_byte(resource: Resource, asked: dict[str, str]) -> int | None:
     condition = asked.get("if-range", "")
     if match is None or not resource.ranges:
         return None
-    if condition and condition not in (resource.etag, resource.last_modified):
+    if (
+        resource.conditions
+        and condition
+        and condition not in (resource.etag, resource.last_modified)
+    ):
         return None
     return int(match[1])
 

@@ -10,6 +10,7 @@ from adaptation.adapters.containment import names_below
 from adaptation.adapters.tools import Tools
 from adaptation.context import Context
 from adaptation.errors import SourceError
+from adaptation.media.container import check_last_packet
 from adaptation.media.encode import keyframes
 from adaptation.media.inspection import Inspection
 from adaptation.media.passthrough import Candidate
@@ -130,6 +131,17 @@ def read_material(path: Path, tools: Tools, max_frame_rate: float | None = None)
     if max_frame_rate is not None:
         timeline = timeline.limited(max_frame_rate)
     return Material(source, timeline, inspection.seek_points(), inspection.stored())
+
+
+def check_end(path: Path, length_known: bool) -> None:
+    """Look harder at what was fetched when its server told neither a length nor an end.
+
+    Raises:
+        SourceError: `source_truncated`.
+    """
+    if not length_known:
+        with path.open("rb") as stream:
+            check_last_packet(stream)
 
 
 def material_of(context: Context, run: Run) -> Material:

@@ -23,6 +23,7 @@ from adaptation.workflows.copying import choose
 from adaptation.workflows.experience import planned_figures
 from adaptation.workflows.material import (
     COPIED,
+    check_end,
     file_state,
     material_of,
     read_material,
@@ -67,6 +68,7 @@ def download_file(context: Context, run: Run) -> Context:
         cancelled=run.cancelled,
         on_progress=lambda done, total: run.progress(done / total if total else 0.0, bytes=done),
     )
+    check_end(target, fetched.length_known)
     if not fetched.length_known:
         run.log("the server announced no length: a cut would show only in the container", 30)
     return context.extended(source_key=put_file(run, target, "source"))
