@@ -29,7 +29,11 @@ _NAMED = re.compile(
 """A name and its value, as a header, a JSON member, or a pair of Python's bytes or text."""
 _HINTS = ("key", "auth", "passw", "secret")
 """A text without any of them has no such name."""
-_NAME = re.compile(r".*(api[-_]?key|authorization|password|passwd|secret)|token|.*_token", re.I)
+_NAME = re.compile(
+    r".*(api[-_]?key|authorization|password|passwd|secret|cookie)|token|.*[-_]token"
+    r"|.*(content|encryption|private|access|secret)[-_]?keys?",
+    re.I,
+)
 """Names of fields whose text is secret, whatever it looks like."""
 
 
@@ -85,15 +89,21 @@ def redacted_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _redacted_field(str(name), value) for name, value in fields.items()}
 
 
+def is_secret(text: str) -> bool:
+    """Whether a text has something in it that `redacted` hides."""
+    return redacted(text) != text
+
+
 @functools.lru_cache(1_000)
-def _is_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
+    """Whether what a field of this name holds is secret, whatever it looks like."""
     return _NAME.fullmatch(name) is not None
 
 
 def _redacted_field(name: str, value: object) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
-    if _is_secret(name):
+    if is_secret_name(name):
         return HIDDEN
     if isinstance(value, str):
         return redacted(value)

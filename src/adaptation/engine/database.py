@@ -26,6 +26,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
 
+from adaptation.adapters.sealing import Sealing
+from adaptation.adapters.vault import NoKeys, Vault
 from adaptation.engine.migrations import HEAD, HISTORY, STORED_VERSION, migrate, version_of
 from adaptation.errors import SettingsError
 
@@ -86,11 +88,18 @@ def is_there(url: str) -> bool:
 class Database:
     """A pool of connections to one database, with explicit read and write transactions."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, vault: Vault | None = None) -> None:
+        """Open no connection yet.
+
+        Args:
+            url: an SQLAlchemy URL.
+            vault: seals the secrets in what is stored; None: nothing is sealed.
+        """
         self.url = _with_driver(make_url(url))
+        self.sealing = Sealing(vault or Vault(NoKeys()), seals=vault is not None)
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = _make_engine(self.url)
+        self._engine = _make_engine(self.url, self.sealing)
         # SQLite has one writer at a time, and whoever finds it busy sleeps and looks again:
         # threads of one process had better stand in line.
         self._turn = threading.Lock() if self.is_sqlite else nullcontext()
@@ -242,7 +251,7 @@ def _with_driver(url: URL) -> URL:
     return url.set(drivername="postgresql+psycopg") if url.drivername in POSTGRESQL else url
 
 
-def _make_engine(url: URL) -> Engine:
+def _make_engine(url: URL, sealing: Sealing) -> Engine:
     """A pool of connections.
 
     Raises:
@@ -251,7 +260,14 @@ def _make_engine(url: URL) -> Engine:
     reach = REACH if url.drivername in POSTGRESQL else {}
     arguments = {name: value for name, value in reach.items() if name not in url.query}
     try:
-        return create_engine(url, pool_size=16, max_overflow=32, connect_args=arguments)
+        return create_engine(
+            url,
+            pool_size=16,
+            max_overflow=32,
+            connect_args=arguments,
+            json_serializer=sealing.to_text,
+            json_deserializer=sealing.from_text,
+        )
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"there is no driver for {url.drivername}: {error}",

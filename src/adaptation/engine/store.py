@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adaptation.adapters.vault import Vault
 from adaptation.engine.admission import Admission
 from adaptation.engine.again import SETTLE_SECONDS, tried_again
 from adaptation.engine.changes import Changes
@@ -55,13 +56,14 @@ class Store(
 ):
     """Jobs, tasks, logs and messages in one SQL database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, vault: Vault | None = None) -> None:
         """Open the database; a SQLite file is made when it does not exist.
 
         Args:
             url: an SQLAlchemy URL, `sqlite:///…` or `postgresql://…`, which means psycopg 3.
+            vault: seals the secrets in what is stored; None: nothing is sealed.
         """
-        self.database = Database(url)
+        self.database = Database(url, vault)
 
     def create(self) -> None:
         """Make sure that the tables are the right ones; see `Database.create`."""
