@@ -67,9 +67,9 @@ class Keyring:
             SettingsError: `secret_key_fixed`, or as `all`.
         """
         self._expect_file()
-        fresh = new_key_text()
+        self.all()  # makes the first one, if there is none
         with self._writing():
-            self._write([fresh, *(_text_of(key) for key in self.all())])
+            self._write([new_key_text(), *(_text_of(key) for key in self.all())])
         return self.all()[0]
 
     def keep_newest(self) -> None:
@@ -79,8 +79,9 @@ class Keyring:
             SettingsError: `secret_key_fixed`, or as `all`.
         """
         self._expect_file()
+        newest = self.all()[0]
         with self._writing():
-            self._write([_text_of(self.all()[0])])
+            self._write([_text_of(newest)])
 
     def _expect_file(self) -> None:
         if self.text:

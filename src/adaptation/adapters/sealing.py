@@ -56,9 +56,10 @@ class Sealing:
 
     def text_to_store(self, text: str, field: str) -> str:
         """A text that is stored as it is, or sealed as a whole if there is a secret in it."""
-        if not self.seals or not may_hold_secrets(text):
-            return text
-        return self.vault.sealed(text, field) if _is_to_be_sealed(field, text) else text
+        is_secret_here = is_secret_name(field) or (
+            may_hold_secrets(text) and _is_to_be_sealed(field, text)
+        )
+        return self.vault.sealed(text, field) if self.seals and is_secret_here else text
 
     def forms(self, text: str, field: str) -> tuple[str, ...]:
         """Everything that a text may be stored as by `text_to_store`."""

@@ -160,9 +160,9 @@ class Vault:
         return (*(_sealed(key, text, field) for key in self.keys.all()), text)
 
 
-def key_ids_in(text: str) -> frozenset[str]:
-    """The ids of the keys with which something in a stored text was sealed."""
-    return frozenset(found[1] for found in _FORM.finditer(text)) if MARK in text else frozenset()
+def seals_in(text: str) -> list[tuple[str, str]]:
+    """What is sealed in a stored text: the id of the key, and nonce and ciphertext of each."""
+    return _FORM.findall(text) if MARK in text else []
 
 
 def _sealed(key: SecretKey, text: str, field: str) -> str:

@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 from kombu.utils.url import sanitize_url
 
 from adaptation import __version__
+from adaptation.adapters.masking import redacted
 from adaptation.adapters.tools import Tools, find_tools, listed, versions
 from adaptation.cli import exits, output
 from adaptation.cli.output import size
@@ -97,7 +98,8 @@ def _judged(name: str, why: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(name, ok=True, found=look())
     except AdaptationError as error:
-        return Finding(name, ok=False, found=error.message, why=why, remedy=error.hint)
+        said = redacted(error.message)
+        return Finding(name, ok=False, found=said, why=why, remedy=redacted(error.hint))
 
 
 def _places(settings: Settings) -> Iterator[Finding]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from sqlalchemy.sql.expression import FunctionElement
 from adaptation.adapters.sealing import Sealing
 from adaptation.adapters.vault import NoKeys, Vault
 from adaptation.engine.migrations import HEAD, HISTORY, STORED_VERSION, migrate, version_of
+from adaptation.engine.sealed import seal_with
 from adaptation.errors import SettingsError
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -100,6 +102,7 @@ class Database:
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         self._engine = _make_engine(self.url, self.sealing)
+        seal_with(self._engine, self.sealing)
         # SQLite has one writer at a time, and whoever finds it busy sleeps and looks again:
         # threads of one process had better stand in line.
         self._turn = threading.Lock() if self.is_sqlite else nullcontext()
@@ -238,6 +241,16 @@ class Database:
         return self._engine.dialect
 
 
+@dataclass(frozen=True, eq=False)
+class _Own:
+    """A function of one engine alone: psycopg takes methods of two objects for the same one."""
+
+    function: Callable[[Any], Any]
+
+    def __call__(self, value: Any) -> Any:
+        return self.function(value)
+
+
 def _refuse_newer(found: str | None) -> None:
     if found is not None and found not in HISTORY:
         raise SettingsError(
@@ -265,8 +278,8 @@ def _make_engine(url: URL, sealing: Sealing) -> Engine:
             pool_size=16,
             max_overflow=32,
             connect_args=arguments,
-            json_serializer=sealing.to_text,
-            json_deserializer=sealing.from_text,
+            json_serializer=_Own(sealing.to_text),
+            json_deserializer=_Own(sealing.from_text),
         )
     except ModuleNotFoundError as error:
         raise SettingsError(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select,
 
 from adaptation.adapters.masking import masked, redacted
 from adaptation.engine import rows
+from adaptation.engine.addresses import urls_of
 from adaptation.engine.callbacks import DEAD, DELIVERED, DISABLED, DROPPED, PENDING
 from adaptation.engine.control import StateForbids
 from adaptation.engine.database import Database, now
@@ -79,6 +80,9 @@ class Delivery:
     """0: it tells of the job itself."""
     client: str
     url: str
+    """What the address is called; the address itself, if there is no secret in it."""
+    target: str
+    """The address."""
     event: str
     """start, complete or fail of a task, or job."""
     identity: str
@@ -173,7 +177,8 @@ class Deliveries:
             # Those that wait for another are due with it, so that they are not looked at before.
             behind = update(delivery).where(delivery.c.id.in_(waiting))
             connection.execute(behind.values(due_at=DUE_OF_FIRST))
-        return [_delivery(row, row.attempt + 1) for row in heads]
+            called = urls_of(connection, {row.job_id for row in heads if "#" in row.url})
+        return [_delivery(row, row.attempt + 1, called.get((row.job_id, row.url))) for row in heads]
 
     def keep_bodies(self, bodies: Mapping[int, str]) -> None:
         """Store what is sent, by the callbacks' ids, before it is sent for the first time."""
@@ -259,7 +264,7 @@ def _settle(connection: Connection, tried: Delivery, verdict: Verdict) -> bool:
     if connection.execute(changed).rowcount == 0:
         return False
     if verdict.state == DROPPED:
-        _disable(connection, tried, verdict.answer)
+        _disable(connection, tried, redacted(verdict.answer))
     if verdict.state != PENDING:
         _let_next_go(connection, tried)
     if line := _line(tried, verdict):
@@ -273,7 +278,7 @@ def _outcome(tried: Delivery, verdict: Verdict) -> dict[str, Any]:
     values: dict[str, Any] = {
         "state": verdict.state,
         "status": verdict.status,
-        "answer": redacted(verdict.answer[:ANSWER_LETTERS]),
+        "answer": redacted(verdict.answer)[:ANSWER_LETTERS],
         "tried_at": now(),
         "worker_id": None,
     }
@@ -339,13 +344,14 @@ def _line(tried: Delivery, verdict: Verdict) -> tuple[int, str] | None:
     return 30, f"{what}; {last[verdict.state]}"
 
 
-def _delivery(row: Row[Any], attempt: int | None = None) -> Delivery:
+def _delivery(row: Row[Any], attempt: int | None = None, target: str | None = None) -> Delivery:
     return Delivery(
         id=row.id,
         job_id=row.job_id,
         task_id=row.task_id,
         client=row.client,
         url=row.url,
+        target=target or row.url,
         event=row.event,
         identity=row.identity,
         facts=row.facts,

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    exists,
+    insert,
+    or_,
+    select,
+    text,
+    type_coerce,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from adaptation.adapters.masking import masked
@@ -78,9 +90,11 @@ class Scheduling:
 
     def pass_semaphore(self, url: str) -> int:
         """Queue the jobs that waited for this address, which has answered well."""
+        forms = self.database.sealing.forms(url, "semaphore_url")
         waiting = (
             job.c.state == JobState.SCHEDULED,
-            job.c.semaphore_url == url,
+            # As it is in the table, where it may have been sealed with an older key.
+            type_coerce(job.c.semaphore_url, Text).in_(forms),
             job.c.after_id.is_(None),
             PASSED,
             ACTIVE,

@@ -18,6 +18,7 @@ from adaptation.engine.lists import Lists
 from adaptation.engine.measures import Measures
 from adaptation.engine.moves import Moves
 from adaptation.engine.reads import Reads
+from adaptation.engine.resealing import Resealing
 from adaptation.engine.retention import Retention
 from adaptation.engine.scheduling import Scheduling
 from adaptation.engine.setting import Choices
@@ -36,6 +37,7 @@ REPEATED = {"changes_of": 0.0}
 @tried_again(SETTLING | OPENING | ONCE | REPEATED)
 class Store(
     Claims,
+    Resealing,
     Submissions,
     Moves,
     Admission,
