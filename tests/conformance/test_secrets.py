@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, Text, cast, select
+from sqlalchemy import select
 
 from adaptation.adapters.keyring import Keyring
 from adaptation.adapters.vault import Vault
@@ -18,6 +18,7 @@ from adaptation.engine.schema import delivery, endpoint
 from adaptation.engine.store import Store
 from adaptation.errors import SettingsError
 from engine_kit import HandWorker, small_registry
+from planted import dump
 
 SECRET = "hunter2-hunter2"
 SOURCE = f"https://cdn.example.org/film.mp4?X-Amz-Signature={SECRET}"
@@ -43,18 +44,6 @@ def sealed(store: Store, keyring: Keyring, store_url: str) -> Iterator[Store]:
 @pytest.fixture
 def hand(sealed: Store, tmp_path: Path) -> HandWorker:
     return HandWorker(sealed, small_registry(), tmp_path)
-
-
-def dump(store: Store) -> str:
-    """All that is in the tables, as it is stored."""
-    found = MetaData()
-    with store.database.read() as connection:
-        found.reflect(connection)
-        return "\n".join(
-            str(row)
-            for table in found.sorted_tables
-            for row in connection.execute(select(*(cast(one, Text) for one in table.columns)))
-        )
 
 
 def queue(hand: HandWorker, *urls: str, **facts: Any) -> int:

@@ -77,7 +77,7 @@ def task_document(task: Task, track: str | None, attempts: list[str]) -> dict[st
         track: the rendition or sound track it belongs to.
         attempts: how each attempt ended, oldest first; empty for one that runs.
     """
-    facts = plain(asdict(task))
+    facts = redacted_fields(plain(asdict(task)))
     return {"task_id": facts.pop("id"), "track": track, **facts, "attempts": attempts}
 
 
