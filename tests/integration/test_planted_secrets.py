@@ -110,10 +110,10 @@ def submitted(client: Caller, web: Web) -> list[int]:
     pair = {name: quote(secret, safe="") for name, secret in PLANTED.items()}
     film = f"/film.mp4?X-Amz-Signature={pair['X-Amz-Signature']}&sig={pair['sig']}"
     token = f"token={pair['callback token']}"
-    ends = [
-        web.url(f"/told?{token}", PLANTED["callback password"]),
-        web.url(f"/loud?{token}", PLANTED["callback password"]),
-    ]
+    told, loud = (
+        web.url(f"/{name}?{token}", PLANTED["callback password"]) for name in ("told", "loud")
+    )
+    ends = {"good": [told], "bad": [loud, told], "late": [told]}
     sources = {
         "good": web.url(film, PLANTED["source password"]),
         "bad": web.url("/gone.mp4", PLANTED["refused password"]),
@@ -123,7 +123,7 @@ def submitted(client: Caller, web: Web) -> list[int]:
     return [
         client.submit(
             "encoding_workflow",
-            {"url": url, "output_folder": name, "rest_endpoints": ends, **SMALL},
+            {"url": url, "output_folder": name, "rest_endpoints": ends[name], **SMALL},
             **(late if name == "late" else {}),
         )
         for name, url in sources.items()
@@ -258,9 +258,7 @@ def _were_used(web: Web, watch: Watch, places: dict[str, Any], jobs: list[int]) 
     got = " ".join(f"{line} {headers}" for line, headers, _ in web.heard)
     for name in ("callback header", "callback bearer"):
         assert PLANTED[name] in got
-    assert sum("/loud" in line for line, _, _ in web.heard) > sum(
-        "/told" in line for line, _, _ in web.heard
-    )
+    assert any(line.startswith("POST /loud") for line, _, _ in web.heard)
     assert any(name.startswith("ffmpeg") for name in watch.tools), watch.tools
     assert places["database"].count("sealed:v1:") > 10
     assert "adaptation.execute" in places["broker"]
