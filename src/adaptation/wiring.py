@@ -79,7 +79,7 @@ class Deployment:
         shared = not settings.database.startswith("sqlite")
         return Keyring(
             settings.secret_key_file or settings.home / "secret.key",
-            settings.secret_key.get_secret_value(),
+            "" if settings.secret_key_file else settings.secret_key.get_secret_value(),
             makes=settings.secret_key_file is None and not shared,
         )
 

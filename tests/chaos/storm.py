@@ -128,6 +128,7 @@ def _environment(wanted: Wanted, folder: Path, database: str, broker: str) -> di
         "DATABASE_URL": database,
         "BROKER_URL": broker,
         "SHARED": folder,
+        "SECRET_KEY": new_key_text(),
         "LEASE_SECONDS": wanted.lease_seconds,
         "HEARTBEAT_SECONDS": wanted.beat_seconds,
         "SWEEP_SECONDS": wanted.beat_seconds,

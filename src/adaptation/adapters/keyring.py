@@ -36,7 +36,10 @@ class Keyring:
     """Keys with blanks between them, instead of a file."""
     makes: bool = False
     """Whether the file is made with a first key when it is not there."""
-    missing_hint: str = "Make it: adaptation keys new > FILE; the same on all machines."
+    missing_hint: str = (
+        "Set ADAPTATION_SECRET_KEY_FILE to a file that `adaptation keys new` has made,"
+        " the same on all machines."
+    )
     """What to do when there is no file."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _known: tuple[_Stamp, tuple[SecretKey, ...]] | None = field(default=None, repr=False)

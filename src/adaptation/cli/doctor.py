@@ -89,9 +89,18 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield shared_folder(settings)
     yield _chunk_cache(settings)
     yield _judged("database", "jobs and their state", lambda: _database(settings))
+    yield _judged("secret keys", "storing passwords and signatures", lambda: _keys(settings))
     yield _judged("broker", "telling workers of tasks", lambda: _broker(settings))
     yield from _tools(settings)
     yield _death_signal()
+
+
+def _keys(settings: Settings) -> str:
+    keyring = deploy(settings).keyring
+    if keyring.makes and not keyring.text and not keyring.file.exists():
+        return f"none yet; {keyring.file} is made when it is needed"
+    ids = ", ".join(key.id for key in keyring.all())
+    return f"{ids} in {'ADAPTATION_SECRET_KEY' if keyring.text else keyring.file}"
 
 
 def _judged(name: str, why: str, look: Callable[[], str]) -> Finding:
