@@ -98,4 +98,5 @@ def _claim(
         attempt=row.attempt,
         payload=payload,
         scratch_bytes=row.scratch_bytes,
+        trace=facts[0].trace,
     )

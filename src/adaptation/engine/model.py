@@ -43,6 +43,8 @@ class NewJob:
     `Addresses.named` gives them."""
     most_unfinished: int | None = None
     """Jobs of its client that may be unfinished with it; None: as many as it likes."""
+    trace: str | None = None
+    """W3C traceparent of who asked for it, under which its tasks are traced."""
 
     @property
     def waits_outside(self) -> bool:
@@ -199,6 +201,8 @@ class Claim:
     """The context the task works on; for a join the list of its upstream contexts."""
     scratch_bytes: int = 0
     """How much scratch it needs at most; 0: next to nothing."""
+    trace: str | None = None
+    """W3C traceparent of who asked for the job."""
 
 
 @dataclass(frozen=True)
