@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    ExceptionContext,
     create_engine,
     event,
     func,
@@ -31,7 +32,7 @@ from adaptation.adapters.sealing import Sealing
 from adaptation.adapters.vault import NoKeys, Vault
 from adaptation.engine.migrations import HEAD, HISTORY, STORED_VERSION, migrate, version_of
 from adaptation.engine.sealed import seal_with
-from adaptation.errors import SettingsError
+from adaptation.errors import AdaptationError, SettingsError
 
 BUSY_TIMEOUT_SECONDS = 30
 """How long a SQLite writer waits for another process's transaction."""
@@ -103,6 +104,7 @@ class Database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         self._engine = _make_engine(self.url, self.sealing)
         seal_with(self._engine, self.sealing)
+        event.listen(self._engine, "handle_error", _pass_on)
         # SQLite has one writer at a time, and whoever finds it busy sleeps and looks again:
         # threads of one process had better stand in line.
         self._turn = threading.Lock() if self.is_sqlite else nullcontext()
@@ -287,6 +289,12 @@ def _make_engine(url: URL, sealing: Sealing) -> Engine:
             code="database_unavailable",
             hint="For PostgreSQL: pip install 'adaptation[postgresql]'.",
         ) from error
+
+
+def _pass_on(context: ExceptionContext) -> None:
+    # What a value is refused for, such as a missing key, is no fault of the statement.
+    if isinstance(context.original_exception, AdaptationError):
+        raise context.original_exception
 
 
 def _prepare_postgresql(connection: Any, record: object) -> None:  # noqa: ARG001
