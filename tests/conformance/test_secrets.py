@@ -14,6 +14,7 @@ from adaptation.adapters.vault import Vault
 from adaptation.engine.callbacks import PENDING
 from adaptation.engine.clients import CallbackStyle, Role
 from adaptation.engine.deliveries import Delivery, Verdict
+from adaptation.engine.lists import JobQuery
 from adaptation.engine.schema import delivery, endpoint
 from adaptation.engine.store import Store
 from adaptation.errors import SettingsError
@@ -76,6 +77,15 @@ def test_a_dump_shows_no_secret_and_everything_comes_back(hand: HandWorker, seal
     assert sealed.client("studio").callback == style
     assert sealed.signing_secrets("studio") == (signing,)
     assert SECRET in str(sealed.deliveries(job_id)[0].body)
+
+
+def test_a_job_is_found_by_its_film_and_not_by_its_password(
+    hand: HandWorker, sealed: Store
+) -> None:
+    job_id = queue(hand)
+
+    assert [one.id for one in sealed.list_jobs(JobQuery(search="film.mp4?X-Amz"))] == [job_id]
+    assert sealed.list_jobs(JobQuery(search=SECRET)) == []
 
 
 def test_end_points_that_look_the_same_are_told_apart(hand: HandWorker, sealed: Store) -> None:

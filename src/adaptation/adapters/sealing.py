@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from adaptation.adapters.masking import is_secret, is_secret_name
+from adaptation.adapters.masking import is_secret, is_secret_name, redacted
 from adaptation.adapters.vault import MARK, VERSION_MARK, Vault
 
 _WORDS = (
@@ -72,7 +72,7 @@ class Sealing:
         if is_secret_name(name):
             return self._whole(name, value)
         if isinstance(value, str):
-            return self._whole(name, value) if _is_to_be_sealed(name, value) else value
+            return self._text(name, value) if _is_to_be_sealed(name, value) else value
         if isinstance(value, dict):
             below = name == HEADERS
             return {
@@ -83,12 +83,17 @@ class Sealing:
             return [self._sealed(name, part) for part in value]
         return value
 
+    def _text(self, name: str, text: str) -> str:
+        """An address is followed by what may be shown of it: jobs are looked for by their film."""
+        shown = "" if name == HEADERS or text.startswith(MARK) else redacted(text)
+        return self._whole(name, text) + (f" {shown}" if "://" in shown else "")
+
     def _whole(self, name: str, value: Any) -> str:
         return self.vault.sealed(json.dumps(value), name)
 
     def _opened(self, name: str, value: Any) -> Any:
         if isinstance(value, str) and value.startswith(VERSION_MARK):
-            return json.loads(self.vault.opened(value, name))
+            return json.loads(self.vault.opened(value.partition(" ")[0], name))
         if isinstance(value, dict):
             below = name == HEADERS
             return {
