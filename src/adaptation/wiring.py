@@ -7,13 +7,16 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.adapters import orphans
+from adaptation.adapters.addresses import AddressPolicy
 from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.keyring import Keyring
 from adaptation.adapters.live import LiveArea
@@ -23,6 +26,7 @@ from adaptation.adapters.semaphore import answers_well
 from adaptation.adapters.storage import LocalStorage
 from adaptation.adapters.tools import find_tools
 from adaptation.adapters.vault import Vault
+from adaptation.engine.acceptance import check_reach
 from adaptation.engine.database import is_there
 from adaptation.engine.engine import Engine, Pace
 from adaptation.engine.forecast import foretell
@@ -35,11 +39,14 @@ from adaptation.engine.tasks import Outlook, Registry, area_of
 from adaptation.engine.terms import Terms
 from adaptation.engine.worker import RetryRule
 from adaptation.errors import ParameterError, SettingsError, SourceError
+from adaptation.limits import Value
 from adaptation.settings import Settings, load_settings
 from adaptation.workflows import encoding, plugins
 from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
 from adaptation.workflows.resources import Resources, publish_token
+
+logger = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 0.1
 """Time between looks at a job that somebody waits for."""
@@ -84,6 +91,11 @@ class Deployment:
         )
 
     @cached_property
+    def policy(self) -> AddressPolicy:
+        """Which addresses may be reached."""
+        return AddressPolicy(self.settings.allowed_networks, self.settings.allowed_hosts)
+
+    @cached_property
     def resources(self) -> Resources:
         """What tasks work with."""
         return Resources(
@@ -93,6 +105,9 @@ class Deployment:
             live=LiveArea(self.settings.live_root),
             parallel_chunks=self.settings.parallel_chunks,
             chunk_cache=self.chunk_cache if self.settings.chunk_cache else None,
+            policy=self.policy,
+            fetch_seconds=self.settings.fetch_seconds,
+            limits=self.settings.limits,
         )
 
     @property
@@ -109,7 +124,13 @@ class Deployment:
         """
         settings = self.settings
         registry = Registry(settings.assets_root, settings.source_root)
-        encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
+        encoding.register(
+            registry,
+            settings.assets_root,
+            settings.profiles,
+            settings.source_root,
+            settings.limits,
+        )
         plugins.load(registry)
         return registry
 
@@ -123,8 +144,9 @@ class Deployment:
             resources=self.resources,
             scratch=scratch.attempt,
             remove_work=self._remove_work,
-            sweep_scratch=lambda: scratch.sweep(self._is_running),
-            answers=answers_well,
+            sweep_scratch=lambda: self._sweep_scratch(scratch),
+            answers=partial(answers_well, policy=self.policy),
+            policy=self.policy,
             room=scratch,
             discard=self._discard,
             describe=lambda: describe(self.resources.tools),
@@ -153,6 +175,11 @@ class Deployment:
         else:
             # It may have put something where everything was deleted meanwhile.
             self._remove_work(claim.job_id)
+
+    def _sweep_scratch(self, scratch: Scratch) -> None:
+        """Remove what killed processes of this host left: folders, and tools of their tools."""
+        if scratch.sweep(self._is_running) and (ended := orphans.end_abandoned()):
+            logger.warning("tools of a killed worker were left and are ended", processes=ended)
 
     def _is_running(self, job_id: int, task_id: int, generation: int) -> bool:  # noqa: ARG002
         return self.store.running(task_id, generation)
@@ -197,6 +224,7 @@ class Deployment:
         parameters: Mapping[str, Any],
         *,
         within: str | None = None,
+        limits: Mapping[str, Value] | None = None,
         commands: bool = False,
     ) -> dict[str, Any]:
         """What a job would do and cost, as docs/workflows.md says; nothing is stored.
@@ -205,16 +233,20 @@ class Deployment:
             workflow: a registered name.
             parameters: as the client gave them.
             within: path below which its outputs must lie; None: anywhere.
+            limits: the client's own; None: nothing limits it.
             commands: whether to tell the commands of tools, which name places on this machine.
 
         Raises:
             ParameterError: an unknown workflow or parameter.
             SourceError: the source cannot become an asset.
+            AdaptationError: more is wanted than the client may use.
         """
         definition = self.registry.workflow(workflow)
         if within is not None:
             parameters = definition.confine(parameters, within)
         checked = definition.check(parameters)
+        definition.limit(checked, limits)
+        check_reach(self.policy.granting(limits), definition, checked)
         # A forecast makes no database: without one there is no past.
         store = self.store if is_there(self.settings.database) else None
         live = store.slots(self.settings.lease_seconds) if store else 0
@@ -224,6 +256,7 @@ class Deployment:
                 Path(folder),
                 slots=live or self.settings.slots,
                 past=lambda *named: store.past_jobs(workflow, *named) if store else (),
+                limits=limits,
                 commands=commands,
             )
             return foretell(self.registry, definition, checked, outlook)

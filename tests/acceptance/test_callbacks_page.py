@@ -43,9 +43,16 @@ def test_the_page_works_when_it_is_followed_literally(tmp_path: Path, home: Path
     make_plain(tmp_path).rename(tmp_path / "film.mp4")
     port = str(free_port())
     submit, look, close, shape = blocks("sh")
+    allowed = re.search("`ADAPTATION_ALLOWED_NETWORKS=(.+?)`", PAGE)
+    assert allowed
     with (
         receiving(tmp_path / "log") as receiver,
-        started("serve", ADAPTATION_PORT=port, ADAPTATION_SOURCE_ROOT=str(tmp_path)),
+        started(
+            "serve",
+            ADAPTATION_PORT=port,
+            ADAPTATION_SOURCE_ROOT=str(tmp_path),
+            ADAPTATION_ALLOWED_NETWORKS=allowed[1],
+        ),
     ):
         store = deploy().store
         assert wait_until(lambda: "alive" in answers(port), 20)

@@ -73,7 +73,7 @@ def delivering(
     pace = Pace(retry=RetryRule(2, 0.0), sweep_seconds=0.2)
     engine = small_engine(folder, registry(), pace)
     engine.schedule_seconds = schedule
-    engine.sender = lambda: Sender(timeout_seconds, rest_seconds)
+    engine.sender = lambda: Sender(timeout_seconds, rest_seconds, policy=engine.policy)
     with engine.running(4):
         yield engine
     engine.store.close()

@@ -14,6 +14,9 @@ from email.utils import parsedate_to_datetime
 import httpx2
 
 from adaptation import __version__
+from adaptation.adapters.addresses import PUBLIC_ONLY, AddressPolicy
+from adaptation.adapters.guard import GuardedAsyncTransport
+from adaptation.errors import SourceError
 
 TIMEOUT_SECONDS = 15.0
 """For the whole exchange."""
@@ -44,20 +47,38 @@ class Sender:
     """Sends callbacks within one event loop; never follows a redirection or a proxy."""
 
     def __init__(
-        self, timeout_seconds: float = TIMEOUT_SECONDS, rest_seconds: float = REST_SECONDS
+        self,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        rest_seconds: float = REST_SECONDS,
+        *,
+        policy: AddressPolicy = PUBLIC_ONLY,
     ) -> None:
         self._timeout_seconds = timeout_seconds
         self._rest_seconds = rest_seconds
-        self._clients: dict[bool, httpx2.AsyncClient] = {}
+        self._policy = policy
+        self._clients: dict[tuple[bool, AddressPolicy], httpx2.AsyncClient] = {}
 
     async def send(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, verify_tls: bool = True
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        verify_tls: bool = True,
+        limits: Mapping[str, object] | None = None,
     ) -> Answer:
         """Send one POST; whatever goes wrong is an answer, too.
 
         Once a status has come, it counts, however the body ends.
+
+        Args:
+            url: where to.
+            body: what is sent.
+            headers: of the request.
+            verify_tls: whether the receiver's certificate must be trusted.
+            limits: what one client may reach besides, see `AddressPolicy.granting`.
         """
-        client = self._client(verify_tls=verify_tls)
+        client = self._client(self._policy.granting(limits), verify_tls=verify_tls)
         answer, words = Answer(None, f"no answer within {self._timeout_seconds:g} s"), bytearray()
         try:
             async with asyncio.timeout(self._timeout_seconds):
@@ -68,6 +89,8 @@ class Sender:
                         await _read_beginning(response, words)
         except TimeoutError:
             pass
+        except SourceError as error:
+            return Answer(None, f"{error.message}. {error.hint}")
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             if answer.status is None:
                 return Answer(None, f"{type(error).__name__}: {error}".rstrip(": "))
@@ -78,17 +101,18 @@ class Sender:
         for client in self._clients.values():
             await client.aclose()
 
-    def _client(self, *, verify_tls: bool) -> httpx2.AsyncClient:
-        if verify_tls not in self._clients:
-            self._clients[verify_tls] = httpx2.AsyncClient(
+    def _client(self, policy: AddressPolicy, *, verify_tls: bool) -> httpx2.AsyncClient:
+        known = self._clients.get((verify_tls, policy))
+        if known is None:
+            trust = httpx2.create_ssl_context(verify=verify_tls)
+            known = self._clients[verify_tls, policy] = httpx2.AsyncClient(
                 headers={"User-Agent": f"adaptation/{__version__}"},
-                verify=httpx2.create_ssl_context() if verify_tls else False,
+                transport=GuardedAsyncTransport(policy, trust),
                 timeout=self._timeout_seconds,
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
                 follow_redirects=False,
                 trust_env=False,
             )
-        return self._clients[verify_tls]
+        return known
 
 
 def signed(identity: str, moment: datetime, body: bytes, secrets: Iterable[str]) -> dict[str, str]:

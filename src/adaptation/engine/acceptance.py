@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from adaptation import tracing
+from adaptation.adapters.addresses import AddressPolicy
 from adaptation.engine.graph import Plan, lower
 from adaptation.engine.model import Job, NewJob
 from adaptation.engine.store import Store
-from adaptation.engine.tasks import Registry
+from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.engine.terms import Terms
 from adaptation.engine.transport import Dispatcher
 from adaptation.engine.worker import error_facts
-from adaptation.errors import ParameterError
+from adaptation.errors import ParameterError, SourceError
 
 SUBJECT_LETTERS = 200
 """As much of what a job is about is stored to be found by."""
@@ -34,6 +35,8 @@ class Acceptance(ABC):
     store: Store
     registry: Registry
     dispatcher: Dispatcher
+    policy: AddressPolicy
+    """Which addresses may be reached."""
 
     @abstractmethod
     def prepare(self) -> None:
@@ -64,6 +67,8 @@ class Acceptance(ABC):
 
         Raises:
             ParameterError: an unknown workflow or parameter, or an output that is taken.
+            SourceError: `address_forbidden`.
+            AdaptationError: more is wanted than the client may use.
         """
         job_id, _ = self.accept(
             workflow,
@@ -89,11 +94,13 @@ class Acceptance(ABC):
         if terms.within is not None:
             parameters = definition.confine(parameters, terms.within)
         checked = definition.check(parameters)
+        definition.limit(checked, terms.limits)
         if len(json.dumps(checked)) > CONTEXT_LIMIT_BYTES:
             raise ParameterError(
                 f"the parameters are larger than {CONTEXT_LIMIT_BYTES} bytes",
                 hint="Put large metadata into a file and pass its address.",
             )
+        check_reach(self.policy.granting(terms.limits), definition, checked, terms.semaphore_url)
         new = self._new_job(
             workflow,
             checked,
@@ -156,7 +163,7 @@ class Acceptance(ABC):
         """As `submit`, for clients that cannot be answered: a bad request becomes a failed job."""
         try:
             return self.submit(workflow, parameters, main_task_id=main_task_id)
-        except ParameterError as error:
+        except (ParameterError, SourceError) as error:
             definition = self.registry.workflow(workflow)
             refused = NewJob(
                 main_task_id=main_task_id,
@@ -166,6 +173,28 @@ class Acceptance(ABC):
                 endpoints=self.store.named(_unchecked_endpoints(parameters)),
             )
             return self.store.job(self.store.refuse(refused, error_facts(error)))
+
+
+def check_reach(
+    policy: AddressPolicy,
+    definition: WorkflowDefinition,
+    checked: Mapping[str, Any],
+    semaphore_url: str | None = None,
+) -> None:
+    """Refuse at once a job with an address that may not be reached; names are judged later.
+
+    Args:
+        policy: of the job's client.
+        definition: of the job's workflow.
+        checked: its parameters.
+        semaphore_url: that it waits for; None: it waits for none.
+
+    Raises:
+        SourceError: `address_forbidden`.
+    """
+    semaphores = () if semaphore_url is None else (semaphore_url,)
+    for url in (*definition.sources(checked), *(checked.get(ENDPOINTS) or ()), *semaphores):
+        policy.check_literal(url)
 
 
 def _unchecked_endpoints(parameters: Mapping[str, Any]) -> tuple[str, ...]:

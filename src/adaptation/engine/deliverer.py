@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -63,6 +63,8 @@ class Style:
 
     callback: CallbackStyle
     secrets: tuple[str, ...]
+    limits: Mapping[str, object] = field(default_factory=dict)
+    """The client's own, which say what it may reach besides."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,11 @@ class Deliverer:
             own = {name.lower(): value for name, value in style.headers.items()}
             headers = {"content-type": "application/json", **own, **marks}
             answer = await sender.send(
-                one.target, letter.body, headers, verify_tls=style.verify_tls
+                one.target,
+                letter.body,
+                headers,
+                verify_tls=style.verify_tls,
+                limits=letter.style.limits,
             )
             verdict = self._verdict(one, _discreet(answer, one, letter.style))
         finally:
@@ -228,10 +234,11 @@ class Deliverer:
         style, until = self._styles.get(client, (None, 0.0))
         if style is None or time.monotonic() >= until:
             try:
-                callback = self.store.client(client).callback
+                known = self.store.client(client)
+                callback, limits = known.callback, known.limits
             except ParameterError:  # of nobody, or of one that has left
-                callback = CallbackStyle()
-            style = Style(callback, self.store.signing_secrets(client))
+                callback, limits = CallbackStyle(), {}
+            style = Style(callback, self.store.signing_secrets(client), limits)
             self._styles[client] = style, time.monotonic() + STYLE_SECONDS
         return style
 

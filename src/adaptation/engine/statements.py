@@ -17,10 +17,11 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from adaptation.engine.database import now
-from adaptation.engine.schema import CLAIMABLE, attempt, job, task, task_dependency
+from adaptation.engine.schema import CLAIMABLE, attempt, client, job, task, task_dependency
 from adaptation.engine.states import TaskState, task_sources
 
 ENDING = (
@@ -124,24 +125,30 @@ FACTS_OF_CLAIM = (
         job.c.trace,
         job.c.client,
         job.c.endpoints,
+        client.c.limits,
         task_dependency.c.position,
         _upstream.c.result,
     )
     .outerjoin_from(job, task_dependency, _received)
+    .outerjoin(client, client.c.name == job.c.client)
     .outerjoin(_upstream, _upstream.c.id == task_dependency.c.upstream_id)
     .where(job.c.id == bindparam("job_id"))
     .order_by(task_dependency.c.position)
 )
 """A row for each result that the task receives, in order; one without a position if for none."""
-INSERT_JOB = (
-    insert(job)
-    .values(
+
+
+INSERT_JOB = {
+    dialect: wanted.values(
         created_at=now(),
         updated_at=now(),
         queued_at=case((bindparam("is_waiting", type_=Boolean), None), else_=now()),
     )
+    .on_conflict_do_nothing()
     .returning(job.c.id)
-)
+    for dialect, wanted in (("sqlite", sqlite.insert(job)), ("postgresql", postgresql.insert(job)))
+}
+"""By dialect; no row is returned where there is one like it."""
 INSERT_ATTEMPT = insert(attempt).values(started_at=now())
 LEAVE = (
     update(task)

@@ -23,7 +23,8 @@ from adaptation.engine.resealing import Resealing
 from adaptation.engine.retention import Retention
 from adaptation.engine.scheduling import Scheduling
 from adaptation.engine.setting import Choices
-from adaptation.engine.submissions import Submissions
+from adaptation.engine.submissions import AT_ONCE, Submissions
+from adaptation.engine.together import Together
 from adaptation.engine.watching import Watching
 
 SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
@@ -68,6 +69,7 @@ class Store(
             vault: seals the secrets in what is stored; None: nothing is sealed.
         """
         self.database = Database(url, vault)
+        self.arriving = Together(self._take_in, AT_ONCE)
 
     def create(self) -> None:
         """Make sure that the tables are the right ones; see `Database.create`."""
