@@ -19,8 +19,8 @@ from adaptation.engine.store import Store
 
 TOOLS = ("ffmpeg", "ffprobe", "packager")
 """What the names of our tools' programs begin with."""
-GONE_SECONDS = 0.002
-"""Between looks at the processes: tools live for moments only."""
+LOOK_SECONDS = 0.02
+"""Between looks at the processes: tools live for moments only, and a look costs some."""
 
 
 def dump(store: Store) -> str:
@@ -182,7 +182,7 @@ def watching(*pids: int) -> Iterator[Watch]:
     watch, stop = Watch(), threading.Event()
 
     def on() -> None:
-        while not stop.wait(GONE_SECONDS):
+        while not stop.wait(LOOK_SECONDS):
             watch.look(list(pids))
 
     thread = threading.Thread(target=on, daemon=True)

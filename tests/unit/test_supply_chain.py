@@ -121,7 +121,6 @@ def test_the_bill_lists_every_pin_and_the_programs_inside_wheels() -> None:
     refs = [one["bom-ref"] for one in bill["components"]]
     refs += [inner["bom-ref"] for one in bill["components"] for inner in one.get("components", ())]
     assert len(refs) == len(set(refs))
-    assert sbom.bill() == bill
 
 
 def _pins() -> list[str]:
