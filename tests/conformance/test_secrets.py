@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from adaptation.adapters.keyring import Keyring
 from adaptation.adapters.vault import Vault
+from adaptation.engine import resealing
 from adaptation.engine.callbacks import PENDING
 from adaptation.engine.clients import CallbackStyle, Role
 from adaptation.engine.deliveries import Delivery, Verdict
@@ -157,13 +158,14 @@ def test_rotation_goes_on_where_it_was_interrupted(
     for _ in range(5):
         queue(hand, HOOK)
     keyring.add()
-    whole, left = sealed._reseal_row, iter(range(3))
+    whole, left = sealed._reseal_page, iter(range(2))
 
     def some(*given: Any) -> int:
         next(left)
         return whole(*given)
 
-    monkeypatch.setattr(sealed, "_reseal_row", some)
+    monkeypatch.setattr(sealed, "_reseal_page", some)
+    monkeypatch.setattr(resealing, "BATCH", 2)
     with pytest.raises((StopIteration, RuntimeError)):
         sealed.reseal()
     monkeypatch.undo()

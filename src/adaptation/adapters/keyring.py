@@ -6,6 +6,7 @@ import base64
 import binascii
 import os
 import secrets
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -117,12 +118,10 @@ class Keyring:
     def _write(self, lines: Iterable[str]) -> None:
         """Let the file appear whole, readable for its owner alone."""
         fresh = self.file.with_name(f"{self.file.name}.{secrets.token_hex(8)}")
-        mode = 0o600
-        with suppress(FileNotFoundError):
-            mode = self.file.stat().st_mode & 0o777
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "w") as file:
+                self._take_over(fresh)
                 file.writelines(f"{line}\n" for line in lines)
                 file.flush()
                 os.fsync(file.fileno())
@@ -130,6 +129,14 @@ class Keyring:
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
+
+    def _take_over(self, fresh: Path) -> None:
+        """Let a new file belong to whom the old one did: an operator may be root."""
+        with suppress(FileNotFoundError):
+            facts = self.file.stat()
+            fresh.chmod(facts.st_mode & 0o777)
+            if sys.platform != "win32" and facts.st_uid != os.geteuid():
+                os.chown(fresh, facts.st_uid, facts.st_gid)
 
     def _read(self) -> tuple[SecretKey, ...]:
         try:

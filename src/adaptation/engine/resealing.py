@@ -7,7 +7,7 @@ whoever begins again goes on where an earlier one stopped.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,17 +39,28 @@ class Resealed:
     """How many texts are sealed with each key, after the last pass."""
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """A row as it is stored."""
+
+    key: tuple[Any, ...]
+    texts: dict[str, str]
+    """By the columns that may be sealed."""
+
+
 class Resealing(Addresses):
     """How stored secrets come under another key."""
 
     database: Database
 
     def sealed_with(self) -> Counter[str]:
-        """How many stored texts are sealed with each key, by its id."""
+        """How many stored texts are sealed with each key, by its id; every row is read."""
         found = Counter[str]()
         for table in metadata.sorted_tables:
-            for row in self._rows(table):
-                found.update(key for text in row[1].values() for key, _ in seals_in(text))
+            for page in self._pages(table):
+                found.update(
+                    key for row in page for text in row.texts.values() for key in ids_in(text)
+                )
         return found
 
     def reseal(self) -> Resealed:
@@ -63,56 +74,64 @@ class Resealing(Addresses):
             changed = self._call_addresses()
             done.rows, done.ids = 0, Counter()
             for table in metadata.sorted_tables:
-                for key, texts in self._rows(table):
-                    done.rows += 1
-                    changed += self._reseal_row(table, key, texts, done.ids)
+                for page in self._pages(table):
+                    done.rows += len(page)
+                    changed += self._reseal_page(table, page, done.ids)
             done.changed += changed
             if not changed:
                 break
         return done
 
-    def _rows(self, table: Table) -> Iterator[tuple[tuple[Any, ...], dict[str, str]]]:
-        """Rows in the order of their keys, each with its texts as they are stored, by column."""
+    def _pages(self, table: Table) -> Iterator[list[_Stored]]:
+        """All rows in the order of their keys, some at a time."""
         columns, keys = _sealable(table), list(table.primary_key.columns)
         if not columns:
             return
         wanted = select(*keys, *(cast(one, Text).label(f"raw_{one.name}") for one in columns))
+        wanted = wanted.order_by(*keys).limit(BATCH)
         after: tuple[Any, ...] | None = None
         while True:
-            page = wanted.order_by(*keys).limit(BATCH)
-            if after is not None:
-                page = page.where(tuple_(*keys) > tuple_(*after))
+            page = wanted if after is None else wanted.where(tuple_(*keys) > tuple_(*after))
             with self.database.read() as connection:
-                found = connection.execute(page).all()
-            for row in found:
-                texts = {
-                    one.name: text
-                    for one in columns
-                    if (text := getattr(row, f"raw_{one.name}")) is not None
-                }
-                yield tuple(row[: len(keys)]), texts
+                found = [
+                    _Stored(
+                        tuple(row[: len(keys)]),
+                        {
+                            one.name: text
+                            for one in columns
+                            if (text := getattr(row, f"raw_{one.name}")) is not None
+                        },
+                    )
+                    for row in connection.execute(page)
+                ]
+            yield found
             if len(found) < BATCH:
                 return
-            after = tuple(found[-1][: len(keys)])
+            after = found[-1].key
 
-    def _reseal_row(
-        self, table: Table, key: tuple[Any, ...], texts: Mapping[str, str], ids: Counter[str]
-    ) -> int:
+    def _reseal_page(self, table: Table, page: list[_Stored], ids: Counter[str]) -> int:
+        """Seal rows anew where that changes something, in one transaction; how many it was."""
+        changes = [(row, values) for row in page if (values := self._fresh(table, row, ids))]
+        if not changes:
+            return 0
+        with self.database.write() as connection:
+            for row, values in changes:
+                # Only if nobody has changed it since it was read: else it is looked at once more.
+                same = [one == part for one, part in zip(table.primary_key, row.key, strict=True)]
+                same += [cast(table.c[name], Text) == row.texts[name] for name in values]
+                connection.execute(update(table).where(*same).values(values))
+        return len(changes)
+
+    def _fresh(self, table: Table, row: _Stored, ids: Counter[str]) -> dict[str, Any]:
+        """The values of a row that are stored otherwise now, by their columns."""
         changed = {}
-        for name, text in texts.items():
+        for name, text in row.texts.items():
             value = _clear(self.database.sealing, table.c[name], text)
             fresh = _as_stored(self.database.sealing, table.c[name], value)
-            ids.update(one for one, _ in seals_in(fresh))
+            ids.update(ids_in(fresh))
             if seals_in(fresh) != seals_in(text):
                 changed[name] = value
-        if not changed:
-            return 0
-        # Only if nobody has changed it since it was read: else it is looked at once more.
-        same = [column == part for column, part in zip(table.primary_key, key, strict=True)]
-        same += [cast(table.c[name], Text) == texts[name] for name in changed]
-        with self.database.write() as connection:
-            connection.execute(update(table).where(*same).values(changed))
-        return 1
+        return changed
 
     def _call_addresses(self) -> int:
         """Give names to addresses that an older version has stored as they are."""
@@ -146,6 +165,11 @@ class Resealing(Addresses):
                 same = delivery.c.job_id == job_id, delivery.c.url == url
                 name = self.address_name(url)
                 connection.execute(update(delivery).where(*same).values(url=name))
+
+
+def ids_in(text: str) -> list[str]:
+    """The ids of the keys with which parts of a stored text are sealed."""
+    return [key for key, _ in seals_in(text)]
 
 
 def _is_bare(url: str) -> bool:

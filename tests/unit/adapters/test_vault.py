@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -108,9 +110,24 @@ def test_the_first_key_is_made_for_its_owner_alone_and_nothing_else_is_left(
 
 
 def _material(file: Path) -> bytes:
-    import base64
-
     return base64.b64decode(file.read_text())
+
+
+def test_a_new_key_leaves_the_file_to_its_owner(keyring: Keyring) -> None:
+    keyring.all()
+    keyring.file.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(keyring.file, 1234, 5678)
+    before = keyring.file.stat()
+
+    keyring.add()
+
+    after = keyring.file.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (
+        before.st_mode,
+        before.st_uid,
+        before.st_gid,
+    )
 
 
 def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
