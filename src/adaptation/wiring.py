@@ -18,12 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from adaptation.adapters import orphans
 from adaptation.adapters.addresses import AddressPolicy
 from adaptation.adapters.chunk_cache import ChunkCache
+from adaptation.adapters.keyring import Keyring
 from adaptation.adapters.live import LiveArea
 from adaptation.adapters.publish import asset_id_of, check_output, discard_staging
 from adaptation.adapters.scratch import Scratch
 from adaptation.adapters.semaphore import answers_well
 from adaptation.adapters.storage import LocalStorage
 from adaptation.adapters.tools import find_tools
+from adaptation.adapters.vault import Vault
 from adaptation.engine.acceptance import check_reach
 from adaptation.engine.database import is_there
 from adaptation.engine.engine import Engine, Pace
@@ -64,7 +66,7 @@ class Deployment:
             SettingsError: `database_unavailable`: a bad URL, no driver, no folder for the file.
         """
         try:
-            return Store(self.settings.database)
+            return Store(self.settings.database, Vault(self.keyring))
         except (OSError, ImportError, SQLAlchemyError) as error:
             raise SettingsError(
                 f"the database cannot be opened: {error}",
@@ -72,6 +74,21 @@ class Deployment:
                 hint="Set ADAPTATION_HOME to a folder on a local disk that you can write to,"
                 " or ADAPTATION_DATABASE_URL to a database whose driver is installed.",
             ) from error
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys that seal stored secrets.
+
+        On one machine the first one is made where none is set. Of a fleet every machine would
+        make its own, and none could read what another has sealed.
+        """
+        settings = self.settings
+        shared = not settings.database.startswith("sqlite")
+        return Keyring(
+            settings.secret_key_file or settings.home / "secret.key",
+            "" if settings.secret_key_file else settings.secret_key.get_secret_value(),
+            makes=settings.secret_key_file is None and not shared,
+        )
 
     @cached_property
     def policy(self) -> AddressPolicy:
