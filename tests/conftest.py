@@ -76,6 +76,8 @@ def session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 patch.delenv(name)
         patch.setenv("HOME", str(home))
         patch.setenv("ADAPTATION_HOME", str(home / "adaptation"))
+        # Servers and receivers of tests listen on this machine.
+        patch.setenv("ADAPTATION_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
         yield home
 
 

@@ -16,6 +16,7 @@ from adaptation.engine.graph import Plan, Upstream, lower
 from adaptation.engine.model import Claim, Dispatch, NewJob
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import Expand, Registry, TaskRun, WorkflowDefinition, task
+from services import HERE
 
 Run = TaskRun[Any]
 LEASE_SECONDS = 30.0
@@ -79,6 +80,7 @@ def small_engine(
         resources=None,
         scratch=scratch,
         remove_work=lambda _: None,
+        policy=HERE,
         broker_url=broker_url,
         pace=pace,
     )

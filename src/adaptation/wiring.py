@@ -7,13 +7,14 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.adapters.addresses import AddressPolicy
 from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.live import LiveArea
 from adaptation.adapters.publish import asset_id_of, check_output, discard_staging
@@ -66,6 +67,11 @@ class Deployment:
                 " or ADAPTATION_DATABASE_URL to a database whose driver is installed.",
             ) from error
 
+    @property
+    def policy(self) -> AddressPolicy:
+        """Which addresses may be reached."""
+        return AddressPolicy(self.settings.allowed_networks, self.settings.allowed_hosts)
+
     @cached_property
     def resources(self) -> Resources:
         """What tasks work with."""
@@ -76,6 +82,7 @@ class Deployment:
             live=LiveArea(self.settings.live_root),
             parallel_chunks=self.settings.parallel_chunks,
             chunk_cache=self.chunk_cache if self.settings.chunk_cache else None,
+            policy=self.policy,
         )
 
     @property
@@ -107,7 +114,8 @@ class Deployment:
             scratch=scratch.attempt,
             remove_work=self._remove_work,
             sweep_scratch=lambda: scratch.sweep(self._is_running),
-            answers=answers_well,
+            answers=partial(answers_well, policy=self.policy),
+            policy=self.policy,
             room=scratch,
             discard=self._discard,
             describe=lambda: describe(self.resources.tools),

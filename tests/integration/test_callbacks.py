@@ -68,7 +68,7 @@ def delivering(
     pace = Pace(retry=RetryRule(2, 0.0), sweep_seconds=0.2)
     engine = small_engine(folder, registry(), pace)
     engine.schedule_seconds = schedule
-    engine.sender = lambda: Sender(timeout_seconds)
+    engine.sender = lambda: Sender(timeout_seconds, engine.policy)
     with engine.running(4):
         yield engine
     engine.store.close()

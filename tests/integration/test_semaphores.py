@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from adaptation.adapters.semaphore import answers_well
+from adaptation.adapters import semaphore
 from adaptation.engine.semaphores import AT_ONCE, OF_ONE_HOST, Semaphores
 from adaptation.engine.states import JobState
 from adaptation.engine.store import Store
 from engine_kit import HandWorker, small_registry
 from gates import Gates, serving
-from services import free_port, wait_until
+from services import HERE, free_port, wait_until
+
+answers_well = partial(semaphore.answers_well, policy=HERE)
 
 
 @pytest.fixture
@@ -43,7 +46,6 @@ def test_an_address_answers_well_with_2xx_and_3xx(gates: Gates, path: int, good:
 def test_what_does_not_answer_in_time_or_at_all_does_not_answer_well(gates: Gates) -> None:
     assert not answers_well(gates.url("hang"), threading.Event(), timeout_seconds=0.2)
     assert not answers_well(f"http://127.0.0.1:{free_port()}/", threading.Event())
-    assert not answers_well("ftp://127.0.0.1/", threading.Event())
 
 
 def test_addresses_that_hang_delay_no_others(gates: Gates, worker: HandWorker) -> None:

@@ -20,10 +20,10 @@ import fault_server
 from adaptation.adapters import http, web
 from adaptation.errors import AdaptationError, Cancelled, SourceError, Transient
 from fault_server import FaultServer, Resource
-from services import need_command, wait_until
+from services import HERE, need_command, wait_until
 
 FILM = random.Random(1).randbytes(3_000_000)
-fetch = partial(web.fetch, retry_delay_seconds=0.0)
+fetch = partial(web.fetch, policy=HERE, retry_delay_seconds=0.0)
 
 
 @pytest.fixture
@@ -159,7 +159,8 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from adaptation.adapters.web import fetch
-fetch(sys.argv[1], Path(sys.argv[2]))
+from adaptation.wiring import deploy
+fetch(sys.argv[1], Path(sys.argv[2]), policy=deploy().policy)
 """
 
 

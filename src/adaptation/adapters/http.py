@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 import httpcore2
 import httpx2
 
+from adaptation.adapters.addresses import PUBLIC_ONLY, AddressPolicy
+from adaptation.adapters.guard import GuardedTransport
 from adaptation.adapters.masking import masked
 from adaptation.errors import SourceError
 
@@ -34,7 +36,7 @@ class Connection:
         """Send a GET and follow redirects, each looked at; the caller closes the response.
 
         Raises:
-            SourceError: `source_url`, `source_redirects`.
+            SourceError: `source_url`, `source_redirects`, `address_forbidden`.
             httpx2.TransportError: anything between here and the end of the server's headers.
         """
         request = self._client.build_request(
@@ -57,7 +59,7 @@ class Connection:
         """Send a GET and give the status of the answer itself, wherever that would lead.
 
         Raises:
-            SourceError: `source_url`.
+            SourceError: `source_url`, `address_forbidden`.
             httpx2.TransportError: anything between here and the end of the server's headers.
         """
         request = self._client.build_request(
@@ -83,14 +85,20 @@ class Connection:
 
 
 @contextmanager
-def connection(stop: threading.Event) -> Iterator[Connection]:
-    """Give a client of its own to one fetch; `stop` cuts whatever it is waiting for."""
+def connection(stop: threading.Event, policy: AddressPolicy = PUBLIC_ONLY) -> Iterator[Connection]:
+    """Give a client of its own to one fetch, or to several one after the other.
+
+    Args:
+        stop: cuts whatever it is waiting for.
+        policy: which addresses it may reach, redirects included.
+    """
     done = threading.Event()
     headers = {"User-Agent": "adaptation", "Accept": "*/*", "Accept-Encoding": "identity"}
     # trust_env: no proxy and no .netrc out of the environment; but an operator's own certificate
     # authority (SSL_CERT_FILE) counts.
+    transport = GuardedTransport(policy, httpx2.create_ssl_context())
     with httpx2.Client(
-        headers=headers, timeout=_TIMEOUTS, trust_env=False, verify=httpx2.create_ssl_context()
+        headers=headers, timeout=_TIMEOUTS, trust_env=False, transport=transport
     ) as client:
         link = Connection(client)
         watcher = threading.Thread(target=link.cut_when, args=(stop, done), daemon=True)

@@ -7,26 +7,35 @@ from contextlib import suppress
 
 import httpx2
 
+from adaptation.adapters.addresses import PUBLIC_ONLY, AddressPolicy
 from adaptation.adapters.http import connection
-from adaptation.errors import SourceError
 
 TIMEOUT_SECONDS = 5.0
 """How long an answer is waited for in all."""
 
 
-def answers_well(url: str, stop: threading.Event, timeout_seconds: float = TIMEOUT_SECONDS) -> bool:
+def answers_well(
+    url: str,
+    stop: threading.Event,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    policy: AddressPolicy = PUBLIC_ONLY,
+) -> bool:
     """Whether a GET is answered with a 2xx or 3xx status; redirects are not followed.
 
     Args:
         url: http or https; user and password in it are sent, and never shown.
         stop: set from elsewhere to give up at once.
         timeout_seconds: of the whole exchange.
+        policy: which addresses may be reached.
+
+    Raises:
+        SourceError: `address_forbidden`, `source_url`: it will not answer later either.
     """
     timer = threading.Timer(timeout_seconds, stop.set)
     timer.daemon = True
     timer.start()
     try:
-        with suppress(httpx2.TransportError, SourceError), connection(stop) as link:
+        with suppress(httpx2.TransportError), connection(stop, policy) as link:
             return 200 <= link.status(url) < 400 and not stop.is_set()
     finally:
         timer.cancel()

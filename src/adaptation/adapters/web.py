@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import httpx2
 
+from adaptation.adapters.addresses import PUBLIC_ONLY, AddressPolicy
 from adaptation.adapters.answers import (
     Interrupted,
     content_range,
@@ -54,6 +55,7 @@ def fetch(  # noqa: PLR0913  (two say what, the others how)
     url: str,
     target: Path,
     *,
+    policy: AddressPolicy = PUBLIC_ONLY,
     on_progress: Progress | None = None,
     cancelled: threading.Event | None = None,
     retries: int = 3,
@@ -67,6 +69,7 @@ def fetch(  # noqa: PLR0913  (two say what, the others how)
     Args:
         url: http or https; user and password in it are sent, and never shown.
         target: written by a rename at the end.
+        policy: which addresses may be reached, redirects included; public ones by default.
         on_progress: told how far it is; throttle it there.
         cancelled: set from elsewhere to stop within a second, also while the server is silent.
         retries: further tries in a row that bring less than 1 MiB before giving up.
@@ -75,13 +78,13 @@ def fetch(  # noqa: PLR0913  (two say what, the others how)
     Raises:
         SourceError: `source_url`, `source_not_found`, `source_forbidden`, `source_refused`,
             `source_redirects`, `source_is_web_page`, `source_empty`, `source_encoded`,
-            `source_certificate`, `source_changing`.
+            `source_certificate`, `source_changing`, `address_forbidden`.
         Transient: `fetch_failed`, `fetch_incomplete`, `scratch_full`.
         Cancelled: `cancelled` was set; what has come stays for the next attempt.
     """
     stop = cancelled or threading.Event()
     with naming_a_full_disk(target.parent, "scratch_full"), claimed_part(target, url) as part:
-        with connection(stop) as link:
+        with connection(stop, policy) as link:
             transfer = _Transfer(url, part, link, on_progress or _ignore, stop)
             try:
                 transfer.finish(retries, retry_delay_seconds)

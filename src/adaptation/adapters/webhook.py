@@ -14,6 +14,9 @@ from email.utils import parsedate_to_datetime
 import httpx2
 
 from adaptation import __version__
+from adaptation.adapters.addresses import PUBLIC_ONLY, AddressPolicy
+from adaptation.adapters.guard import GuardedAsyncTransport
+from adaptation.errors import SourceError
 
 TIMEOUT_SECONDS = 15.0
 """For the whole exchange."""
@@ -41,8 +44,13 @@ class Answer:
 class Sender:
     """Sends callbacks within one event loop; never follows a redirection or a proxy."""
 
-    def __init__(self, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        policy: AddressPolicy = PUBLIC_ONLY,
+    ) -> None:
         self._timeout_seconds = timeout_seconds
+        self._policy = policy
         self._clients: dict[bool, httpx2.AsyncClient] = {}
 
     async def send(
@@ -58,6 +66,8 @@ class Sender:
                     return Answer(response.status_code, words, wait)
         except TimeoutError:
             return Answer(None, f"no answer within {self._timeout_seconds:g} s")
+        except SourceError as error:
+            return Answer(None, f"{error.message}. {error.hint}")
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             return Answer(None, f"{type(error).__name__}: {error}".rstrip(": "))
 
@@ -68,11 +78,11 @@ class Sender:
 
     def _client(self, *, verify_tls: bool) -> httpx2.AsyncClient:
         if verify_tls not in self._clients:
+            trust = httpx2.create_ssl_context(verify=verify_tls)
             self._clients[verify_tls] = httpx2.AsyncClient(
                 headers={"User-Agent": f"adaptation/{__version__}"},
-                verify=httpx2.create_ssl_context() if verify_tls else False,
+                transport=GuardedAsyncTransport(self._policy, trust),
                 timeout=self._timeout_seconds,
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
                 follow_redirects=False,
                 trust_env=False,
             )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from adaptation.adapters.addresses import AddressPolicy
 from adaptation.engine.graph import Plan, lower
 from adaptation.engine.model import Job, NewJob
 from adaptation.engine.store import Store
@@ -15,7 +16,7 @@ from adaptation.engine.tasks import Registry
 from adaptation.engine.terms import Terms
 from adaptation.engine.transport import Dispatcher
 from adaptation.engine.worker import error_facts
-from adaptation.errors import ParameterError
+from adaptation.errors import ParameterError, SourceError
 
 SUBJECT_LETTERS = 200
 """As much of what a job is about is stored to be found by."""
@@ -33,6 +34,8 @@ class Acceptance(ABC):
     store: Store
     registry: Registry
     dispatcher: Dispatcher
+    policy: AddressPolicy
+    """Which addresses may be reached."""
 
     @abstractmethod
     def prepare(self) -> None:
@@ -63,6 +66,7 @@ class Acceptance(ABC):
 
         Raises:
             ParameterError: an unknown workflow or parameter, or an output that is taken.
+            SourceError: `address_forbidden`.
         """
         job_id, _ = self.accept(
             workflow,
@@ -93,6 +97,7 @@ class Acceptance(ABC):
                 f"the parameters are larger than {CONTEXT_LIMIT_BYTES} bytes",
                 hint="Put large metadata into a file and pass its address.",
             )
+        self._check_addresses(definition.sources(checked), checked, terms)
         new = self._new_job(
             workflow,
             checked,
@@ -104,6 +109,14 @@ class Acceptance(ABC):
         if self.can_send:
             self.dispatcher.send(self.store.admit())
         return job_id, is_new
+
+    def _check_addresses(
+        self, sources: Iterable[str], checked: Mapping[str, Any], terms: Terms
+    ) -> None:
+        """Refuse at once what is an address that may not be reached; names are judged later."""
+        semaphores = [terms.semaphore_url] if terms.semaphore_url else []
+        for url in (*sources, *(checked.get(ENDPOINTS) or ()), *semaphores):
+            self.policy.check_literal(url)
 
     def rerun(self, job_id: int) -> Job:
         """Store a job with exactly the parameters of another, which becomes broken.
@@ -154,7 +167,7 @@ class Acceptance(ABC):
         """As `submit`, for clients that cannot be answered: a bad request becomes a failed job."""
         try:
             return self.submit(workflow, parameters, main_task_id=main_task_id)
-        except ParameterError as error:
+        except (ParameterError, SourceError) as error:
             definition = self.registry.workflow(workflow)
             refused = NewJob(
                 main_task_id=main_task_id,

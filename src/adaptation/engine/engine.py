@@ -12,6 +12,7 @@ import structlog
 from celery import Celery
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.adapters.addresses import PUBLIC_ONLY, AddressPolicy
 from adaptation.adapters.webhook import Sender
 from adaptation.engine.acceptance import Acceptance
 from adaptation.engine.controller import Controller
@@ -68,6 +69,7 @@ class Engine(Acceptance):
         remove_work: Callable[[int], None],
         sweep_scratch: Callable[[], object] = lambda: None,
         answers: Answers = lambda *_: False,
+        policy: AddressPolicy = PUBLIC_ONLY,
         room: ScratchRoom | None = None,
         discard: Callable[[Claim], None] = lambda claim: None,  # noqa: ARG005
         describe: Callable[[], Mapping[str, Any]] = dict,
@@ -79,7 +81,8 @@ class Engine(Acceptance):
         self.registry = registry
         self.pace = pace or Pace()
         self.schedule_seconds = schedule_seconds
-        self.sender: Callable[[], Sender] = Sender
+        self.policy = policy
+        self.sender: Callable[[], Sender] = lambda: Sender(policy=policy)
         """Makes who sends callbacks."""
         self.app: Celery = make_app(broker_url, registry.queues)
         self.dispatcher = Dispatcher(self.app, local_only=is_local(broker_url))

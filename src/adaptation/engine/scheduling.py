@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, Connection, Select, exists, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from adaptation.adapters.masking import masked
+from adaptation.adapters.masking import masked, redacted
 from adaptation.engine import rows
 from adaptation.engine.database import Database, now
-from adaptation.engine.schema import DUE, job, schedule, setting
+from adaptation.engine.schema import DUE, job, log, schedule, setting
 from adaptation.engine.setting import KNOWN
 from adaptation.engine.states import JobState
 from adaptation.errors import ParameterError
@@ -89,6 +89,15 @@ class Scheduling:
             found = rows.unlocked(connection, job.c.id, *waiting)
             line = f"queued: {masked(url)} has answered"
             return _queue(connection, found, job.c.id.in_(found), line)
+
+    def doubt_semaphore(self, url: str, why: str) -> None:
+        """Say, once, in the logs of the jobs that wait for this address why it is not asked."""
+        line = redacted(f"semaphore_url is waited for, and cannot be asked: {why}")
+        told = exists().where(log.c.job_id == job.c.id, log.c.message == line)
+        waiting = job.c.state == JobState.SCHEDULED, job.c.semaphore_url == url, ~told
+        with self.database.write() as connection:
+            for job_id in connection.execute(select(job.c.id).where(*waiting)).scalars().all():
+                rows.insert_lines(connection, job_id, 0, [(30, line)], progname="scheduler")
 
     def schedules(self) -> list[Schedule]:
         """All there are."""

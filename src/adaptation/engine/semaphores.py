@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation.adapters.masking import masked
 from adaptation.engine.store import Store
+from adaptation.errors import SourceError
 
 logger = structlog.get_logger(__name__)
 
@@ -23,7 +24,8 @@ OF_ONE_HOST = 4
 """Of those, how many of one host: one that hangs leaves room for the others."""
 
 Answers = Callable[[str, threading.Event], bool]
-"""(address, stop) -> whether it answers well. It never takes long, and stops when told to."""
+"""(address, stop) -> whether it answers well. It never takes long, and stops when told to; it
+raises SourceError for an address that is never asked."""
 
 
 @dataclass
@@ -78,6 +80,8 @@ class Semaphores:
             logger.debug("semaphore asked", url=masked(url), good=good)
             if good:
                 self.store.pass_semaphore(url)
+        except SourceError as error:
+            self._doubt(url, f"{error.message}. {error.hint}")
         except SQLAlchemyError as error:
             # The database is away: the address is asked again at the next turn.
             logger.warning("semaphore not passed", url=masked(url), error=str(error))
@@ -87,6 +91,14 @@ class Semaphores:
                 self._asking[host] -= 1
                 if self._pool is not None and host in self._waiting:
                     self._fill(host)
+
+    def _doubt(self, url: str, why: str) -> None:
+        """Tell in the logs of the jobs why they wait: it may be allowed soon, or resolve anew."""
+        logger.warning("semaphore cannot be asked", url=masked(url), error=why)
+        try:
+            self.store.doubt_semaphore(url, why)
+        except SQLAlchemyError as error:
+            logger.warning("a job's log could not be written", error=str(error))
 
 
 def _host(url: str) -> str:

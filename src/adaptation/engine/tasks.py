@@ -166,6 +166,8 @@ class WorkflowDefinition:
     author: Callable[[dict[str, Any]], Signature[Any]]
     output: Callable[[dict[str, Any]], str | None] = lambda parameters: None  # noqa: ARG005
     """The place a job with these parameters writes to, if only one job may."""
+    sources: Callable[[dict[str, Any]], Sequence[str]] = lambda parameters: ()  # noqa: ARG005
+    """The web addresses that a job with these parameters reads first."""
     farewell: dict[str, Any] = field(default_factory=dict)
     """Fields added to the notification that tells of a job's failure or cancel."""
     subject: Callable[[dict[str, Any]], str] = lambda parameters: str(

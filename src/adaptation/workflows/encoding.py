@@ -13,7 +13,7 @@ from celery.canvas import Signature
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.workflows import copying, steps, texts, tracks
 from adaptation.workflows.forecast import forecast
-from adaptation.workflows.parameters import EncodingParameters, check_encoding, confined
+from adaptation.workflows.parameters import EncodingParameters, check_encoding, confined, is_web
 from adaptation.workflows.profiles import Profiles
 from adaptation.workflows.report import report
 
@@ -66,6 +66,7 @@ def register(
             check=check,
             author=author,
             output=lambda parameters: str(parameters["output_folder"]),
+            sources=lambda parameters: [url] if is_web(url := parameters["url"]) else [],
             farewell={"quality": "all"},
             subject=_subject,
             report=report,

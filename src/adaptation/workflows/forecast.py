@@ -91,7 +91,14 @@ def _fetched(url: str, outlook: Outlook[Resources]) -> Path:
 
     try:
         with _stop_after(FETCH_SECONDS) as stop:
-            fetch(url, target, on_progress=refuse_much, cancelled=stop, retries=0)
+            fetch(
+                url,
+                target,
+                policy=outlook.resources.policy,
+                on_progress=refuse_much,
+                cancelled=stop,
+                retries=0,
+            )
     except Cancelled as error:
         told = f"{shown_source(url)} was not here after {FETCH_SECONDS:.0f} s"
         raise _Elsewhere(told) from error

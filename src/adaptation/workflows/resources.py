@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adaptation.adapters.addresses import PUBLIC_ONLY, AddressPolicy
 from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.live import LiveArea
 from adaptation.adapters.storage import Storage
@@ -31,6 +32,9 @@ class Resources:
     depend on where chunks begin."""
     chunk_cache: ChunkCache | None = None
     """Chunks that were encoded before; none: each is encoded."""
+
+    policy: AddressPolicy = PUBLIC_ONLY
+    """Which addresses may be reached."""
 
     def download_folder(self, job_id: int) -> Path:
         """Where a job's downloads gather."""

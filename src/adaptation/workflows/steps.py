@@ -57,6 +57,7 @@ def download_file(context: Context, run: Run) -> Context:
     fetched = fetch(
         context["url"],
         target,
+        policy=run.resources.policy,
         cancelled=run.cancelled,
         on_progress=lambda done, total: run.progress(done / total if total else 0.0, bytes=done),
     )
