@@ -106,11 +106,11 @@ def _root(content: bytes) -> etree._Element:
         root = etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise invalid("it is no well-formed XML") from error
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.internalDTD is not None:
         raise invalid("it declares a document type, which a manifest has no use for")
     if _name(root) != "MPD":
         raise invalid("its root is no MPD")
-    if any(key.endswith("}href") for element in root.iter() for key in element.attrib):
+    if any(str(key).endswith("}href") for element in root.iter() for key in element.attrib):
         raise unsupported("parts of it lie elsewhere (xlink:href)")
     return root
 

@@ -1,4 +1,4 @@
-"""A source that is a playlist: how it is recognised, and the plan by which its pieces are fetched."""
+"""A source that is a playlist: how it is recognised, and the plan to fetch its pieces by."""
 
 from __future__ import annotations
 

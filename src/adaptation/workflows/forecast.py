@@ -23,6 +23,7 @@ from adaptation.media.rendition import target_size
 from adaptation.workflows.branches import branches, renditions
 from adaptation.workflows.copying import choose
 from adaptation.workflows.experience import Experience
+from adaptation.workflows.gathering import is_playlist
 from adaptation.workflows.material import COPIED, read_material
 from adaptation.workflows.parameters import is_web, shown_source
 from adaptation.workflows.resources import Resources
@@ -59,6 +60,8 @@ def forecast(parameters: dict[str, Any], outlook: Outlook[Resources]) -> dict[st
     context = Context(parameters)
     try:
         path = _fetched(context["url"], outlook) if is_web(context["url"]) else Path(context["url"])
+        if is_playlist(path):
+            raise _Elsewhere("what a playlist names is gathered when the job runs")
     except _Elsewhere as reason:
         return {"sure": "rough", "based_on": f"the canvas alone: {reason}"}
     tools = outlook.resources.tools

@@ -20,6 +20,7 @@ from adaptation.media.picture import notes
 from adaptation.workflows.branches import branches
 from adaptation.workflows.copying import choose
 from adaptation.workflows.experience import planned_figures
+from adaptation.workflows.gathering import gather, is_playlist
 from adaptation.workflows.material import (
     COPIED,
     file_state,
@@ -45,10 +46,18 @@ from adaptation.workflows.texts import joined_texts, readable_subtitles, text_fi
 
 @step("download", more_tries="retries")
 def download_file(context: Context, run: Run) -> Context:
-    """Bring the source to where every worker can read it; a local file stays where it is."""
+    """Bring the source to where every worker can read it; a local file stays where it is.
+
+    Of a playlist all that it names is brought, and made one file.
+    """
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
     if not is_web(context["url"]):
-        return context.extended(source_path=context["url"], source_state=file_state(context))
+        state, path = file_state(context), Path(context["url"])
+        if is_playlist(path):
+            # Resolved: by what it names a link is at the place that it leads to.
+            joined = gather(path.resolve(), path.resolve().as_uri(), run)
+            return context.extended(source_key=put_file(run, joined, "source"))
+        return context.extended(source_path=context["url"], source_state=state)
     from adaptation.adapters.web import fetch
 
     folder = run.resources.download_folder(run.claim.job_id)
@@ -63,6 +72,8 @@ def download_file(context: Context, run: Run) -> Context:
     )
     if not fetched.length_known:
         run.log("the server announced no length: a cut would show only in the container", 30)
+    if is_playlist(target):
+        target = gather(target, fetched.address, run)
     return context.extended(source_key=put_file(run, target, "source"))
 
 
