@@ -116,7 +116,7 @@ def _root(content: bytes) -> etree._Element:
 
 
 def _track(stream: _Stream) -> TrackPlan:
-    if any(stream.parts("ContentProtection")):
+    if stream.parts("ContentProtection"):
         raise encrypted("it has the element ContentProtection")
     kind = "video" if _kind(stream) == "video" else "audio"
     pieces = tuple(_pieces(stream))
