@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,13 +19,15 @@ import pytest
 import clips
 import crafted
 import fault_server
+import streams
+import system_calls
 import tricks
 from adaptation.engine.model import Job
 from adaptation.wiring import Deployment, deploy
 from api_kit import running_api
 from crafted import Ground
 from fault_server import FaultServer, Resource
-from services import wait_until
+from services import need_command, wait_until
 
 WANTED: dict[str, Any] = {"renditions": [{"height": 90, "bitrate": 100}], "preset": "ultrafast"}
 OWN_MATERIAL = frozenset(
@@ -268,4 +272,36 @@ def test_no_playlist_of_the_web_leads_inside(
     assert not [name for name, job in jobs.items() if job.succeeded]
     assert_refused(jobs)
     assert_nothing_came_out(home, jobs.values(), "".join([*lines, *capfd.readouterr()]))
+    assert internal.visits == 0
+
+
+SYSTEM = ("/usr/", "/lib", "/etc/", "/proc/self/", "/proc/cpuinfo", "/sys/", "/dev/null")
+"""Where programs find their libraries, and what machine they are on."""
+CHANCE = ("/dev/urandom", "/dev/random")
+
+
+def test_tools_open_nothing_but_the_source_and_the_jobs_own_folders(
+    ground: Ground, internal: Internal, home: Path, tmp_path: Path
+) -> None:
+    strace = need_command("strace", package="strace")
+    internal.visits = 0
+    film = streams.hls_apart(streams.make_clip(tmp_path), tmp_path / "film")
+    hostile = ("absolute", "list", "ffconcat to a playlist", "linked segments")
+    sources = [film, *(played(ground, name, 0, lies=False) for name in hostile)]
+    command = [sys.executable, streams.__file__.replace("streams", "encode_each")]
+    calls = system_calls.traced(
+        [*command, str(tmp_path / "out"), *map(str, sources)],
+        strace,
+        tmp_path / "log",
+        {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    tools = {path.name for path in (clips.tools().ffmpeg, clips.tools().ffprobe)}
+    theirs = [call for call in calls if call.program in tools]
+    assert {call.program for call in theirs} == tools
+    assert (tmp_path / "out" / "0" / "master.m3u8").exists()
+    opened = {call.path for call in theirs if call.name.startswith("open")}
+    allowed = (f"{home}/", *map(str, sources[1:]), *SYSTEM, *CHANCE)
+    assert len([path for path in opened if path.startswith(f"{home}/")]) > 3
+    assert not [path for path in opened if not path.startswith(allowed)]
+    assert not [call for call in theirs if call.name == "connect" and "AF_INET" in call.told]
     assert internal.visits == 0
