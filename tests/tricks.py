@@ -105,7 +105,7 @@ MANIFESTS: dict[str, Callable[[Ground], str]] = {
         "own.ts",
     ),
 }
-LAUGHS = (
+LAUGHS: str = (
     '<!DOCTYPE MPD [<!ENTITY a "lol">'
     + "".join(
         f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefgh", "bcdefghi", strict=True)

@@ -217,19 +217,19 @@ def test_no_trick_reads_anothers_file(
 
 
 WEB: dict[str, Callable[[Ground, str], str]] = {
-    "file": lambda g, _: tricks.hls(f"file://{g.other}/secret.ts"),
-    "path": lambda g, _: tricks.hls(f"{g.other}/secret.ts"),
-    "internal": lambda g, _: tricks.hls(f"{g.internal}/secret.ts"),
-    "internal without a scheme": lambda g, _: tricks.hls(f"{g.internal[5:]}/secret.ts"),
-    "internal by a number": lambda g, _: tricks.hls(
+    "file": lambda g, _: crafted.hls(f"file://{g.other}/secret.ts"),
+    "path": lambda g, _: crafted.hls(f"{g.other}/secret.ts"),
+    "internal": lambda g, _: crafted.hls(f"{g.internal}/secret.ts"),
+    "internal without a scheme": lambda g, _: crafted.hls(f"{g.internal[5:]}/secret.ts"),
+    "internal by a number": lambda g, _: crafted.hls(
         f"http://2130706434:{g.internal.rpartition(':')[2]}/secret.ts"
     ),
-    "redirect to the inside": lambda _, own: tricks.hls(f"{own}/inside.ts"),
-    "redirect to a file": lambda _, own: tricks.hls(f"{own}/file.ts"),
-    "key of the inside": lambda g, _: tricks.hls(
+    "redirect to the inside": lambda _, own: crafted.hls(f"{own}/inside.ts"),
+    "redirect to a file": lambda _, own: crafted.hls(f"{own}/file.ts"),
+    "key of the inside": lambda g, _: crafted.hls(
         "own.ts", f'#EXT-X-KEY:METHOD=AES-128,URI="{g.internal}/secret.key"'
     ),
-    "init of the inside": lambda g, _: tricks.hls(
+    "init of the inside": lambda g, _: crafted.hls(
         "own.ts", f'#EXT-X-MAP:URI="{g.internal}/secret.mp4"'
     ),
     "playlist of the inside": lambda g, _: tricks.master(f"{g.internal}/secret.m3u8"),

@@ -30,6 +30,9 @@ LOOK_SECONDS = 0.1
 BOX_NAMES = frozenset({b"ftyp", b"styp", b"moov", b"free", b"sidx"})
 """What an init segment begins with that is not encrypted."""
 
+ABSENT = frozenset({"source_not_found", "source_missing"})
+"""Codes by which the web and a folder say that there is no such file."""
+
 T = TypeVar("T")
 
 
@@ -67,6 +70,10 @@ class Piece(Protocol):
     @property
     def is_init(self) -> bool:
         """Whether it is an init segment."""
+
+    @property
+    def may_be_absent(self) -> bool:
+        """Whether nothing is missing if there is no such file."""
 
 
 class Gathering:
@@ -133,12 +140,10 @@ class Gathering:
             else:
                 missing.append(address)
 
-        def bringing(address: str) -> Callable[[Visit], str]:
-            def bring(visit: Visit) -> str:
-                note = self._budget.note
-                return visit.bring(address, self._target(address), lambda done: note(address, done))
+        optional = {piece.address for piece in pieces if piece.may_be_absent}
 
-            return bring
+        def bringing(address: str) -> Callable[[Visit], None]:
+            return lambda visit: self._bring(visit, address, optional=address in optional)
 
         self._all([bringing(address) for address in missing], len(wanted))
 
@@ -167,6 +172,15 @@ class Gathering:
         # By the address: of another one of another attempt nothing may be taken over.
         digest = hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()
         return self._folder / digest[:32]
+
+    def _bring(self, visit: Visit, address: str, *, optional: bool) -> None:
+        target = self._target(address)
+        try:
+            visit.bring(address, target, lambda done: self._budget.note(address, done))
+        except SourceError as error:
+            if not optional or error.code not in ABSENT:
+                raise
+            target.touch()
 
     def _check(self) -> None:
         if self._cancelled.is_set():

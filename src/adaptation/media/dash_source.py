@@ -29,6 +29,8 @@ _DURATION = re.compile(
     r"(?:(?P<seconds>\d{1,9}(?:\.\d{1,9})?)S)?)?"
 )
 _FIELD = re.compile(r"\$(?:(RepresentationID|Number|Bandwidth|Time)(?:%0(\d{1,2})d)?)?\$")
+DOUBTFUL_SECONDS = Fraction(1, 5)
+"""How much sooner than its period a track may end without a word."""
 _ADDRESSING = ("SegmentTemplate", "SegmentList", "SegmentBase")
 
 
@@ -163,9 +165,11 @@ def _template(stream: _Stream, parts: Sequence[etree._Element]) -> Iterator[Piec
     if not media:
         raise invalid("a template has no addresses")
     first = _whole(_told(parts, "startNumber", "1"))
-    for place, time in enumerate(_times(stream, parts)):
-        number = first + place
-        yield Piece(resolved(stream.base, _filled(media, stream, number, time)))
+    times = list(_times(stream, parts))
+    doubtful = len(times) - 1 if _ends_in_doubt(stream, parts) else None
+    for place, time in enumerate(times):
+        address = resolved(stream.base, _filled(media, stream, first + place, time))
+        yield Piece(address, may_be_absent=place == doubtful)
 
 
 def _init_of(stream: _Stream, parts: Sequence[etree._Element]) -> Iterator[Piece]:
@@ -189,19 +193,29 @@ def _times(stream: _Stream, parts: Sequence[etree._Element]) -> Iterator[int]:
     """When each segment starts, in ticks; one more than is allowed at most."""
     timelines = [one for part in parts for one in _within(part, "SegmentTimeline")]
     timescale = _timescale(parts)
-    end = ceil(stream.duration_seconds * timescale)
     if timelines:
+        end = ceil(stream.duration_seconds * timescale)
         yield from _listed_times(_within(timelines[-1], "S"), end)
         return
     step = _whole(_told(parts, "duration", "0"))
     if step <= 0:
         raise invalid("a template tells no duration")
-    first = _whole(_told(parts, "startNumber", "1"))
-    # Of an end that lies a rounding behind the last segment nobody has made one more.
-    count = ceil(Fraction(end, step) - Fraction(1, 1000))
+    count = ceil(stream.duration_seconds * timescale / step)
     if last := _told(parts, "endNumber", ""):
-        count = _whole(last) - first + 1
+        count = _whole(last) - _whole(_told(parts, "startNumber", "1")) + 1
     yield from (place * step for place in range(min(max(count, 0), MAX_PIECES + 1)))
+
+
+def _ends_in_doubt(stream: _Stream, parts: Sequence[etree._Element]) -> bool:
+    """Whether the last segment follows only from the length of the period.
+
+    That is the length of the longest track: another one may end a moment, so a segment, before it.
+    """
+    step = _whole(_told(parts, "duration", "0"))
+    if not step or _told(parts, "endNumber", ""):
+        return False
+    rest = stream.duration_seconds % Fraction(step, _timescale(parts))
+    return 0 < rest <= DOUBTFUL_SECONDS
 
 
 def _listed_times(rows: Sequence[etree._Element], end: int) -> Iterator[int]:

@@ -52,6 +52,8 @@ class Piece:
     """What it is encrypted with."""
     is_init: bool = False
     """Whether it is an init segment; where the playlist has keys, it may be encrypted or not."""
+    may_be_absent: bool = False
+    """Whether there may be no such file: nothing of the track is missing then."""
 
 
 @dataclass(frozen=True)

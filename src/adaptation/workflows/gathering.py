@@ -26,6 +26,8 @@ from adaptation.workflows.resources import Run
 
 FETCH_PART = 0.9
 """Part of the work that fetching is; the rest is joining."""
+UNREADABLE = frozenset({"tool_failed", "source_unreadable"})
+"""How a tool ends with what is no media."""
 
 
 def is_playlist(path: Path) -> bool:
@@ -37,13 +39,14 @@ def is_playlist(path: Path) -> bool:
     return playlist_kind(_head(path)) is not None
 
 
-def gather(path: Path, address: str, run: Run) -> Path:
+def gather(path: Path, address: str, run: Run, most_bytes: int | None = None) -> Path:
     """Fetch all that a playlist names, and make one file of it.
 
     Args:
         path: of the playlist itself, here.
         address: where it came from: `http`, `https` or `file`.
         run: the task; its progress is told.
+        most_bytes: that all it names may have together; None: any number.
 
     Returns:
         A file with a picture and sounds, for the caller to take away.
@@ -58,6 +61,7 @@ def gather(path: Path, address: str, run: Run) -> Path:
         FolderChildren(path.parent) if is_local else WebChildren(run.resources.policy),
         folder / "children",
         cancelled=run.cancelled,
+        most_bytes=most_bytes,
         on_progress=lambda part: run.progress(FETCH_PART * part),
     )
     plan = _plan(path, address, gathering)
@@ -95,12 +99,13 @@ def _joined(plan: GatherPlan, tracks: Sequence[Path], output: Path, run: Run) ->
     try:
         limits = Limits(run.cancelled)
         ffmpeg.encode(command, run.resources.tools, expected_seconds=0, limits=limits)
-    except ToolError as error:
-        if error.retryable:
+    except (ToolError, SourceError) as error:
+        if error.code not in UNREADABLE:
             raise
+        said = error.stderr_tail.strip() if isinstance(error, ToolError) else ""
         raise SourceError(
             "what the playlist names cannot be read as media:"
-            f" {error.stderr_tail.strip().rpartition(chr(10))[2] or error.message}",
+            f" {said.rpartition(chr(10))[2] or error.message}",
             code="source_unreadable",
             hint="Check that the playlist plays; segments are MPEG-TS, MP4, WebM or packed sound.",
         ) from error
