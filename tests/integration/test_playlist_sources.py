@@ -26,8 +26,8 @@ from fault_server import FaultServer, Resource
 
 FRAMES = 50
 WANTED: dict[str, Any] = {"renditions": [{"height": 90, "bitrate": 100}], "preset": "ultrafast"}
-LONGER = 'mediaPresentationDuration="PT2.45S"'
-"""A moment more than the five segments of 0.48 s that each track has."""
+LONGER = 'mediaPresentationDuration="PT2.05S"'
+"""A moment more than five segments of 0.4 s, as the manifest calls them."""
 MAKERS = {
     "hls": streams.hls,
     "hls in fragmented MP4": streams.hls_fragmented,
