@@ -32,6 +32,8 @@ class Resource:
     """Each request takes the first: the connection is closed after that many bytes of its body."""
     stalls: list[int] = field(default_factory=list)
     """Each request takes the first: after that many bytes the server falls silent."""
+    drop_seconds: float = 0.0
+    """Seconds between one byte of the body and the next; 0: all at once."""
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     """Each request takes the first: a status and headers instead of the file."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -54,8 +56,9 @@ class FaultServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), _Handler)
+        self.host = host
         self.resources: dict[str, Resource] = {}
         self.requests: list[Request] = []
         self.closing = threading.Event()
@@ -63,7 +66,7 @@ class FaultServer(ThreadingHTTPServer):
     def add(self, path: str, resource: Resource) -> str:
         """Serve `resource` at `path` and give its URL."""
         self.resources[path] = resource
-        return f"http://127.0.0.1:{self.server_port}{path}"
+        return f"http://{self.host}:{self.server_port}{path}"
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: clients that hang up are what these tests are about."""
@@ -74,9 +77,9 @@ class FaultServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def running() -> Iterator[FaultServer]:
+def running(host: str = "127.0.0.1") -> Iterator[FaultServer]:
     """Run a server on a free port of the loopback for one block."""
-    server = FaultServer()
+    server = FaultServer(host)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -128,6 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
         cut = resource.cuts.pop(0) if resource.cuts else None
         stall = resource.stalls.pop(0) if resource.stalls else None
         sent = body[: cut if stall is None else stall]
+        if resource.drop_seconds:
+            self._drip(sent, resource.drop_seconds)
+            return
         chunked = resource.framing == "chunked"
         self.wfile.write(b"%x\r\n%s\r\n" % (len(sent), sent) if chunked and sent else sent)
         if stall is not None:
@@ -136,6 +142,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang_up()
         elif chunked:
             self.wfile.write(b"0\r\n\r\n")
+
+    def _drip(self, body: bytes, seconds: float) -> None:
+        for number in range(len(body)):
+            self.wfile.write(body[number : number + 1])
+            if self.server.closing.wait(seconds):
+                break
+        self._hang_up()
 
     def _hang_up(self) -> None:
         self.close_connection = True

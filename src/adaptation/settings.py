@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
@@ -12,29 +12,9 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adaptation.errors import SettingsError
-
-SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b\s*", re.IGNORECASE)
-"""A number and its unit: decimal as in 20GB, binary as in 20GiB."""
-
+from adaptation.limits import Value, area_pixels, length_seconds, size_bytes
 
 DAY_SECONDS = 86_400
-
-
-def size_bytes(text: object) -> int:
-    """Bytes from words such as `20GB` or `500 MiB`; `0` and nothing are 0.
-
-    Raises:
-        ValueError: it is something else, such as a number without a unit.
-    """
-    words = str(text).strip()
-    if words in {"", "0"}:
-        return 0
-    found = SIZE.fullmatch(words)
-    if found is None:
-        raise ValueError(f"{words!r} is no size with a unit, such as 20GB or 500MiB")
-    number, prefix, is_binary = found.groups()
-    power = " kmgt".index(prefix.lower() or " ")
-    return int(float(number) * (1024 if is_binary else 1000) ** power)
 
 
 def waits_seconds(words: object) -> object:
@@ -67,6 +47,18 @@ def hosts(words: object) -> object:
     if not isinstance(words, str):
         return words
     return frozenset(word.strip().lower().rstrip(".") for word in words.split(",") if word.strip())
+
+
+def _limit(read: Callable[[str], int]) -> Callable[[object], object]:
+    """Reads a limit from words; none is no limit."""
+
+    def limit(words: object) -> object:
+        number = (read(words) if words.strip() else None) if isinstance(words, str) else words
+        if isinstance(number, int) and number < 1:
+            raise ValueError(f"{words!r} is less than anything has")
+        return number
+
+    return limit
 
 
 def default_home() -> Path:
@@ -118,6 +110,8 @@ class Settings(BaseSettings):
     go, with commas between them."""
     allowed_hosts: Annotated[frozenset[str], NoDecode, BeforeValidator(hosts)] = frozenset()
     """Names of hosts that may be reached whatever they resolve to, with commas between them."""
+    fetch_seconds: float = Field(default=21_600.0, gt=0)
+    """How long one attempt at fetching a source may take."""
     lease_seconds: float = Field(default=30.0, gt=0)
     """How long a running task belongs to its worker after its last heartbeat."""
     heartbeat_seconds: float = Field(default=2.0, gt=0)
@@ -127,6 +121,19 @@ class Settings(BaseSettings):
     drain_seconds: float | None = Field(default=None, ge=0)
     """How long what runs may go on when a worker is told to stop, before it is handed back; empty:
     20 for `worker`, 0 for `serve`."""
+    limit_most_unfinished: int | None = Field(default=None, ge=0)
+    """Jobs of one client that may be unfinished at one time; empty: as many as it likes. This and
+    the next ones count for every client that has no limit of its own."""
+    limit_source_bytes: Annotated[int | None, BeforeValidator(_limit(size_bytes))] = None
+    """Largest source, such as `200GB`; empty: any."""
+    limit_source_seconds: Annotated[int | None, BeforeValidator(_limit(length_seconds))] = None
+    """Longest source, such as `12h`; empty: any."""
+    limit_output_pixels: Annotated[int | None, BeforeValidator(_limit(area_pixels))] = None
+    """Pixels of the largest rendition, such as `3840x2160`; empty: any."""
+    limit_renditions: int = Field(default=64, ge=1, le=64)
+    """Renditions of one job."""
+    limit_scratch_bytes: Annotated[int | None, BeforeValidator(_limit(size_bytes))] = None
+    """Temporary files of one job, such as `500GB`; empty: as they come."""
     retry_limit: int = Field(default=3, ge=1)
     """Tries of a task that meets transient errors before its job fails."""
     retry_delay: float = Field(default=5.0, ge=0)
@@ -149,6 +156,12 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
         return self.database_url or f"sqlite:///{self.home / 'adaptation.db'}"
+
+    @property
+    def limits(self) -> dict[str, Value]:
+        """What every client may use that has no limit of its own, by the names of `LIMITS`."""
+        names = ("source_bytes", "source_seconds", "output_pixels", "renditions", "scratch_bytes")
+        return {name: getattr(self, f"limit_{name}") for name in names}
 
     @property
     def shared_root(self) -> Path:

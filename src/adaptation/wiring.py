@@ -22,6 +22,7 @@ from adaptation.adapters.scratch import Scratch
 from adaptation.adapters.semaphore import answers_well
 from adaptation.adapters.storage import LocalStorage
 from adaptation.adapters.tools import find_tools
+from adaptation.engine.acceptance import check_reach
 from adaptation.engine.database import is_there
 from adaptation.engine.engine import Engine, Pace
 from adaptation.engine.forecast import foretell
@@ -34,6 +35,7 @@ from adaptation.engine.tasks import Outlook, Registry, area_of
 from adaptation.engine.terms import Terms
 from adaptation.engine.worker import RetryRule
 from adaptation.errors import ParameterError, SettingsError, SourceError
+from adaptation.limits import Value
 from adaptation.settings import Settings, load_settings
 from adaptation.workflows import encoding, plugins
 from adaptation.workflows.ability import describe
@@ -67,7 +69,7 @@ class Deployment:
                 " or ADAPTATION_DATABASE_URL to a database whose driver is installed.",
             ) from error
 
-    @property
+    @cached_property
     def policy(self) -> AddressPolicy:
         """Which addresses may be reached."""
         return AddressPolicy(self.settings.allowed_networks, self.settings.allowed_hosts)
@@ -83,6 +85,8 @@ class Deployment:
             parallel_chunks=self.settings.parallel_chunks,
             chunk_cache=self.chunk_cache if self.settings.chunk_cache else None,
             policy=self.policy,
+            fetch_seconds=self.settings.fetch_seconds,
+            limits=self.settings.limits,
         )
 
     @property
@@ -99,7 +103,13 @@ class Deployment:
         """
         settings = self.settings
         registry = Registry(settings.assets_root, settings.source_root)
-        encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
+        encoding.register(
+            registry,
+            settings.assets_root,
+            settings.profiles,
+            settings.source_root,
+            settings.limits,
+        )
         plugins.load(registry)
         return registry
 
@@ -188,6 +198,7 @@ class Deployment:
         parameters: Mapping[str, Any],
         *,
         within: str | None = None,
+        limits: Mapping[str, Value] | None = None,
         commands: bool = False,
     ) -> dict[str, Any]:
         """What a job would do and cost, as docs/workflows.md says; nothing is stored.
@@ -196,16 +207,20 @@ class Deployment:
             workflow: a registered name.
             parameters: as the client gave them.
             within: path below which its outputs must lie; None: anywhere.
+            limits: the client's own; None: nothing limits it.
             commands: whether to tell the commands of tools, which name places on this machine.
 
         Raises:
             ParameterError: an unknown workflow or parameter.
             SourceError: the source cannot become an asset.
+            AdaptationError: more is wanted than the client may use.
         """
         definition = self.registry.workflow(workflow)
         if within is not None:
             parameters = definition.confine(parameters, within)
         checked = definition.check(parameters)
+        definition.limit(checked, limits)
+        check_reach(self.policy.granting(limits), definition, checked)
         # A forecast makes no database: without one there is no past.
         store = self.store if is_there(self.settings.database) else None
         live = store.slots(self.settings.lease_seconds) if store else 0
@@ -215,6 +230,7 @@ class Deployment:
                 Path(folder),
                 slots=live or self.settings.slots,
                 past=lambda *named: store.past_jobs(workflow, *named) if store else (),
+                limits=limits,
                 commands=commands,
             )
             return foretell(self.registry, definition, checked, outlook)

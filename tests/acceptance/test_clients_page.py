@@ -41,6 +41,7 @@ def test_every_command_of_the_page_works(tmp_path: Path, home: Path) -> None:
     }
     ann = store.client("ann")
     assert (ann.rate, ann.most_unfinished, ann.defaults) == (None, None, {"output_root": "ann"})
+    assert ann.limits == {"source_seconds": None, "output_pixels": 1920 * 1080, "most_running": 2}
     assert ann.callback.headers == {"X-Token": "some secret"}
     assert ann.callback.templates["job"].startswith('{"id": {{ job_id }}')
     assert not ann.callback.verify_tls

@@ -168,12 +168,54 @@ def test_a_retry_does_not_take_an_output_from_another(worker: HandWorker, store:
         store.retry(failed + 1)
 
 
+def test_a_limit_of_one_client_touches_no_other(worker: HandWorker, store: Store) -> None:
+    store.add_client("small", "client", limits={"most_running": 1})
+    store.add_client("large", "client", limits={"most_running": None})
+    store.set_setting("max_jobs", 6)
+    store.set_setting("most_running", 2)
+    small = [worker.queue(client="small", priority=1) for _ in range(3)]
+    large = [worker.queue(client="large") for _ in range(3)]
+    usual = [worker.queue(client="usual") for _ in range(3)]
+
+    store.admit()
+    assert started(store) == sorted([small[0], *large, *usual[:2]])
+    run_one(worker, small[0])
+    store.admit()
+    assert started(store) == sorted([small[1], *large, *usual[:2]])
+
+    store.change_client("small", limits={"most_running": 3})
+    run_one(worker, large[0])
+    store.admit()
+    assert started(store) == sorted([*small[1:], *large[1:], *usual[:2]]), "it counts at once"
+
+
+def test_a_client_that_may_run_nothing_waits(worker: HandWorker, store: Store) -> None:
+    store.add_client("none", "client", limits={"most_running": 0})
+    waits = worker.queue(client="none")
+
+    assert store.admit() == ()
+    assert store.job(waits).state is JobState.QUEUED
+    assert len(store.admit(waits)) == 1, "here and now it waits for no slot"
+
+
+def test_a_claim_knows_what_its_client_may_use_just_now(worker: HandWorker, store: Store) -> None:
+    store.add_client("ann", "client", limits={"source_bytes": 7})
+    jobs = [worker.queue(client=name) for name in ("ann", "bob", "")]
+    store.set_setting("max_jobs", 3)
+    store.change_client("ann", limits={"source_bytes": 9})
+
+    store.admit()
+    claims = [store.claim_next(("light",), "w", 30, job_id=job_id) for job_id in jobs]
+
+    assert [claim.limits for claim in claims if claim] == [{"source_bytes": 9}, {}, None]
+
+
 class Crowd:
     """Threads that admit, work, meddle and look at a store, each again and again."""
 
     def __init__(self, worker: HandWorker, jobs: int) -> None:
         self.worker, self.store, self.jobs = worker, worker.store, jobs
-        self.seen: list[tuple[int, int]] = []
+        self.seen: list[tuple[int, int, int]] = []
         self.errors: list[Exception] = []
         self._over = threading.Event()
 
@@ -214,22 +256,26 @@ def test_the_limits_hold_while_jobs_end_and_pause_at_once(worker: HandWorker, st
     store.set_setting("priority_slots", 1)
     for number in range(40):
         worker.queue(client=f"c{number % 3}", priority=1 + number % 10)
+    store.add_client("c0", "client", limits={"most_running": 1})
     crowd = Crowd(worker, 40)
 
     crowd.run()
 
     assert crowd.errors == []
     assert store.counts().jobs["completed"] == 40
-    counts = [count for count, _ in crowd.seen]
+    counts = [count for count, _, _ in crowd.seen]
     assert max(counts) <= 4
-    assert max(ordinary for _, ordinary in crowd.seen) <= 3
+    assert max(ordinary for _, ordinary, _ in crowd.seen) <= 3
+    assert max(limited for _, _, limited in crowd.seen) == 1
     assert max(counts) > 1, "nobody was ever beside another"
 
 
-def holders(store: Store) -> tuple[int, int]:
-    """How many jobs are started, and how many of them are ordinary."""
+def holders(store: Store) -> tuple[int, int, int]:
+    """How many jobs are started, how many of them are ordinary, and how many are c0's."""
     ordinary = func.count().filter(job.c.priority > 5)
-    held = select(func.count(), ordinary).where(job.c.state == JobState.STARTED)
+    held = select(func.count(), ordinary, func.count().filter(job.c.client == "c0")).where(
+        job.c.state == JobState.STARTED
+    )
     with store.database.read() as connection:
-        count, low = connection.execute(held).one()
-        return count, low
+        count, low, few = connection.execute(held).one()
+        return count, low, few

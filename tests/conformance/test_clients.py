@@ -166,6 +166,8 @@ def test_a_name_that_could_mislead_is_refused(store: Store, name: str) -> None:
         {"rate": 1.5},
         {"rate": 2**31},
         {"most_unfinished": -1},
+        {"limits": {"source_bytes": 0}},
+        {"limits": {"speed": 1}},
         {"defaults": ["a"]},
         {"defaults": {"a": float("nan")}},
         {"defaults": {"a": object()}},

@@ -28,7 +28,7 @@ def put(api: Api, name: str, value: object) -> dict[str, Any]:
 
 def in_force(api: Api) -> dict[str, Any]:
     listed = api.client.get("/settings")
-    assert set(listed) == {"result", "settings"}
+    assert set(listed) == {"result", "settings", "limits"}
     return {row["name"]: row["setting"] for row in listed["settings"]}
 
 

@@ -166,6 +166,7 @@ class Model(Pieces):
             params=task.params,
             attempt=task.attempt,
             payload=results if task.joins else (results[0] if results else job.new.context),
+            limits={} if job.new.client else None,
         )
 
     def heartbeat(

@@ -8,8 +8,9 @@ RFC 6890, and what clouds put beside them).
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -18,6 +19,7 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+from urllib.parse import urlsplit
 
 from adaptation.adapters.masking import masked
 from adaptation.errors import SourceError
@@ -81,12 +83,19 @@ class AddressPolicy:
     hosts: frozenset[str] = frozenset()
     """These may be whatever they resolve to: names in lower case, without a dot at the end."""
 
-    def extended(self, networks: Iterable[Network], hosts: Iterable[str]) -> AddressPolicy:
-        """Allow more besides."""
-        return replace(
-            self,
-            networks=tuple(dict.fromkeys((*self.networks, *networks))),
-            hosts=self.hosts | {_plain(host) for host in hosts},
+    def granting(self, limits: Mapping[str, object] | None) -> AddressPolicy:
+        """Allow what one client may reach besides, as `allowed_networks` and `allowed_hosts` say.
+
+        Args:
+            limits: the client's own, as they are stored; None: it has none.
+        """
+        networks, hosts = (_words(limits or {}, name) for name in ("networks", "hosts"))
+        if not networks and not hosts:
+            return self
+        more = (ip_network(network) for network in networks)
+        return AddressPolicy(
+            tuple(dict.fromkeys((*self.networks, *more))),
+            self.hosts | {_plain(host) for host in hosts},
         )
 
     def addresses(self, host: str, port: int) -> tuple[str, ...]:
@@ -113,14 +122,10 @@ class AddressPolicy:
         Raises:
             SourceError: `address_forbidden`.
         """
-        # Imported only now: most commands have to do with no network. What connects later reads
-        # the URL with the same eyes.
-        import httpx2
-
+        host = _host_of(url)
         try:
-            host = httpx2.URL(url).host
             found = _resolved(host, None, socket.AI_NUMERICHOST) if host else ()
-        except (httpx2.InvalidURL, OSError):
+        except OSError:
             return
         self._judge(host, found)
 
@@ -167,12 +172,31 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
     return address.sixtofour
 
 
+def _host_of(url: str) -> str:
+    # Imported only now: most commands have to do with no network. What connects later reads the
+    # URL with the same eyes, and refuses what it cannot read.
+    import httpx2
+
+    try:
+        return str(httpx2.URL(url).host)
+    except httpx2.InvalidURL:
+        with suppress(ValueError):
+            return urlsplit(url).hostname or ""
+        return ""
+
+
 def _resolved(host: str, port: int | None, flags: int = 0) -> tuple[str, ...]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
     except UnicodeError as error:
         raise socket.gaierror(socket.EAI_NONAME, f"{host!r:.80} is no host name") from error
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _words(limits: Mapping[str, object], name: str) -> list[str]:
+    """What a list of a client's names; a list without an end does not open everything."""
+    found = limits.get(f"allowed_{name}")
+    return found if isinstance(found, list) else []
 
 
 def _plain(host: str) -> str:

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,20 +46,28 @@ class Visit(Protocol):
 class WebChildren:
     """Files of the web; each address is judged before it is connected to."""
 
-    def __init__(self, policy: AddressPolicy) -> None:
+    def __init__(self, policy: AddressPolicy, total_seconds: float) -> None:
+        """Args say what holds for all files together.
+
+        Args:
+            policy: which addresses may be reached.
+            total_seconds: from now until the last one must be here.
+        """
         self.policy = policy
+        self.ends_at = time.monotonic() + total_seconds
 
     @contextmanager
     def visit(self, stop: threading.Event) -> Iterator[Visit]:
         """Use one connection for one file after the other."""
         with connection(stop, self.policy) as link:
-            yield _WebVisit(link, stop)
+            yield _WebVisit(link, stop, self.ends_at)
 
 
 class _WebVisit:
-    def __init__(self, link: Connection, stop: threading.Event) -> None:
+    def __init__(self, link: Connection, stop: threading.Event, ends_at: float) -> None:
         self._link = link
         self._stop = stop
+        self._ends_at = ends_at
 
     def bring(self, address: str, target: Path, on_bytes: OnBytes) -> str:
         fetched = fetch(
@@ -66,6 +75,7 @@ class _WebVisit:
             target,
             link=self._link,
             cancelled=self._stop,
+            total_seconds=max(1.0, self._ends_at - time.monotonic()),
             on_progress=lambda done, _: on_bytes(done),
         )
         return fetched.address

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
@@ -18,6 +20,8 @@ from adaptation.errors import SourceError
 
 MAX_REDIRECTS = 5
 _TIMEOUTS = httpx2.Timeout(30.0, connect=10.0)
+HEAD_SECONDS = 60.0
+"""How long a server may take from being asked to the end of its headers."""
 _CANCEL_SECONDS = 0.2
 
 # Their INFO and DEBUG lines hold whole URLs and headers, secrets included.
@@ -30,7 +34,10 @@ class Connection:
 
     def __init__(self, client: httpx2.Client) -> None:
         self._client = client
-        self._socket: socket.socket | None = None
+        self._sockets: list[socket.socket] = []
+        self._cut_at = math.inf
+        self.ends_at = math.inf
+        """The moment, monotonic, at which whatever is under way is cut."""
 
     def get(self, url: str, headers: Mapping[str, str]) -> httpx2.Response:
         """Send a GET and follow redirects, each looked at; the caller closes the response.
@@ -43,7 +50,7 @@ class Connection:
             "GET", _judged(url, url), headers=headers, extensions={"trace": self._remember}
         )
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._client.send(request, stream=True)
+            response = self._sent(request)
             if response.next_request is None:
                 return response
             response.close()
@@ -65,23 +72,36 @@ class Connection:
         request = self._client.build_request(
             "GET", _judged(url, url), extensions={"trace": self._remember}
         )
-        response = self._client.send(request, stream=True)
+        response = self._sent(request)
         response.close()
         return response.status_code
 
     def cut_when(self, stop: threading.Event, done: threading.Event) -> None:
-        """Wait for `stop` until `done`; then cut, so that a silent server holds nobody up."""
+        """Wait for `stop` until `done`; then cut, so that no silent or slow server holds us up."""
         while not done.wait(_CANCEL_SECONDS):
-            if stop.is_set() and self._socket is not None:
-                with suppress(OSError):
-                    # Not SSLSocket.shutdown: that one takes the TLS layer away under the reader.
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+            if stop.is_set() or time.monotonic() >= min(self._cut_at, self.ends_at):
+                self._cut()
+
+    def _cut(self) -> None:
+        for each in list(self._sockets):
+            with suppress(OSError):
+                # Not SSLSocket.shutdown: that one takes the TLS layer away under the reader.
+                socket.socket.shutdown(each, socket.SHUT_RDWR)
+
+    def _sent(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer up to its body; a read timeout alone lets headers come in drops for days."""
+        self._cut_at = time.monotonic() + HEAD_SECONDS
+        try:
+            return self._client.send(request, stream=True)
+        finally:
+            self._cut_at = math.inf
 
     def _remember(self, event: str, details: Mapping[str, object]) -> None:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             stream = details["return_value"]
             if isinstance(stream, httpcore2.NetworkStream):
-                self._socket = stream.get_extra_info("socket")
+                live = [each for each in self._sockets if each.fileno() != -1]
+                self._sockets = [*live, stream.get_extra_info("socket")]
 
 
 @contextmanager

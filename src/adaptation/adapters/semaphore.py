@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 
 import httpx2
@@ -17,6 +18,8 @@ TIMEOUT_SECONDS = 5.0
 def answers_well(
     url: str,
     stop: threading.Event,
+    limits: Mapping[str, object] | None = None,
+    *,
     timeout_seconds: float = TIMEOUT_SECONDS,
     policy: AddressPolicy = PUBLIC_ONLY,
 ) -> bool:
@@ -25,6 +28,7 @@ def answers_well(
     Args:
         url: http or https; user and password in it are sent, and never shown.
         stop: set from elsewhere to give up at once.
+        limits: what one client may reach besides, see `AddressPolicy.granting`.
         timeout_seconds: of the whole exchange.
         policy: which addresses may be reached.
 
@@ -35,7 +39,7 @@ def answers_well(
     timer.daemon = True
     timer.start()
     try:
-        with suppress(httpx2.TransportError), connection(stop, policy) as link:
+        with suppress(httpx2.TransportError), connection(stop, policy.granting(limits)) as link:
             return 200 <= link.status(url) < 400 and not stop.is_set()
     finally:
         timer.cancel()

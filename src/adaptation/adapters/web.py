@@ -24,6 +24,7 @@ from adaptation.adapters.answers import (
     refuse_what_is_no_source,
     untrusted,
 )
+from adaptation.adapters.caps import LEAST_BYTES_PER_SECOND, TOTAL_SECONDS, Caps, Clock
 from adaptation.adapters.http import Connection, connection
 from adaptation.adapters.masking import masked
 from adaptation.adapters.partial import Entity, Partial, claimed_part
@@ -61,6 +62,9 @@ def fetch(  # noqa: PLR0913  (two say what, the others how)
     link: Connection | None = None,
     on_progress: Progress | None = None,
     cancelled: threading.Event | None = None,
+    most_bytes: int | None = None,
+    total_seconds: float = TOTAL_SECONDS,
+    least_bytes_per_second: float = LEAST_BYTES_PER_SECOND,
     retries: int = 3,
     retry_delay_seconds: float = 1.0,
 ) -> Fetched:
@@ -76,20 +80,24 @@ def fetch(  # noqa: PLR0913  (two say what, the others how)
         link: a connection to use, with a policy of its own; none: one is made for this fetch.
         on_progress: told how far it is; throttle it there.
         cancelled: set from elsewhere to stop within a second, also while the server is silent.
+        most_bytes: of the whole file; None: as large as there is room for.
+        total_seconds: of all tries.
+        least_bytes_per_second: over each minute; who sends less is asked anew, then given up.
         retries: further tries in a row that bring less than 1 MiB before giving up.
         retry_delay_seconds: before the first of them; doubled for each further one.
 
     Raises:
         SourceError: `source_url`, `source_not_found`, `source_forbidden`, `source_refused`,
             `source_redirects`, `source_is_web_page`, `source_empty`, `source_encoded`,
-            `source_certificate`, `source_changing`, `address_forbidden`.
-        Transient: `fetch_failed`, `fetch_incomplete`, `scratch_full`.
+            `source_certificate`, `source_changing`, `source_too_large`, `address_forbidden`.
+        Transient: `fetch_failed`, `fetch_incomplete`, `fetch_too_slow`, `scratch_full`.
         Cancelled: `cancelled` was set; what has come stays for the next attempt.
     """
     stop = cancelled or threading.Event()
     with naming_a_full_disk(target.parent, "scratch_full"), claimed_part(target, url) as part:
         with nullcontext(link) if link else connection(stop, policy) as used:
-            transfer = _Transfer(url, part, used, on_progress or _ignore, stop)
+            caps = Caps(most_bytes, total_seconds, least_bytes_per_second)
+            transfer = _Transfer(url, part, used, on_progress or _ignore, stop, caps)
             try:
                 transfer.finish(retries, retry_delay_seconds)
                 refuse_what_is_no_media(part.head(256), url)
@@ -106,29 +114,34 @@ def fetch(  # noqa: PLR0913  (two say what, the others how)
 class _Transfer:
     """One fetch: what is on disk, and the tries that add to it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each once
         self,
         url: str,
         part: Partial,
         link: Connection,
         on_progress: Progress,
         stop: threading.Event,
+        caps: Caps,
     ) -> None:
         self.url = url
         self.part = part
         self.link = link
         self.on_progress = on_progress
         self.stop = stop
+        self.caps = caps
+        self.clock = Clock(url, caps)
         self.changes = 0
         self.address = url
 
     def finish(self, retries: int, delay_seconds: float) -> None:
         """Try until all bytes are on disk, or `retries` tries in a row brought nothing much."""
+        self.link.ends_at = self.clock.ends_at
         farthest, fruitless = self.part.size_bytes, 0
         while True:
             try:
                 return self._try_once()
             except Interrupted as error:
+                self.clock.refuse_the_end()
                 gained = self.part.size_bytes - farthest
                 farthest = max(farthest, self.part.size_bytes)
                 fruitless = 1 if gained >= _WORTH_A_NEW_START_BYTES else fruitless + 1
@@ -173,6 +186,7 @@ class _Transfer:
             self._start_over("the server has fewer bytes than before")
         refuse_what_is_no_source(response, self.url)
         entity = entity_of(response)
+        self.caps.refuse_size(self.url, entity.total_bytes)
         if response.status_code == HTTPStatus.PARTIAL_CONTENT:
             self._accept_the_rest(response, entity)
             return
@@ -189,6 +203,7 @@ class _Transfer:
             self._note_a_change()
             self._start_over("it changed while it was read")
         total = known.total_bytes if total is None else total
+        self.caps.refuse_size(self.url, total)
         self.part.go_on(replace(known, total_bytes=total, length_known=total is not None))
 
     def _start_over(self, why: str) -> NoReturn:
@@ -219,9 +234,12 @@ class _Transfer:
 
     def _read(self, response: httpx2.Response) -> None:
         total = self.part.entity.total_bytes
+        self.clock.start()
         try:
             for piece in response.iter_raw():
                 self.part.append(piece)
+                self.caps.refuse_size(self.url, self.part.size_bytes)
+                self.clock.tick(len(piece))
                 self.on_progress(self.part.size_bytes, total)
                 if self.stop.is_set():
                     break

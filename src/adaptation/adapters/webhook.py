@@ -51,13 +51,27 @@ class Sender:
     ) -> None:
         self._timeout_seconds = timeout_seconds
         self._policy = policy
-        self._clients: dict[bool, httpx2.AsyncClient] = {}
+        self._clients: dict[tuple[bool, AddressPolicy], httpx2.AsyncClient] = {}
 
     async def send(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, verify_tls: bool = True
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        verify_tls: bool = True,
+        limits: Mapping[str, object] | None = None,
     ) -> Answer:
-        """Send one POST; whatever goes wrong is an answer, too."""
-        client = self._client(verify_tls=verify_tls)
+        """Send one POST; whatever goes wrong is an answer, too.
+
+        Args:
+            url: where to.
+            body: what is sent.
+            headers: of the request.
+            verify_tls: whether the receiver's certificate must be trusted.
+            limits: what one client may reach besides, see `AddressPolicy.granting`.
+        """
+        client = self._client(self._policy.granting(limits), verify_tls=verify_tls)
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 async with client.stream("POST", url, content=body, headers=headers) as response:
@@ -76,17 +90,18 @@ class Sender:
         for client in self._clients.values():
             await client.aclose()
 
-    def _client(self, *, verify_tls: bool) -> httpx2.AsyncClient:
-        if verify_tls not in self._clients:
+    def _client(self, policy: AddressPolicy, *, verify_tls: bool) -> httpx2.AsyncClient:
+        known = self._clients.get((verify_tls, policy))
+        if known is None:
             trust = httpx2.create_ssl_context(verify=verify_tls)
-            self._clients[verify_tls] = httpx2.AsyncClient(
+            known = self._clients[verify_tls, policy] = httpx2.AsyncClient(
                 headers={"User-Agent": f"adaptation/{__version__}"},
-                transport=GuardedAsyncTransport(self._policy, trust),
+                transport=GuardedAsyncTransport(policy, trust),
                 timeout=self._timeout_seconds,
                 follow_redirects=False,
                 trust_env=False,
             )
-        return self._clients[verify_tls]
+        return known
 
 
 def signed(identity: str, moment: datetime, body: bytes, secrets: Iterable[str]) -> dict[str, str]:

@@ -32,6 +32,8 @@ def change(asking: Writer, engine: Engine, job_id: One, wanted: JobChange) -> Pe
             raise Problem(400, f"field {name!r} cannot be null", hint=f"Leave {name} out.")
     if state is not None and job.ended and str(job.state) != state:
         raise _forbidden(job, f"it cannot become {state} any more")  # before anything is changed
+    if asked.get("semaphore_url"):
+        engine.policy.granting(asking.limits).check_literal(asked["semaphore_url"])
     names = engine.store.change(job_id, Change(**{**_KEPT, **asked}))
     if state is not None:
         _put(engine.store, job_id, state)

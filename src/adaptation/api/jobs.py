@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 
 from adaptation.api.auth import Caller, Engine, Writer
+from adaptation.api.limits import most_unfinished
 from adaptation.api.problems import Problem
 from adaptation.api.routes import BAD, One
 from adaptation.api.rows import fit_to_be_shown, job_row, job_seen_by, log_row, task_rows
@@ -62,7 +63,7 @@ def submit(
         client.defaults | wanted.parameters,
         main_task_id=main_task_id,
         fingerprint=fingerprint,
-        terms=_terms(client, wanted),
+        terms=_terms(engine, client, wanted),
     )
     if not is_new:  # another request with the same key was quicker, or this one was repeated
         _the_same(engine.store.job(job_id), fingerprint)
@@ -101,10 +102,13 @@ def logs(
 
 
 def _foretold(engine: Deployment, client: Client, wanted: Submission) -> Forecast:
-    terms = _terms(client, wanted)
+    terms = _terms(engine, client, wanted)
     _ = terms.values  # raises what a job would be refused for
     found = engine.forecast(
-        wanted.job.workflow, client.defaults | wanted.parameters, within=terms.within
+        wanted.job.workflow,
+        client.defaults | wanted.parameters,
+        within=terms.within,
+        limits=terms.limits,
     )
     shown = fit_to_be_shown(found["parameters"])
     return Forecast.model_validate({**found, "parameters": shown})
@@ -121,13 +125,14 @@ def _owner(asking: Client, wanted: Submission) -> Client:
     return asking
 
 
-def _terms(client: Client, wanted: Submission) -> Terms:
+def _terms(engine: Deployment, client: Client, wanted: Submission) -> Terms:
     own = str(client.defaults.get("output_root", ""))
     within = None if client.role is Role.ADMIN else own
     return Terms(
         client.name,
         **wanted.job.model_dump(exclude={"workflow"}),
-        most_unfinished=client.most_unfinished,
+        most_unfinished=most_unfinished(client, engine),
+        limits=client.limits,
         within=within,
     )
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from adaptation.api.auth import Admin, Caller, Engine
+from adaptation.api.limits import LimitRow, limit_rows
 from adaptation.api.problems import Problem
 from adaptation.api.routes import BAD
 from adaptation.api.rows import sees
@@ -39,6 +40,7 @@ class Settings(Answer):
 
     result: Literal["ok"] = Field(default="ok", description="ok")
     settings: list[SettingRow] = Field(description="Every one there is.")
+    limits: list[LimitRow] = Field(description="What counts for the client that asks.")
 
 
 class Told(Answer):
@@ -87,8 +89,8 @@ class WorkerRow(Answer):
 
 
 @router.get("/settings", responses=BAD, summary="All settings in force")
-def settings(asking: Caller, engine: Engine) -> Settings:  # noqa: ARG001
-    """Every setting with its value, its default and its range."""
+def settings(asking: Caller, engine: Engine) -> Settings:
+    """Every setting with its value, its default and its range; and the limits of who asks."""
     chosen = engine.store.chosen()
     return Settings(
         settings=[
@@ -101,7 +103,8 @@ def settings(asking: Caller, engine: Engine) -> Settings:  # noqa: ARG001
                 meaning=known.meaning,
             )
             for known in KNOWN.values()
-        ]
+        ],
+        limits=limit_rows(asking, engine),
     )
 
 

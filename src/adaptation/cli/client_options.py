@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from adaptation.engine.clients import CallbackStyle, Client, role_of
 from adaptation.errors import ParameterError
+from adaptation.limits import Value, in_words
 
 Limit = int | Literal["unlimited"]
 
@@ -26,6 +27,9 @@ class Options:
     """Requests a minute it may send; or: unlimited."""
     most_unfinished: Limit | None = None
     """Jobs of it that may be unfinished at one time; or: unlimited."""
+    limit: tuple[str, ...] = ()
+    """NAME=VALUE: a limit of its own, such as source_bytes=20GB; =unlimited: none; NAME alone: the
+    limit of all clients."""
     source_storage: str | None = None
     """Storage that its jobs read from, where they name none; an empty text: none."""
     destination_storage: str | None = None
@@ -56,6 +60,7 @@ class Options:
             most_unfinished=_limit(self.most_unfinished, known.most_unfinished),
             defaults=self._defaults(known.defaults),
             callback=self._callback(known.callback),
+            limits=self._limits(known.limits),
         )
 
     def _defaults(self, known: dict[str, Any]) -> dict[str, Any]:
@@ -66,6 +71,14 @@ class Options:
         }
         laid = known | named | {name: _value(text) for name, text in _pairs(self.default)}
         return {name: value for name, value in laid.items() if value not in (None, "")}
+
+    def _limits(self, known: dict[str, Value]) -> dict[str, Value]:
+        laid = dict(known)
+        for name, words in _pairs(self.limit):
+            laid.pop(name, None)
+            if words is not None:
+                laid[name] = in_words(name, words)
+        return laid
 
     def _callback(self, known: CallbackStyle) -> CallbackStyle:
         headers: dict[str, str | None] = {**known.headers, **dict(_pairs(self.header))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -19,8 +18,8 @@ from adaptation.engine.clients import Client, Key, Role
 from adaptation.engine.enrolment import CHANGEABLE
 from adaptation.engine.keys import prefix_of
 from adaptation.errors import ParameterError
+from adaptation.limits import Value, length_seconds
 
-UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 ONCE = "This key is shown once and kept by nobody: put it where the client finds it."
 LAST = "The keys before are valid no more."
 AsJson = Annotated[bool, Parameter(name="--json")]
@@ -50,6 +49,7 @@ def add(name: str, /, *, options: Options = Options(), as_json: AsJson = False) 
             most_unfinished=wanted.most_unfinished,
             defaults=wanted.defaults,
             callback=wanted.callback,
+            limits=wanted.limits,
         )
     if as_json:
         output.document({"client": _document(added), "key": key, "signing_secret": secret})
@@ -222,6 +222,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
         "role": document["role"],
         "requests": f"{_limit(document['rate'])} a minute",
         "unfinished jobs": _limit(document["most_unfinished"]),
+        "limit": [f"{name}={_limit(value)}" for name, value in document["limits"].items()],
         "default": [
             f"{name}={output.compact(value)}" for name, value in document["defaults"].items()
         ],
@@ -236,7 +237,9 @@ def _lines(document: dict[str, Any]) -> list[str]:
     ]
 
 
-def _limit(limit: int | None) -> str:
+def _limit(limit: Value) -> str:
+    if isinstance(limit, list):
+        return ",".join(limit)
     return "unlimited" if limit is None else str(limit)
 
 
@@ -254,10 +257,10 @@ def _seconds(text: str) -> int:
     Raises:
         ParameterError: it cannot be read.
     """
-    found = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text)
-    if found is None:
-        raise ParameterError(f"{text!r} is no length of time", hint="Write it as 90m, 24h or 7d.")
-    return int(found[1]) * UNITS[found[2]]
+    try:
+        return length_seconds(text)
+    except ValueError as error:
+        raise ParameterError(str(error), hint="Write it as 90m, 24h or 7d.") from error
 
 
 def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

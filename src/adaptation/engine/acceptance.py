@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from adaptation.adapters.addresses import AddressPolicy
 from adaptation.engine.graph import Plan, lower
 from adaptation.engine.model import Job, NewJob
 from adaptation.engine.store import Store
-from adaptation.engine.tasks import Registry
+from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.engine.terms import Terms
 from adaptation.engine.transport import Dispatcher
 from adaptation.engine.worker import error_facts
@@ -67,6 +67,7 @@ class Acceptance(ABC):
         Raises:
             ParameterError: an unknown workflow or parameter, or an output that is taken.
             SourceError: `address_forbidden`.
+            AdaptationError: more is wanted than the client may use.
         """
         job_id, _ = self.accept(
             workflow,
@@ -92,12 +93,13 @@ class Acceptance(ABC):
         if terms.within is not None:
             parameters = definition.confine(parameters, terms.within)
         checked = definition.check(parameters)
+        definition.limit(checked, terms.limits)
         if len(json.dumps(checked)) > CONTEXT_LIMIT_BYTES:
             raise ParameterError(
                 f"the parameters are larger than {CONTEXT_LIMIT_BYTES} bytes",
                 hint="Put large metadata into a file and pass its address.",
             )
-        self._check_addresses(definition.sources(checked), checked, terms)
+        check_reach(self.policy.granting(terms.limits), definition, checked, terms.semaphore_url)
         new = self._new_job(
             workflow,
             checked,
@@ -109,14 +111,6 @@ class Acceptance(ABC):
         if self.can_send:
             self.dispatcher.send(self.store.admit())
         return job_id, is_new
-
-    def _check_addresses(
-        self, sources: Iterable[str], checked: Mapping[str, Any], terms: Terms
-    ) -> None:
-        """Refuse at once what is an address that may not be reached; names are judged later."""
-        semaphores = [terms.semaphore_url] if terms.semaphore_url else []
-        for url in (*sources, *(checked.get(ENDPOINTS) or ()), *semaphores):
-            self.policy.check_literal(url)
 
     def rerun(self, job_id: int) -> Job:
         """Store a job with exactly the parameters of another, which becomes broken.
@@ -177,6 +171,28 @@ class Acceptance(ABC):
                 endpoints=_unchecked_endpoints(parameters),
             )
             return self.store.job(self.store.refuse(refused, error_facts(error)))
+
+
+def check_reach(
+    policy: AddressPolicy,
+    definition: WorkflowDefinition,
+    checked: Mapping[str, Any],
+    semaphore_url: str | None = None,
+) -> None:
+    """Refuse at once a job with an address that may not be reached; names are judged later.
+
+    Args:
+        policy: of the job's client.
+        definition: of the job's workflow.
+        checked: its parameters.
+        semaphore_url: that it waits for; None: it waits for none.
+
+    Raises:
+        SourceError: `address_forbidden`.
+    """
+    semaphores = () if semaphore_url is None else (semaphore_url,)
+    for url in (*definition.sources(checked), *(checked.get(ENDPOINTS) or ()), *semaphores):
+        policy.check_literal(url)
 
 
 def _unchecked_endpoints(parameters: Mapping[str, Any]) -> tuple[str, ...]:

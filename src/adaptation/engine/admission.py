@@ -11,10 +11,12 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text,
 from adaptation.engine import rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.model import Dispatch
-from adaptation.engine.rules import Rules, Started, Waiting, order
-from adaptation.engine.schema import QUEUED, job, setting, task
+from adaptation.engine.rules import ALL, Rules, Started, Waiting, order
+from adaptation.engine.schema import QUEUED, client, job, setting, task
 from adaptation.engine.states import JobState, TaskState
 
+MOST_RUNNING = "most_running"
+"""The limit of a client that is decided here."""
 LOCK = "admission"
 """Whoever decides who is started does so alone."""
 
@@ -39,6 +41,7 @@ FIRST_OF_EACH = text("""
 """The first queued job of every client and priority: as many steps in the index as there are
 pairs, however many jobs wait."""
 STARTED = select(job.c.client, job.c.priority).where(job.c.state == JobState.STARTED)
+OWN_LIMITS = select(client.c.name, client.c.limits).where(client.c.limits.is_not(None))
 IN_TURN = (job.c.state == JobState.QUEUED,)
 HERE_AND_NOW = (
     job.c.state.in_([JobState.QUEUED, JobState.SCHEDULED]),
@@ -143,10 +146,19 @@ def _choose(
         for row in connection.execute(FIRST_OF_EACH)
     ]
     now_ms = int(connection.execute(select(now())).scalar_one())
-    for waiting in order(found, started, rules, now_ms):
+    for waiting in order(found, started, rules, now_ms, _most_running(connection)):
         if waiting.job_id not in passed_over:
             return waiting
     return None
+
+
+def _most_running(connection: Connection) -> dict[str, int]:
+    """How many jobs may be started of each client that has a limit of its own."""
+    return {
+        row.name: ALL if row.limits[MOST_RUNNING] is None else row.limits[MOST_RUNNING]
+        for row in connection.execute(OWN_LIMITS)
+        if MOST_RUNNING in row.limits
+    }
 
 
 def _start(

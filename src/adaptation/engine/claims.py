@@ -98,4 +98,5 @@ def _claim(
         attempt=row.attempt,
         payload=payload,
         scratch_bytes=row.scratch_bytes,
+        limits=(facts[0].limits or {}) if facts[0].client else None,
     )

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from adaptation.errors import ParameterError
+from adaptation.limits import Value, checked
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -87,6 +88,9 @@ class Client:
     """Parameters of its jobs, where they name none."""
     callback: CallbackStyle = field(default_factory=CallbackStyle)
     """How it is called back."""
+    limits: dict[str, Value] = field(default_factory=dict)
+    """Its own limits, by the names of `adaptation.limits.LIMITS`; None: no limit. Of what is not
+    named, it may use as much as others."""
     created_at: datetime | None = None
     """When it was added; None: it is not stored yet."""
 
@@ -105,6 +109,7 @@ class Client:
         _check_limit("rate", self.rate, 1)
         _check_limit("most_unfinished", self.most_unfinished, 0)
         _check_defaults(self.defaults)
+        checked(self.limits)
         self.callback.check()
 
 

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -56,6 +56,8 @@ class Style:
 
     callback: CallbackStyle
     secrets: tuple[str, ...]
+    limits: Mapping[str, object] = field(default_factory=dict)
+    """The client's own, which say what it may reach besides."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,13 @@ class Deliverer:
             marks = signed(one.identity, datetime.now(UTC), letter.body, letter.style.secrets)
             own = {name.lower(): value for name, value in style.headers.items()}
             headers = {"content-type": "application/json", **own, **marks}
-            answer = await sender.send(one.url, letter.body, headers, verify_tls=style.verify_tls)
+            answer = await sender.send(
+                one.url,
+                letter.body,
+                headers,
+                verify_tls=style.verify_tls,
+                limits=letter.style.limits,
+            )
             verdict = self._verdict(one, answer)
         finally:
             # Also when this process leaves: then it was not tried, and is due at once.
@@ -217,10 +225,11 @@ class Deliverer:
         style, until = self._styles.get(client, (None, 0.0))
         if style is None or time.monotonic() >= until:
             try:
-                callback = self.store.client(client).callback
+                known = self.store.client(client)
+                callback, limits = known.callback, known.limits
             except ParameterError:  # of nobody, or of one that has left
-                callback = CallbackStyle()
-            style = Style(callback, self.store.signing_secrets(client))
+                callback, limits = CallbackStyle(), {}
+            style = Style(callback, self.store.signing_secrets(client), limits)
             self._styles[client] = style, time.monotonic() + STYLE_SECONDS
         return style
 

@@ -16,8 +16,9 @@ from adaptation.engine.keys import hash_of, make_key, new_signing_secret, prefix
 from adaptation.engine.rows import AnyRow
 from adaptation.engine.schema import client, client_key, endpoint, job
 from adaptation.errors import ParameterError
+from adaptation.limits import Value
 
-CHANGEABLE = frozenset({"role", "rate", "most_unfinished", "defaults", "callback"})
+CHANGEABLE = frozenset({"role", "rate", "most_unfinished", "defaults", "callback", "limits"})
 """What may be changed of a client."""
 NOT_SECRET: tuple[Column[Any], ...] = (
     client.c.name,
@@ -26,6 +27,7 @@ NOT_SECRET: tuple[Column[Any], ...] = (
     client.c.most_unfinished,
     client.c.defaults,
     client.c.callback,
+    client.c.limits,
     client.c.created_at,
 )
 HOLD = select(client.c.name).with_for_update()
@@ -45,6 +47,7 @@ class Enrolment:
         most_unfinished: int | None = None,
         defaults: dict[str, Any] | None = None,
         callback: CallbackStyle | None = None,
+        limits: dict[str, Value] | None = None,
     ) -> tuple[Client, str, str]:
         """Add a client with a first key.
 
@@ -62,6 +65,7 @@ class Enrolment:
             most_unfinished,
             defaults or {},
             callback or CallbackStyle(),
+            limits or {},
         )
         key, secret = make_key(), new_signing_secret()
         return self.enrol(new, key, secret), key, secret
@@ -112,7 +116,7 @@ class Enrolment:
         """Change what is known of a client; each thing named is replaced as a whole.
 
         Args:
-            changes: `role`, `rate`, `most_unfinished`, `defaults`, `callback`.
+            changes: `role`, `rate`, `most_unfinished`, `defaults`, `callback`, `limits`.
 
         Raises:
             ParameterError: `client_unknown`, `client_invalid`, `callback_invalid`.
@@ -200,6 +204,7 @@ def client_of(row: AnyRow) -> Client:
         row.most_unfinished,
         row.defaults,
         CallbackStyle.from_json(row.callback),
+        row.limits or {},
         datetime.fromtimestamp(row.created_at / 1000, UTC),
     )
 
@@ -218,4 +223,5 @@ def _columns(known: Client) -> dict[str, Any]:
         "most_unfinished": known.most_unfinished,
         "defaults": known.defaults,
         "callback": known.callback.to_json(),
+        "limits": known.limits or None,
     }

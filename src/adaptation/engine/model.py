@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from adaptation.engine.states import JobState, TaskState, Work
+from adaptation.limits import Value
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,8 @@ class Claim:
     """The context the task works on; for a join the list of its upstream contexts."""
     scratch_bytes: int = 0
     """How much scratch it needs at most; 0: next to nothing."""
+    limits: dict[str, Value] | None = None
+    """What its client may use, where that differs from others, as of now; None: it is nobody's."""
 
 
 @dataclass(frozen=True)

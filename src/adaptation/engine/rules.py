@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 MS = 1000
+ALL = 100_000
+"""As many jobs as nobody starts at once."""
+NOBODY: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class Rules:
     """A job of priority 1 to this is a priority job."""
     ageing_seconds: float = 1800.0
     """A job that has waited this long counts as one priority more urgent, and so on; 0: never."""
+    most_running: int = ALL
+    """Jobs of one client that are started at once, if it has no limit of its own."""
 
     def is_ordinary(self, priority: int) -> bool:
         """Whether a job of this priority must leave the priority slots free."""
@@ -54,9 +60,16 @@ class Started:
 
 
 def order(
-    waiting: Iterable[Waiting], started: Sequence[Started], rules: Rules, now_ms: int
+    waiting: Iterable[Waiting],
+    started: Sequence[Started],
+    rules: Rules,
+    now_ms: int,
+    own: Mapping[str, int] = NOBODY,
 ) -> list[Waiting]:
     """The jobs that may be started now, the one whose turn it is first.
+
+    Jobs of a client that has as many started as it may, by `own` or by the rules, are passed over:
+    they hold up nobody.
 
     The more urgent comes first, after ageing; of equals the client that holds fewest slots, then
     the one that was served longest ago; of one client and priority first in, first out.
@@ -67,7 +80,12 @@ def order(
     room = ordinary < rules.ordinary_slots
     held = Counter(job.client for job in started)
     return sorted(
-        (job for job in waiting if room or not rules.is_ordinary(job.priority)),
+        (
+            job
+            for job in waiting
+            if (room or not rules.is_ordinary(job.priority))
+            and held[job.client] < own.get(job.client, rules.most_running)
+        ),
         key=lambda job: (
             urgency(job, rules, now_ms),
             held[job.client],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, exists, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
@@ -13,6 +14,7 @@ from adaptation.adapters.masking import masked, redacted
 from adaptation.engine import rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.schema import DUE, job, log, schedule, setting
+from adaptation.engine.schema import client as owner
 from adaptation.engine.setting import KNOWN
 from adaptation.engine.states import JobState
 from adaptation.errors import ParameterError
@@ -76,25 +78,42 @@ class Scheduling:
         with self.database.write() as connection:
             return urls if _takes_its_turn(connection) else []
 
-    def pass_semaphore(self, url: str) -> int:
-        """Queue the jobs that waited for this address, which has answered well."""
+    def semaphore_clients(self, url: str) -> dict[str, dict[str, Any]]:
+        """The clients whose jobs wait for this address, with limits of their own."""
+        waiting = (
+            select(job.c.client, owner.c.limits)
+            .select_from(job.outerjoin(owner, owner.c.name == job.c.client))
+            .where(job.c.state == JobState.SCHEDULED, job.c.semaphore_url == url)
+        )
+        with self.database.read() as connection:
+            return {row.client: row.limits or {} for row in connection.execute(waiting)}
+
+    def pass_semaphore(self, url: str, client: str | None = None) -> int:
+        """Queue the jobs that waited for this address, which has answered well.
+
+        Args:
+            url: the address.
+            client: whose jobs alone; None: everybody's.
+        """
         waiting = (
             job.c.state == JobState.SCHEDULED,
             job.c.semaphore_url == url,
             job.c.after_id.is_(None),
             PASSED,
             ACTIVE,
+            *([] if client is None else [job.c.client == client]),
         )
         with self.database.write() as connection:
             found = rows.unlocked(connection, job.c.id, *waiting)
             line = f"queued: {masked(url)} has answered"
             return _queue(connection, found, job.c.id.in_(found), line)
 
-    def doubt_semaphore(self, url: str, why: str) -> None:
-        """Say, once, in the logs of the jobs that wait for this address why it is not asked."""
+    def doubt_semaphore(self, url: str, client: str, why: str) -> None:
+        """Say once, in the logs of a client's jobs that wait for it, why a URL is not asked."""
         line = redacted(f"semaphore_url is waited for, and cannot be asked: {why}")
         told = exists().where(log.c.job_id == job.c.id, log.c.message == line)
-        waiting = job.c.state == JobState.SCHEDULED, job.c.semaphore_url == url, ~told
+        mine = job.c.client == client, job.c.semaphore_url == url
+        waiting = job.c.state == JobState.SCHEDULED, *mine, ~told
         with self.database.write() as connection:
             for job_id in connection.execute(select(job.c.id).where(*waiting)).scalars().all():
                 rows.insert_lines(connection, job_id, 0, [(30, line)], progname="scheduler")

@@ -264,6 +264,7 @@ client = Table(
     Column("most_unfinished", Integer),  # jobs; NULL: as many as it likes
     Column("defaults", Json, nullable=False),  # parameters of its jobs, where they name none
     Column("callback", Json, nullable=False),  # how its callbacks are sent
+    Column("limits", Json),  # what it may use, where it differs from others; NULL: nowhere
     Column("signing_secret", String(120), nullable=False),
     Column("signing_secret_before", String(120)),  # still signs, until the next rotation
     Column("created_at", BigInteger, nullable=False),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -23,9 +23,9 @@ AT_ONCE = 16
 OF_ONE_HOST = 4
 """Of those, how many of one host: one that hangs leaves room for the others."""
 
-Answers = Callable[[str, threading.Event], bool]
-"""(address, stop) -> whether it answers well. It never takes long, and stops when told to; it
-raises SourceError for an address that is never asked."""
+Answers = Callable[[str, threading.Event, Mapping[str, object] | None], bool]
+"""(address, stop, a client's own limits) -> whether it answers well. It never takes long, and stops
+when told to; it raises SourceError for an address that may not be asked."""
 
 
 @dataclass
@@ -76,12 +76,7 @@ class Semaphores:
 
     def _ask(self, host: str, url: str) -> None:
         try:
-            good = self.answers(url, self._stops[url])
-            logger.debug("semaphore asked", url=masked(url), good=good)
-            if good:
-                self.store.pass_semaphore(url)
-        except SourceError as error:
-            self._doubt(url, f"{error.message}. {error.hint}")
+            self._ask_for_all(url, self._stops[url])
         except SQLAlchemyError as error:
             # The database is away: the address is asked again at the next turn.
             logger.warning("semaphore not passed", url=masked(url), error=str(error))
@@ -92,13 +87,25 @@ class Semaphores:
                 if self._pool is not None and host in self._waiting:
                     self._fill(host)
 
-    def _doubt(self, url: str, why: str) -> None:
-        """Tell in the logs of the jobs why they wait: it may be allowed soon, or resolve anew."""
-        logger.warning("semaphore cannot be asked", url=masked(url), error=why)
+    def _ask_for_all(self, url: str, stop: threading.Event) -> None:
         try:
-            self.store.doubt_semaphore(url, why)
-        except SQLAlchemyError as error:
-            logger.warning("a job's log could not be written", error=str(error))
+            good = self.answers(url, stop, None)
+            logger.debug("semaphore asked", url=masked(url), good=good)
+            if good:
+                self.store.pass_semaphore(url)
+        except SourceError as error:
+            self._ask_for_each(url, stop, error)
+
+    def _ask_for_each(self, url: str, stop: threading.Event, error: SourceError) -> None:
+        """Ask for the clients that may, and say in the logs of the others' jobs why they wait."""
+        for client, limits in self.store.semaphore_clients(url).items():
+            try:
+                if self.answers(url, stop, limits):
+                    self.store.pass_semaphore(url, client)
+            except SourceError as own:
+                why = f"{own.message}. {own.hint}"
+                logger.warning("semaphore cannot be asked", url=masked(url), error=error.message)
+                self.store.doubt_semaphore(url, client, why)
 
 
 def _host(url: str) -> str:

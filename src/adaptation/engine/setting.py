@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adaptation.engine.database import Database, now
+from adaptation.engine.rules import ALL
 from adaptation.engine.schema import setting
 from adaptation.errors import ParameterError
 
@@ -60,6 +61,7 @@ KNOWN = {
         Known("retry_delay", 5, 0, 86_400, "seconds before a failed task is tried again", False),
         Known("retry_limit", 3, 1, 1_000, "tries of a task before its job is abandoned"),
         Known("ageing_seconds", 1_800, 0, 31_536_000, "wait that makes a job one more urgent"),
+        Known("most_running", ALL, 0, ALL, "jobs of one client running at once"),
         Known("retention_days", 30, 0, 36_500, "days an ended job is kept; 0: for ever", False),
     )
 }

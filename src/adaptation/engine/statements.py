@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from adaptation.engine.database import now
-from adaptation.engine.schema import CLAIMABLE, attempt, job, task, task_dependency
+from adaptation.engine.schema import CLAIMABLE, attempt, client, job, task, task_dependency
 from adaptation.engine.states import TaskState, task_sources
 
 ENDING = (
@@ -123,10 +123,12 @@ FACTS_OF_CLAIM = (
         job.c.context,
         job.c.client,
         job.c.endpoints,
+        client.c.limits,
         task_dependency.c.position,
         _upstream.c.result,
     )
     .outerjoin_from(job, task_dependency, _received)
+    .outerjoin(client, client.c.name == job.c.client)
     .outerjoin(_upstream, _upstream.c.id == task_dependency.c.upstream_id)
     .where(job.c.id == bindparam("job_id"))
     .order_by(task_dependency.c.position)

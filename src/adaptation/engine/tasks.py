@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from adaptation.engine.model import Claim, Outgoing, PastJob
 from adaptation.errors import Cancelled, ParameterError
+from adaptation.limits import Value
 
 Resources = TypeVar("Resources")
 LINES_AT_ONCE = 1_000
@@ -147,6 +148,8 @@ class Outlook(Generic[Resources]):
     """Tasks that may run at the same time, over all workers."""
     past: Callable[[str, str], Sequence[PastJob]] = lambda parameter, value: ()  # noqa: ARG005
     """(parameter, value) -> the newest completed jobs of the workflow that had it."""
+    limits: Mapping[str, Value] | None = None
+    """The client's own limits, see `adaptation.limits`; None: nothing limits it."""
     commands: bool = False
     """Whether the commands of tools are asked for."""
 
@@ -166,7 +169,7 @@ class WorkflowDefinition:
     author: Callable[[dict[str, Any]], Signature[Any]]
     output: Callable[[dict[str, Any]], str | None] = lambda parameters: None  # noqa: ARG005
     """The place a job with these parameters writes to, if only one job may."""
-    sources: Callable[[dict[str, Any]], Sequence[str]] = lambda parameters: ()  # noqa: ARG005
+    sources: Callable[[Mapping[str, Any]], Sequence[str]] = lambda parameters: ()  # noqa: ARG005
     """The web addresses that a job with these parameters reads first."""
     farewell: dict[str, Any] = field(default_factory=dict)
     """Fields added to the notification that tells of a job's failure or cancel."""
@@ -181,6 +184,9 @@ class WorkflowDefinition:
     confine: Callable[[Mapping[str, Any], str], dict[str, Any]] = lambda given, within: dict(given)  # noqa: ARG005
     """(parameters, path) -> the parameters of a client that may not reach every file: outputs
     lie below that path; raises ParameterError. Before `check`."""
+    limit: Callable[[dict[str, Any], Mapping[str, Value] | None], None] = lambda checked, own: None  # noqa: ARG005
+    """(checked parameters, the client's own limits; None: nothing limits it): raises what the job
+    would end with, as far as that is known before it runs."""
     example: Mapping[str, Any] = field(default_factory=dict)
     """Parameters that are enough."""
     forecast: Forecast | None = None

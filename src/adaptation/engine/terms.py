@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from adaptation.adapters.masking import masked
 from adaptation.errors import ParameterError
+from adaptation.limits import Value
 
 LEAST_URGENT = 10
 ORDINARY = 5
@@ -30,6 +31,8 @@ class Terms:
     """Whether it is kept when old jobs are cleaned up."""
     most_unfinished: int | None = None
     """Jobs of the client that may be unfinished with this one; None: as many as it likes."""
+    limits: dict[str, Value] | None = None
+    """The client's own limits, see `adaptation.limits`; None: nothing limits it."""
     within: str | None = None
     """Path below which its outputs must lie, for a client that may not reach every file of the
     machine; None: it may."""

@@ -18,8 +18,10 @@ from adaptation.context import Context
 from adaptation.engine.graph import lower
 from adaptation.engine.tasks import Outlook
 from adaptation.errors import Cancelled, Transient
+from adaptation.limits import in_force
 from adaptation.media.plan import EncodingPlan
 from adaptation.media.rendition import target_size
+from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.branches import branches, renditions
 from adaptation.workflows.copying import choose
 from adaptation.workflows.experience import Experience
@@ -58,17 +60,21 @@ def forecast(parameters: dict[str, Any], outlook: Outlook[Resources]) -> dict[st
         ParameterError: `rendition_invalid`, `passthrough_impossible`.
     """
     context = Context(parameters)
+    allowance = Allowance(in_force(outlook.resources.limits, outlook.limits))
+    url = context["url"]
     try:
-        path = _fetched(context["url"], outlook) if is_web(context["url"]) else Path(context["url"])
+        path = _fetched(url, outlook, allowance) if is_web(url) else Path(url)
         if is_playlist(path):
             raise _Elsewhere("what a playlist names is gathered when the job runs")
     except _Elsewhere as reason:
         return {"sure": "rough", "based_on": f"the canvas alone: {reason}"}
     tools = outlook.resources.tools
     material = read_material(path, tools, context["max_frame_rate"])
+    allowance.check_source(material.source)
     choice = choose(context, material, path, tools)
     context = context.extended(**{COPIED: choice.copied})
     plan = material.plan(context, outlook.resources.parallel_chunks)
+    allowance.check_plan(plan, outlook.resources.parallel_chunks)
     texts = [track for track in plan.source.subtitles if track.is_text]
     added = [lower(branches(plan, texts)), lower(renditions(plan.ladder))]
     notes = [*plan.notes, choice.note] if choice.note else [*plan.notes]
@@ -81,13 +87,14 @@ def forecast(parameters: dict[str, Any], outlook: Outlook[Resources]) -> dict[st
     return told | ({"commands": _commands(plan, path, tools)} if outlook.commands else {})
 
 
-def _fetched(url: str, outlook: Outlook[Resources]) -> Path:
+def _fetched(url: str, outlook: Outlook[Resources], allowance: Allowance) -> Path:
     """Bring a small source here."""
     from adaptation.adapters.web import fetch
 
     target = outlook.scratch / "source"
 
     def refuse_much(done: int, total: int | None) -> None:
+        allowance.check_size(url, max(done, total or 0))
         if max(done, total or 0) > FETCHED_BYTES:
             size = f"{total:,}" if total else f"more than {FETCHED_BYTES:,}"
             raise _Elsewhere(f"{shown_source(url)} has {size} bytes, too many to be looked at")
@@ -97,7 +104,7 @@ def _fetched(url: str, outlook: Outlook[Resources]) -> Path:
             fetch(
                 url,
                 target,
-                policy=outlook.resources.policy,
+                policy=outlook.resources.policy.granting(outlook.limits),
                 on_progress=refuse_much,
                 cancelled=stop,
                 retries=0,

@@ -58,7 +58,7 @@ def gather(path: Path, address: str, run: Run, most_bytes: int | None = None) ->
     folder = run.resources.download_folder(run.claim.job_id)
     is_local = urlsplit(address).scheme == "file"
     gathering = Gathering(
-        FolderChildren(path.parent) if is_local else WebChildren(run.resources.policy),
+        FolderChildren(path.parent) if is_local else _web(run),
         folder / "children",
         cancelled=run.cancelled,
         most_bytes=most_bytes,
@@ -73,6 +73,11 @@ def gather(path: Path, address: str, run: Run, most_bytes: int | None = None) ->
         gathering.put_together(track, target)
     gathering.forget()
     return _joined(plan, tracks, folder / "joined", run)
+
+
+def _web(run: Run) -> WebChildren:
+    resources = run.resources
+    return WebChildren(resources.policy.granting(run.claim.limits), resources.fetch_seconds)
 
 
 def _plan(path: Path, address: str, gathering: Gathering) -> GatherPlan:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from adaptation.adapters.live import LiveArea
 from adaptation.adapters.storage import Storage
 from adaptation.adapters.tools import Tools
 from adaptation.engine.tasks import TaskRun
+from adaptation.limits import Value
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,13 @@ class Resources:
     depend on where chunks begin."""
     chunk_cache: ChunkCache | None = None
     """Chunks that were encoded before; none: each is encoded."""
+    limits: Mapping[str, Value] = field(default_factory=dict)
+    """What every client may use that has no limit of its own, see `adaptation.limits`."""
 
     policy: AddressPolicy = PUBLIC_ONLY
     """Which addresses may be reached."""
+    fetch_seconds: float = 21_600.0
+    """How long one attempt at fetching a source may take."""
 
     def download_folder(self, job_id: int) -> Path:
         """Where a job's downloads gather."""

@@ -17,6 +17,7 @@ from adaptation.media import dash, hls
 from adaptation.media.asset import ASSET_NAME, Origin, asset_text
 from adaptation.media.index import Track
 from adaptation.media.picture import notes
+from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.branches import branches
 from adaptation.workflows.copying import choose
 from adaptation.workflows.experience import planned_figures
@@ -51,11 +52,14 @@ def download_file(context: Context, run: Run) -> Context:
     Of a playlist all that it names is brought, and made one file.
     """
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
+    allowance = Allowance.of(run)
     if not is_web(context["url"]):
         state, path = file_state(context), Path(context["url"])
+        allowance.check_size(context["url"], state[0])
         if is_playlist(path):
             # Resolved: by what it names a link is at the place that it leads to.
-            joined = gather(path.resolve(), path.resolve().as_uri(), run)
+            real = path.resolve()
+            joined = gather(real, real.as_uri(), run, allowance.source_bytes)
             return context.extended(source_key=put_file(run, joined, "source"))
         return context.extended(source_path=context["url"], source_state=state)
     from adaptation.adapters.web import fetch
@@ -63,17 +67,23 @@ def download_file(context: Context, run: Run) -> Context:
     folder = run.resources.download_folder(run.claim.job_id)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / "source"
+
+    def note(done: int, total: int | None) -> None:
+        allowance.check_size(context["url"], max(done, total or 0))
+        run.progress(done / total if total else 0.0, bytes=done)
+
     fetched = fetch(
         context["url"],
         target,
-        policy=run.resources.policy,
+        policy=run.resources.policy.granting(run.claim.limits),
+        total_seconds=run.resources.fetch_seconds,
         cancelled=run.cancelled,
-        on_progress=lambda done, total: run.progress(done / total if total else 0.0, bytes=done),
+        on_progress=note,
     )
     if not fetched.length_known:
         run.log("the server announced no length: a cut would show only in the container", 30)
     if is_playlist(target):
-        target = gather(target, fetched.address, run)
+        target = gather(target, fetched.address, run, allowance.source_bytes)
     return context.extended(source_key=put_file(run, target, "source"))
 
 
@@ -83,6 +93,7 @@ def get_video_size(context: Context, run: Run) -> Context:
     context = with_digest(context, run)
     path = source_path(context, run)
     material = read_material(path, run.resources.tools, context["max_frame_rate"])
+    Allowance.of(run).check_source(material.source)
     picture, source, timeline = material.picture, material.source, material.timeline
     run.log(f"source: {picture.width}x{picture.height}, {source.duration_seconds:.2f} s")
     if timeline.thinning > 1:
@@ -106,6 +117,7 @@ def add_playlist_header(context: Context, run: Run) -> Expand:
     """Open the playlists: decide on tracks and chunks, and fan out over them."""
     material = material_of(context, run)
     plan = material.plan(context, run.resources.parallel_chunks)
+    Allowance.of(run).check_plan(plan, run.resources.parallel_chunks)
     texts = readable_subtitles(material.source, run)
     names = ", ".join(rung.name for rung in plan.ladder)
     for note in plan.notes:

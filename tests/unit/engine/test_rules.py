@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +46,17 @@ def test_the_threshold_is_never_below_one() -> None:
     rules = Rules(max_jobs=1, priority_slots=1, priority_threshold=0)
 
     assert turn([waiting(1, priority=1)], [], rules) == [1]
+
+
+def test_a_client_that_has_all_it_may_is_passed_over_and_holds_up_nobody() -> None:
+    jobs = [waiting(1, "a", priority=1), waiting(2, "b", priority=9), waiting(3, "c", priority=9)]
+    started = [Started("a", 1), Started("c", 9)]
+    rules = Rules(max_jobs=9)
+
+    assert turn(jobs, started, rules) == [1, 2, 3]
+    assert turn(jobs, started, replace(rules, most_running=1)) == [2]
+    own = {"a": 2, "b": 0}
+    assert [job.job_id for job in order(jobs, started, rules, NOON, own)] == [1, 3]
 
 
 def test_one_clients_thousand_jobs_do_not_starve_anothers_one() -> None:
