@@ -22,7 +22,10 @@ import fault_server
 import streams
 import system_calls
 import tricks
+from adaptation.adapters import ffmpeg
 from adaptation.engine.model import Job
+from adaptation.errors import SourceError, ToolError
+from adaptation.media.inspection import Inspection
 from adaptation.wiring import Deployment, deploy
 from api_kit import running_api
 from crafted import Ground
@@ -305,3 +308,14 @@ def test_tools_open_nothing_but_the_source_and_the_jobs_own_folders(
     assert not [path for path in opened if not path.startswith(allowed)]
     assert not [call for call in theirs if call.name == "connect" and "AF_INET" in call.told]
     assert internal.visits == 0
+
+
+def test_a_decoder_that_is_not_on_the_list_is_not_run(tmp_path: Path) -> None:
+    path = clips.ffmpeg(tmp_path, f"{clips.picture('64x64')} -c:v magicyuv -an odd.avi")
+    with pytest.raises(SourceError) as caught:
+        ffmpeg.inspect(path, clips.tools(), Inspection())
+    assert (caught.value.code, "magicyuv" in str(caught.value)) == ("source_format_refused", True)
+    for command in (["-i", f"file:{path}"], ["-i", f"file:{path}", "-i", f"file:{path}"]):
+        with pytest.raises(ToolError) as failed:
+            ffmpeg.study([*command, "-f", "null", "-"], clips.tools(), lambda _: None)
+        assert "Codec (magicyuv) not on whitelist" in failed.value.stderr_tail

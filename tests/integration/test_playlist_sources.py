@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,9 @@ def server() -> Iterator[FaultServer]:
         yield server
 
 
-def attempt(folder: Path, job: int = 1) -> Any:
+def attempt(folder: Path, job: int = 1, **limits: int | list[str] | None) -> Any:
     claim = Claim(1, 1, job, 1, "id", "encoding_workflow", "1", "download_file", {}, 1, Context())
-    return TaskRun(claim, folder, deploy().resources)
+    return TaskRun(replace(claim, limits=limits), folder, deploy().resources)
 
 
 def gathered(url: object, folder: Path, run: Any = None) -> Path:
@@ -295,3 +296,25 @@ def test_a_busy_server_is_a_reason_to_try_again(
     url = f"http://127.0.0.1:{server.server_port}/made/index.m3u8"
     assert pictures(gathered(url, tmp_path)) == pictures(clip)
     assert [request.path for request in server.requests].count("/made/index1.ts") == 2
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+def test_all_files_together_are_held_to_the_size_of_a_source(
+    is_local: bool, clip: Path, server: FaultServer, tmp_path: Path
+) -> None:
+    playlist = streams.hls(clip, tmp_path / "made")
+    streams.serve(server, playlist.parent)
+    sizes = [path.stat().st_size for path in playlist.parent.glob("*.ts")]
+    url = f"http://127.0.0.1:{server.server_port}/made/index.m3u8"
+    given = playlist if is_local else url
+    with pytest.raises(SourceError) as caught:
+        gathered(given, tmp_path, attempt(tmp_path, 1, source_bytes=sum(sizes) - 1))
+    assert caught.value.code == "source_too_large"
+    assert gathered(given, tmp_path, attempt(tmp_path, 2, source_bytes=sum(sizes)))
+
+
+def test_a_forecast_of_a_playlist_is_a_rough_one(clip: Path, tmp_path: Path) -> None:
+    playlist = streams.hls(clip, tmp_path / "made")
+    told = deploy().forecast("encoding_workflow", {"url": str(playlist), "output_folder": "x"})
+    assert told["sure"] == "rough"
+    assert "gathered" in told["based_on"]

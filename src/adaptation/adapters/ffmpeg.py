@@ -12,7 +12,7 @@ from adaptation.adapters.inputs import (
     ASSET_FORMATS,
     allowed_input,
     refuse_codecs,
-    refused_format,
+    refused_input,
     with_guards,
 )
 from adaptation.adapters.process import Finished, Flag, Limits, OnLine, run
@@ -188,7 +188,7 @@ def _probe(path: Path, tools: Tools, options: Sequence[str], on_line: OnLine | N
     try:
         return run(argv, on_line=on_line, limits=Limits(None, stall, timeout))
     except ToolError as error:
-        if refused := refused_format(error.stderr_tail, path.name):
+        if refused := refused_input(error.stderr_tail, path.name):
             raise refused from error
         last = error.stderr_tail.rpartition("\n")[2].rpartition(": ")[2]
         raise SourceError(

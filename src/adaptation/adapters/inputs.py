@@ -31,14 +31,17 @@ SOUND_CODECS = (
     "adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,adpcm_swf,adpcm_g722,g722,adpcm_g726,g726,nellymoser,"
     "pcm_alaw,pcm_mulaw,pcm_bluray,pcm_dvd,pcm_s8,pcm_u8,pcm_s16le,pcm_s16be,pcm_u16le,pcm_u16be,"
     "pcm_s24le,pcm_s24be,pcm_u24le,pcm_u24be,pcm_s32le,pcm_s32be,pcm_u32le,pcm_u32be,"
-    "pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be"
+    "pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,wavpack,tta,gsm,gsm_ms,qdm2,qdmc"
 )
 """The same for sound."""
-TEXT_CODECS = "mov_text,subrip,srt,ass,ssa,webvtt,text,dvdsub,dvbsub,pgssub,xsub,cc_dec"
-"""Decoders of subtitles."""
+OTHER_CODECS = (
+    "mov_text,subrip,srt,ass,ssa,webvtt,text,dvdsub,dvbsub,pgssub,xsub,cc_dec,stl,sami,jacosub,"
+    "microdvd,subviewer,libzvbi_teletextdec,libaribb24,libaribcaption,gif,bmp,webp"
+)
+"""Decoders of subtitles and of covers: ffprobe opens those of all streams, or none."""
 
 _CODECS = frozenset(f"{PICTURE_CODECS},{SOUND_CODECS}".split(","))
-_REFUSED = re.compile(r"\[([\w.,]+) @ [^\]]*\] Format not on whitelist")
+_REFUSED = re.compile(r"\[([\w.,]+) @ [^\]]*\] (?:Format not|Codec \(([\w-]+)\) not) on whitelist")
 _HINT = "Convert it to H.264 or ProRes with AAC or PCM in MP4, MOV or Matroska, then submit that."
 
 
@@ -53,7 +56,7 @@ def allowed_input(formats: str = SOURCE_FORMATS) -> list[str]:
         *("-protocol_whitelist", "file"),
         # Whatever a file is called and begins with, it is read as nothing else.
         *("-format_whitelist", formats),
-        *("-codec_whitelist", f"{PICTURE_CODECS},{SOUND_CODECS},{TEXT_CODECS}"),
+        *("-codec_whitelist", f"{PICTURE_CODECS},{SOUND_CODECS},{OTHER_CODECS}"),
         *("-max_pixels", str(MAX_PIXELS)),
     ]
 
@@ -84,19 +87,18 @@ def refuse_codecs(document: Mapping[str, Any], name: str) -> None:
         is_shown = stream.get("codec_type") in {"video", "audio"} and not is_cover
         if is_shown and codec not in _CODECS | {"unknown", "none"}:
             raise SourceError(
-                f"{name} has a track in {codec:.40}, which is not decoded",
+                f"{name} has a track in {codec:.40}, which is not read",
                 code="source_format_refused",
                 hint=_HINT,
             )
 
 
-def refused_format(stderr: str, name: str) -> SourceError | None:
-    """The error for an input that a tool recognised and was not allowed to open, if it was that."""
+def refused_input(stderr: str, name: str) -> SourceError | None:
+    """The error for an input that a tool knew and was not allowed to read, if it was that."""
     match = _REFUSED.search(stderr)
     if match is None:
         return None
+    what = f"has a track in {match[2]}" if match[2] else f"is in the format {match[1]:.40}"
     return SourceError(
-        f"{name} is in the format {match[1]:.40}, which is not read",
-        code="source_format_refused",
-        hint=_HINT,
+        f"{name} {what}, which is not read", code="source_format_refused", hint=_HINT
     )
