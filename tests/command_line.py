@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from adaptation.cli import main
 
-TIMEOUT_SECONDS = 90.0
+TIMEOUT_SECONDS = 240.0
 
 
 @dataclass(frozen=True)

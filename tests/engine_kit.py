@@ -195,6 +195,12 @@ INVARIANTS = {
             SELECT CASE WHEN state = 'broken' THEN 'broken' WHEN failed THEN 'failed'
             ELSE 'completed' END, -1 FROM job WHERE finished_at IS NOT NULL) AS counted
         GROUP BY kind HAVING SUM(amount) <> 0""",
+    "callbacks that have ended are counted": """
+        SELECT kind, SUM(amount) FROM (
+            SELECT kind, amount FROM tally WHERE kind IN ('+delivered', '+dead', '+dropped')
+            UNION ALL
+            SELECT '+' || state, -1 FROM delivery WHERE state IN ('delivered', 'dead', 'dropped')
+        ) AS counted GROUP BY kind HAVING SUM(amount) < 0""",
     "a running task has a lease, others have none": """
         SELECT id, state FROM task WHERE (state = 'running') <> (lease_until IS NOT NULL)""",
     "a running task has one open attempt": """

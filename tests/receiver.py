@@ -4,7 +4,8 @@ usage: python receiver.py LOG [MODE]
 
 It prints its port. Each request becomes a JSON line in LOG: time, path, mode, headers, body. The
 mode is the first part of the path if that is one, else what LOG.mode says, else MODE:
-ok, 500, hang, slow (0.5 s), redirect, 410, busy (503, Retry-After 1).
+ok, 500, hang, slow (0.5 s), redirect, 410, busy (503, Retry-After 1), stall (200, and half a body
+that never ends), flood (200, and a body without an end), cut (200, and half a body).
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 STATUS = {"ok": 200, "slow": 200, "500": 500, "redirect": 302, "410": 410, "busy": 503}
+ENDLESS = {"stall", "flood", "cut"}
 HANG_SECONDS = 60.0
 _lock = threading.Lock()
 
@@ -52,16 +54,28 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", "/ok/elsewhere")
         if mode == "busy":
             self.send_header("Retry-After", "1")
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", "2" if mode not in ENDLESS else "1000000000")
         self.end_headers()
         self.wfile.write(b"{}")
+        self._go_on(mode)
+
+    def _go_on(self, mode: str) -> None:
+        """A body that does not end well."""
+        if mode not in ENDLESS:
+            return
+        self.close_connection = True
+        if mode == "stall":
+            time.sleep(HANG_SECONDS)
+        with suppress(OSError):
+            while mode == "flood":
+                self.wfile.write(b" " * 65_536)
 
     def log_message(self, *words: object) -> None:
         """Say nothing."""
 
     def _mode(self) -> str:
         first = self.path.strip("/").partition("/")[0]
-        if first in {*STATUS, "hang"}:
+        if first in {*STATUS, *ENDLESS, "hang"}:
             return first
         told = Path(sys.argv[1] + ".mode")
         return told.read_text() if told.exists() else (sys.argv[2:] or ["ok"])[0]

@@ -41,10 +41,17 @@ def shell(script: str, folder: Path) -> str:
 def test_the_page_works_when_it_is_followed_literally(tmp_path: Path, home: Path) -> None:
     make_plain(tmp_path).rename(tmp_path / "film.mp4")
     port = str(free_port())
-    submit, look, shape = blocks("sh")
+    submit, look, close, shape = blocks("sh")
+    allowed = re.search("`ADAPTATION_ALLOWED_NETWORKS=(.+?)`", PAGE)
+    assert allowed
     with (
         receiving(tmp_path / "log") as receiver,
-        started("serve", ADAPTATION_PORT=port, ADAPTATION_SOURCE_ROOT=str(tmp_path)),
+        started(
+            "serve",
+            ADAPTATION_PORT=port,
+            ADAPTATION_SOURCE_ROOT=str(tmp_path),
+            ADAPTATION_ALLOWED_NETWORKS=allowed[1],
+        ),
     ):
         store = Store(f"sqlite:///{home / 'adaptation.db'}")
         assert wait_until(lambda: "alive" in answers(port), 20)
@@ -54,6 +61,7 @@ def test_the_page_works_when_it_is_followed_literally(tmp_path: Path, home: Path
         assert wait_until(lambda: told(store), 60)
         shell(shape, tmp_path)
         listed = shell(look.replace("8020", port), tmp_path)
+        assert '"result":"disabled; 0 waiting' in shell(close.replace("8020", port), tmp_path)
         # Two were sent once more: by the command line, and over HTTP.
         sent_once = len(store.deliveries(1))
         assert wait_until(lambda: len(receiver.requests()) == sent_once + 2, 20)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from adaptation.engine import deliveries, tally
 from adaptation.engine.callbacks import (
     COMPLETE,
     DEAD,
@@ -163,7 +164,7 @@ def test_the_next_of_a_line_is_not_to_be_had_before_the_one_before_has_ended(
 
     assert seen == told(store, job_id)
     assert {sent.state for sent in store.deliveries(job_id)} == {DELIVERED}
-    assert store.delivery_counts() == {PENDING: 0}
+    assert store.delivery_counts() == {PENDING: 0, DELIVERED: len(seen), DEAD: 0, DROPPED: 0}
 
 
 def test_one_that_waits_for_its_next_try_holds_its_line_up_and_no_other(
@@ -207,6 +208,34 @@ def test_no_more_of_one_address_are_taken_than_may_be_under_way(
 
     assert sorted(sent.url for sent in found) == [ONE] * 3 + [OTHER]
     assert len(claimed(store, per_url=8, limit=2)) == 2
+
+
+def test_no_more_of_one_host_are_taken_however_many_addresses_it_has(
+    worker: HandWorker, store: Store
+) -> None:
+    host, elsewhere = "http://127.0.0.1:9", "http://127.0.0.1:10/x"
+    submitted(worker, *[f"{host}/{number}" for number in range(20)], elsewhere)
+    worker.run_all()
+
+    found = claimed(store, per_origin=8, busy={f"{host}/busy": 3})
+
+    assert len([sent for sent in found if sent.url.startswith(f"{host}/")]) == 5
+    assert [sent.url for sent in found if sent.url == elsewhere] == [elsewhere]
+
+
+def test_addresses_beyond_the_first_thousand_have_their_turn(
+    worker: HandWorker, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "MOST_URLS", 3)
+    monkeypatch.setattr(deliveries, "DUE_URLS", deliveries.due_urls(3))
+    host, last = "http://127.0.0.1:10", "http://127.0.0.1:9/last"
+    hanging = {f"{host}/busy": 8}
+    submitted(worker, *[f"{host}/{number}" for number in range(8)], last)
+    worker.run_all()
+
+    turns = [claimed(store, per_origin=8, busy=hanging) for _ in range(4)]
+
+    assert [[sent.url for sent in turn] for turn in turns] == [[], [], [last], []]
 
 
 def test_one_job_s_own_deliverer_takes_no_others(worker: HandWorker, store: Store) -> None:
@@ -281,6 +310,27 @@ def test_an_address_that_is_gone_is_dropped_until_something_is_sent_again(
 
     assert disabled(store) == []
     assert any(sent.job_id == third for sent in claimed(store))
+
+
+def test_ends_are_counted_for_ever_and_once(worker: HandWorker, store: Store) -> None:
+    delivered, dead, gone = (submitted(worker, url) for url in (ONE, OTHER, f"{ONE}/gone"))
+    worker.run_all()
+    verdicts = {delivered: DONE, dead: Verdict(DEAD, 500, "no"), gone: Verdict(DROPPED, 410, "")}
+    tried = [(sent, verdicts[sent.job_id]) for sent in claimed(store)]
+    assert store.settle_deliveries(tried) == 3
+
+    assert store.settle_deliveries(tried) == 0, "a stale outcome is not counted"
+
+    counted = {DELIVERED: 1, DEAD: 1, DROPPED: 3}
+    assert store.delivery_counts() == {PENDING: 4, **counted}
+    submitted(worker, f"{ONE}/gone")
+    worker.run_all()
+    with store.database.write() as connection:
+        tally.fold(connection)
+        connection.execute(update(job).values(finished_at=1, work="removed"))
+    assert store.clean_up() == 2, "those whose callbacks have all ended"
+    assert store.delivery_counts() == {PENDING: 4, **counted, DROPPED: 6}
+    assert "dropped" not in store.counts().jobs
 
 
 def test_redelivery_is_the_same_callback_from_the_first_try_on(

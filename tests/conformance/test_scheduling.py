@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from adaptation.engine.changes import Change
+from adaptation.engine.clients import Role
 from adaptation.engine.control import StateForbids
 from adaptation.engine.model import NewJob
 from adaptation.engine.schema import job, schedule
@@ -76,6 +77,30 @@ def test_a_job_is_queued_when_its_address_answers_but_not_before_its_time(
     assert store.semaphores() == [GATE]
     assert store.pass_semaphore(GATE) == 1
     assert state(store, late) is JobState.QUEUED
+
+
+def test_an_address_may_be_open_to_one_client_alone(worker: HandWorker, store: Store) -> None:
+    own = {"allowed_hosts": ["gate.example"]}
+    store.add_client("ann", Role.CLIENT, limits=dict(own))
+    store.add_client("ben", Role.CLIENT)
+    jobs = {name: worker.queue(semaphore_url=GATE, client=name) for name in ("ann", "ben", "")}
+    second = worker.queue(semaphore_url=GATE, client="ben")
+
+    assert store.semaphores() == [GATE]
+    assert store.semaphore_clients(GATE) == {"ann": own, "ben": {}, "": {}}
+    for _ in range(2):
+        store.doubt_semaphore(GATE, "ben", f"{GATE} is a private address")
+    assert store.pass_semaphore(GATE, "ann") == 1
+
+    assert state(store, jobs["ann"]) is JobState.QUEUED
+    said = (
+        "semaphore_url is waited for, and cannot be asked: "
+        "https://***@gate.example/open?token=*** is a private address"
+    )
+    for job_id in (jobs["ben"], second):
+        assert state(store, job_id) is JobState.SCHEDULED
+        assert lines(store, job_id)[1:] == [said], "it is said once"
+    assert said not in lines(store, jobs["ann"]) + lines(store, jobs[""])
 
 
 def test_addresses_are_asked_once_an_interval_which_may_be_changed_at_any_time(

@@ -18,6 +18,7 @@ from adaptation.settings import Settings
 from api_kit import Api, Caller, ContractDeployment, enrolled
 
 CALLERS = ("nobody", "wrong key", "other", "readonly", "admin", "client")
+ELSEWHERE, GONE = "http://127.0.0.1:9/elsewhere", "http://127.0.0.1:9/gone"
 SCHEDULE = {"schedule": "queue_scheduled_jobs", "active": True}
 
 
@@ -41,6 +42,7 @@ OWN = Expected(other=404)
 CHANGES_OWN = Expected(other=404, readonly=403)
 CHANGES_NOTHING_OF_OTHERS = Expected(readonly=403)
 STILL_SENT = Expected(other=404, readonly=403, admin=409, client=409)
+ENABLED_BY_ITS_OWN = Expected(other=404, readonly=403, admin=404)
 ADMIN_ONLY = Expected(other=403, readonly=403, client=403)
 
 KINDS: dict[str, tuple[Expected, object]] = {
@@ -49,7 +51,10 @@ KINDS: dict[str, tuple[Expected, object]] = {
     "GET /readyz": (OPEN, None),
     "GET /health": (SEEN_BY_ALL, None),
     "GET /dashboard": (SEEN_BY_ALL, None),
-    "GET /metrics": (SEEN_BY_ALL, None),
+    "GET /metrics": (ADMIN_ONLY, None),
+    "GET /callbacks/endpoints": (SEEN_BY_ALL, None),
+    "POST /callbacks/endpoints/disable": (CHANGES_NOTHING_OF_OTHERS, {"url": ELSEWHERE}),
+    "POST /callbacks/endpoints/enable": (ENABLED_BY_ITS_OWN, {"url": GONE}),
     "GET /jobs": (SEEN_BY_ALL, None),
     "GET /workers": (SEEN_BY_ALL, None),
     "GET /workflows": (SEEN_BY_ALL, None),
@@ -83,6 +88,9 @@ BEFORE: dict[str, Callable[[Any, int], object]] = {
     "POST /jobs/{job_id}/retry": lambda store, job_id: store.cancel(job_id),
     # A stream of a job that has ended ends by itself.
     "GET /jobs/{job_id}/events": lambda store, job_id: store.cancel(job_id),
+    "POST /callbacks/endpoints/enable": (
+        lambda store, job_id: store.disable_end_point(store.job(job_id).client, GONE)
+    ),
     # It is told of its end.
     "POST /jobs/{job_id}/callbacks/{delivery_id}/redeliver": (
         lambda store, job_id: store.cancel(job_id)
@@ -154,6 +162,29 @@ def test_lists_and_boards_show_nothing_of_another(api: Api) -> None:
         assert asking.get("/jobs", **query) == []
     assert asking.get("/dashboard")["queued"] == []
     assert job_id in [row["id"] for row in api.admin.get("/jobs", search="secret-film")]
+
+
+def test_end_points_are_their_client_s_own(api: Api) -> None:
+    mine = {"url": "http://127.0.0.1:9/mine?token=abc"}
+    for_me = {**mine, "client": api.client.name}
+    paths = [f"/callbacks/endpoints/{what}" for what in ("disable", "enable")]
+
+    assert api.client.call("POST", paths[0], mine).status_code == 200
+    listed = api.client.get("/callbacks/endpoints")
+    assert [one["url"] for one in listed if "mine" in one["url"]] == [
+        "http://127.0.0.1:9/mine?token=***"
+    ]
+    assert {one["client"] for one in listed} == {api.client.name}
+    assert "mine" not in str(api.other.get("/callbacks/endpoints"))
+    for path in paths:
+        assert api.other.call("POST", path, for_me).status_code == 403
+    asked = api.other.call("GET", "/callbacks/endpoints", client=api.client.name)
+    assert asked.status_code == 403
+
+    assert api.admin.get("/callbacks/endpoints", client=api.client.name) == listed
+    assert all(one in api.admin.get("/callbacks/endpoints") for one in listed)
+    assert api.admin.call("POST", paths[1], for_me).status_code == 200
+    assert "mine" not in str(api.client.get("/callbacks/endpoints"))
 
 
 def test_one_does_not_follow_the_key_of_another(api: Api) -> None:

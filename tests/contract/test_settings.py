@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from api_kit import Api
+from services import wait_until
 
 DEFAULTS = {
     "max_jobs": 2,
@@ -119,7 +120,7 @@ def test_the_schedules_have_exactly_this_shape(api: Api) -> None:
         "schedules": {
             SCHEDULE: {
                 "class": schedule["class"],
-                "every": [60, {"first_in": schedule["every"][1]["first_in"]}],
+                "every": [60, {"first_in": 0}],
                 "queue": "scheduler",
                 "description": schedule["description"],
                 "active": True,
@@ -128,7 +129,19 @@ def test_the_schedules_have_exactly_this_shape(api: Api) -> None:
     }
     assert schedule["class"]
     assert schedule["description"]
-    assert schedule["every"][1]["first_in"] >= 0
+
+
+def test_a_schedule_says_when_it_is_its_turn_again(api: Api) -> None:
+    def first_in() -> float:
+        return float(api.client.get("/schedules")["schedules"][SCHEDULE]["every"][1]["first_in"])
+
+    api.client.submit(semaphore_url="http://127.0.0.1:1/")
+    assert api.deployment.store.semaphores() == ["http://127.0.0.1:1/"]
+    assert 50 < first_in() <= 60
+    put(api, "schedule_interval", 600)
+    assert 590 < first_in() <= 600
+    put(api, "schedule_interval", 1)
+    assert wait_until(lambda: first_in() == 0, 10)
 
 
 def test_the_interval_is_the_setting(api: Api) -> None:

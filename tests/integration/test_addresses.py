@@ -57,7 +57,7 @@ def by_calling_back(url: str, policy: AddressPolicy) -> str:
     """Send a callback."""
 
     async def send() -> str:
-        sender = Sender(5.0, policy)
+        sender = Sender(5.0, policy=policy)
         try:
             answer = await sender.send(url, b"{}", {})
         finally:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from standardwebhooks import Webhook
 
 import clips
 from adaptation.adapters.webhook import Sender
+from adaptation.engine import deliverer
 from adaptation.engine.clients import CallbackStyle, Role
 from adaptation.engine.deliveries import Delivery
 from adaptation.engine.engine import Engine, Pace
@@ -62,13 +64,16 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 
 @contextmanager
 def delivering(
-    folder: Path, schedule: tuple[float, ...] = (0.2, 0.2), timeout_seconds: float = 5.0
+    folder: Path,
+    schedule: tuple[float, ...] = (0.2, 0.2),
+    timeout_seconds: float = 5.0,
+    rest_seconds: float = 2.0,
 ) -> Iterator[Engine]:
     """An engine that works and sends callbacks, until the block ends."""
     pace = Pace(retry=RetryRule(2, 0.0), sweep_seconds=0.2)
     engine = small_engine(folder, registry(), pace)
     engine.schedule_seconds = schedule
-    engine.sender = lambda: Sender(timeout_seconds, engine.policy)
+    engine.sender = lambda: Sender(timeout_seconds, rest_seconds, policy=engine.policy)
     with engine.running(4):
         yield engine
     engine.store.close()
@@ -173,14 +178,36 @@ def test_what_never_works_is_given_up_and_said(
     receiver: Receiver, tmp_path: Path, mode: str
 ) -> None:
     url = "http://127.0.0.1:1/" if mode == "closed" else f"{receiver.url}/{mode}/"
-    with delivering(tmp_path, schedule=(0.05,), timeout_seconds=0.3) as engine:
+    with (
+        structlog.testing.capture_logs() as told,
+        delivering(tmp_path, schedule=(0.05,), timeout_seconds=0.3) as engine,
+    ):
         job = submitted(engine, url)
         sent = settled(engine, job)
         log = [line.message for line in engine.store.logs(job.id)]
 
     assert {(one.state, one.attempt) for one in sent} == {("dead", 2)}
     assert sum("given up after 2 tries" in line for line in log) == len(sent) == 5
+    given_up = [line for line in told if line["event"] == "callback given up"]
+    assert [(line["log_level"], line["job_id"], line["callback_id"]) for line in given_up] == [
+        ("warning", job.id, one.id) for one in sent
+    ]
     assert engine.store.job(job.id).succeeded
+
+
+@pytest.mark.parametrize("mode", ["stall", "flood", "cut"])
+def test_a_good_status_counts_however_its_body_ends(
+    receiver: Receiver, tmp_path: Path, mode: str
+) -> None:
+    with delivering(tmp_path, timeout_seconds=20.0, rest_seconds=0.3) as engine:
+        began = time.monotonic()
+        sent = settled(engine, submitted(engine, f"{receiver.url}/{mode}/", length=1))
+        took = time.monotonic() - began
+
+    assert [(one.state, one.attempt, one.status) for one in sent] == [("delivered", 1, 200)] * 3
+    assert all((one.answer or "").startswith("{}") for one in sent)
+    assert len(receiver.requests()) == 3, "nothing comes twice"
+    assert took < 10, "the rest of a body is not waited for"
 
 
 def test_an_end_point_that_says_gone_is_sent_nothing_more(
@@ -276,6 +303,23 @@ def test_one_that_hangs_delays_none_of_nineteen_others(receiver: Receiver, tmp_p
     assert time.monotonic() - hanging < 8
     p99 = sorted(delays)[int(0.99 * len(delays)) - 1]
     assert p99 < 2.0, f"p99 {p99:.2f} s of {len(delays)}"
+
+
+def test_a_host_that_hangs_at_a_hundred_addresses_leaves_room_for_the_others(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "AT_ONCE", 40)
+    hanging = [f"{receiver.url}/hang/{number}" for number in range(99)]
+    with (
+        receiving(tmp_path / "other.log") as other,
+        delivering(tmp_path, timeout_seconds=30.0) as engine,
+    ):
+        submitted(engine, *hanging, length=1)
+        assert wait_until(lambda: len(receiver.requests()) == deliverer.OF_ONE_ORIGIN, 20)
+        settled(engine, submitted(engine, f"{other.url}/ok/", length=1))
+        held = len(receiver.requests())
+
+    assert held == deliverer.OF_ONE_ORIGIN, "no more than that, and all of them still hang"
 
 
 def has_answered(receiver: Receiver, wanted: int) -> bool:

@@ -7,15 +7,20 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from adaptation.engine.store import Store
 from engine_kit import broken_invariants
+from services import wait_until
 
 JOBS, WIDTH = 25, 6
 RUNNER = Path(__file__).parent.parent / "engine_process.py"
+
+
+STARTING_SECONDS = 30
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
@@ -24,14 +29,25 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths})
 
 
+def at_work(process: subprocess.Popen[bytes], ledger: Path) -> Callable[[], bool]:
+    """Whether the process has noted an execution of its own, or has ended."""
+
+    def size_bytes() -> int:
+        return ledger.stat().st_size if ledger.exists() else 0
+
+    before = size_bytes()
+    return lambda: size_bytes() > before or process.poll() is not None
+
+
 @pytest.mark.crash
 def test_25_jobs_with_fan_out_survive_random_kills(tmp_path: Path) -> None:
     chance = random.Random(25)
     kills = 0
     while True:
         process = start(tmp_path)
+        assert wait_until(at_work(process, tmp_path / "executions"), STARTING_SECONDS)
         try:
-            code = process.wait(timeout=chance.uniform(0.7, 1.4) if kills < 8 else 60)
+            code = process.wait(timeout=chance.uniform(0.0, 0.6) if kills < 8 else 60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

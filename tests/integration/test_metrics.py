@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from adaptation import __version__, tracing
+from adaptation.api.server import serving
 from adaptation.engine import measures
+from adaptation.engine.deliveries import Verdict
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.settings import load_settings
-from api_kit import Api, Caller, running_api
+from api_kit import Api, Caller, error_of, running_api
 from engine_kit import HandWorker, count_one, small_registry
 from events_kit import SmallDeployment
 from postgres import Postgres
@@ -95,7 +98,7 @@ def test_jobs_tasks_and_attempts_are_counted(api: Api, hand: HandWorker) -> None
         connection.execute(told, {"detail": '{"speed": 1.5}', "id": claim.task_id})
     hand.store.add_up_attempts()
 
-    seen = figures(api.readonly)
+    seen = figures(api.admin)
 
     assert seen["adaptation_database_up",] == 1
     assert seen["adaptation_callbacks", "pending"] == 0
@@ -109,6 +112,25 @@ def test_jobs_tasks_and_attempts_are_counted(api: Api, hand: HandWorker) -> None
     assert seen["adaptation_attempt_seconds_total", "done", "count_one"] >= 0
     assert seen["adaptation_leases_lost_total",] == 1
     assert seen["adaptation_encode_speed", "count_one"] == 1.5
+
+
+def test_callbacks_are_counted_by_how_they_ended_whichever_server_tells(
+    api: Api, hand: HandWorker
+) -> None:
+    hook = "http://127.0.0.1:9/hook"
+    for verdict in (Verdict("delivered", 200), Verdict("dead", 500, "no")):
+        hand.queue(endpoints=(hook,))
+        hand.run_all()
+        (sent,) = hand.store.claim_deliveries(1, 1, 60.0)
+        hand.store.settle_deliveries([(sent, verdict)])
+    restarted = SmallDeployment(load_settings())
+    with serving(restarted, "127.0.0.1", 0) as url:
+        seen = figures(replace(api.admin, url=url))
+    restarted.store.close()
+
+    ended = "adaptation_callbacks_ended_total"
+    assert (seen[ended, "delivered"], seen[ended, "dead"], seen[ended, "dropped"]) == (1, 1, 0)
+    assert seen["adaptation_callbacks", "pending"] == 4
 
 
 def test_a_job_that_is_deleted_stays_counted(api: Api, hand: HandWorker) -> None:
@@ -127,7 +149,7 @@ def test_a_job_that_is_deleted_stays_counted(api: Api, hand: HandWorker) -> None
 def test_workers_are_counted_by_what_they_do(api: Api) -> None:
     engine = api.deployment.engine
     with engine.running(3):
-        seen = figures(api.client)
+        seen = figures(api.admin)
 
     assert (seen["adaptation_workers", "idle"], seen["adaptation_slots",]) == (1, 3)
 
@@ -137,7 +159,7 @@ def test_requests_are_counted_by_route_and_not_by_path(api: Api, hand: HandWorke
         api.client.call("GET", f"/jobs/{job_id}")
     api.client.call("GET", "/nowhere")
     api.client.call("BREW", "/nowhere")
-    seen = figures(api.client)
+    seen = figures(api.admin)
 
     requests = "adaptation_requests_total"
     assert seen[requests, "GET", "/jobs/{job_id}", "404"] == 5
@@ -147,14 +169,16 @@ def test_requests_are_counted_by_route_and_not_by_path(api: Api, hand: HandWorke
     assert seen[count, "GET", "/jobs/{job_id}"] == 5
 
 
-def test_scrapers_may_ask_for_openmetrics_and_need_a_key(api: Api) -> None:
+def test_scrapers_may_ask_for_openmetrics_and_need_an_admin_s_key(api: Api) -> None:
     wanted = {"Accept": "application/openmetrics-text;version=1.0.0"}
-    answer = api.client.call("GET", "/metrics", headers=wanted)
+    answer = api.admin.call("GET", "/metrics", headers=wanted)
 
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     families = open_families(answer.text)  # type: ignore[no-untyped-call]
     assert "adaptation_jobs" in {family.name for family in families}
-    assert api.client.call("GET", "/metrics", headers={"api-key": ""}).status_code == 401
+    assert api.admin.call("GET", "/metrics", headers={"api-key": ""}).status_code == 401
+    for caller in (api.client, api.readonly):
+        assert error_of(caller.call("GET", "/metrics"))["code"] == "forbidden"
 
 
 def test_health_counts_the_tasks_that_were_done(api: Api, hand: HandWorker) -> None:
@@ -226,6 +250,11 @@ def test_what_is_logged_while_a_request_is_answered_names_it(api: Api) -> None:
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     """What would be sent to a collector by a server that is started after this."""
+    return collecting(monkeypatch)
+
+
+def collecting(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    """Keep the spans that end from now on."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -256,7 +285,41 @@ def test_requests_and_attempts_are_traced(spans: InMemorySpanExporter, api: Api)
     assert asked.context is not None
     assert f"{asked.context.trace_id:032x}" == TRACE
     assert "GET /jobs/{job_id}" in found
-    assert facts(found["count_one"], "job_id", "outcome", "attempt") == (job_id, "done", 1)
+    attempt = found["count_one"]
+    assert facts(attempt, "job_id", "outcome", "attempt") == (job_id, "done", 1)
+    assert attempt.context is not None
+    assert attempt.parent is not None
+    assert (attempt.context.trace_id, attempt.parent.span_id) == (
+        asked.context.trace_id,
+        asked.context.span_id,
+    )
+
+
+def test_a_job_keeps_the_trace_of_who_asked_where_the_server_itself_traces_nothing(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traces = {f"00-{TRACE}-b7ad6b7169203331-01": TRACE, f"00-{'0' * 32}-b7ad6b7169203331-01": None}
+    body = {"job": {"workflow": "loud"}, "parameters": {}}
+    submitted = {}
+    for given in traces:
+        answer = api.client.call("POST", "/job", body, headers={"traceparent": given})
+        submitted[answer.json()["id"]] = traces[given]
+    # Only now somebody wants spans: whoever works is another process than the server.
+    exporter = collecting(monkeypatch)
+    with api.deployment.engine.running(1):
+        assert wait_until(lambda: all(api.deployment.store.job(one).ended for one in submitted))
+
+    for span in exporter.get_finished_spans():
+        assert span.context is not None
+        (job_id,) = facts(span, "job_id")
+        trace = f"{span.context.trace_id:032x}"
+        if (expected := submitted[int(str(job_id))]) is None:
+            assert (span.parent, trace != TRACE) == (None, True)
+        else:
+            assert trace == expected
+            assert span.parent is not None
+            assert f"{span.parent.span_id:016x}" == "b7ad6b7169203331"
+    assert len(exporter.get_finished_spans()) == 2
 
 
 def test_nothing_of_opentelemetry_is_imported_unless_it_is_asked_for() -> None:

@@ -215,6 +215,31 @@ def test_callbacks_are_listed_and_sent_once_more(api: Api, hand: HandWorker) -> 
     ]
 
 
+def test_end_points_are_closed_and_opened_here_and_over_a_server_in_the_same_words(
+    api: Api, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "http://127.0.0.1:1/told?token=abc"
+    job_id = hand.queue(client="client", endpoints=(url,))
+    hand.run_all()
+
+    closed = here("callbacks", "disable", url)
+    listed, document = here("callbacks", "endpoints"), here("callbacks", "endpoints", "--json")
+    monkeypatch.delenv("ADAPTATION_SERVER")
+    monkeypatch.setenv("ADAPTATION_HOME", str(api.deployment.settings.home))
+    at_home = here("callbacks", "endpoints", "--json").documents[0]
+    assert at_home == document.documents[0]
+    assert here("callbacks", "endpoints").out == listed.out
+    opened = here("callbacks", "enable", "http://127.0.0.1:1/told?token=***", "--of", "client")
+
+    assert closed.err == (
+        "http://127.0.0.1:1/told?token=*** is disabled; 3 waiting callbacks were dropped.\n"
+    )
+    assert [(one["state"], one["reason"]) for one in at_home] == [("disabled", "disabled by hand")]
+    assert listed.out.count("abc") == opened.err.count("abc") == 0
+    assert (opened.status, here("callbacks", "enable", url, "--of", "client").status) == (0, 4)
+    assert {one.state for one in hand.store.deliveries(job_id)} == {"dropped"}
+
+
 def test_help_shows_what_a_server_can_be_asked_for(api: Api) -> None:
     assert "--owner" in here("ls", "--help").out
     assert "--client" in here("ls", "--help").out

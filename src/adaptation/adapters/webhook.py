@@ -7,7 +7,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -20,6 +20,8 @@ from adaptation.errors import SourceError
 
 TIMEOUT_SECONDS = 15.0
 """For the whole exchange."""
+REST_SECONDS = 2.0
+"""For the body of an answer: what it means stands in its status, which has come by then."""
 MOST_ANSWER_BYTES = 65_536
 """As much of an answer is read."""
 SECRET_PREFIX = "whsec_"  # noqa: S105 - not a secret, what one begins with
@@ -47,9 +49,12 @@ class Sender:
     def __init__(
         self,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        rest_seconds: float = REST_SECONDS,
+        *,
         policy: AddressPolicy = PUBLIC_ONLY,
     ) -> None:
         self._timeout_seconds = timeout_seconds
+        self._rest_seconds = rest_seconds
         self._policy = policy
         self._clients: dict[tuple[bool, AddressPolicy], httpx2.AsyncClient] = {}
 
@@ -64,6 +69,8 @@ class Sender:
     ) -> Answer:
         """Send one POST; whatever goes wrong is an answer, too.
 
+        Once a status has come, it counts, however the body ends.
+
         Args:
             url: where to.
             body: what is sent.
@@ -72,18 +79,22 @@ class Sender:
             limits: what one client may reach besides, see `AddressPolicy.granting`.
         """
         client = self._client(self._policy.granting(limits), verify_tls=verify_tls)
+        answer, words = Answer(None, f"no answer within {self._timeout_seconds:g} s"), bytearray()
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 async with client.stream("POST", url, content=body, headers=headers) as response:
-                    words = await _beginning(response)
                     wait = _retry_after_seconds(response.headers.get("Retry-After", ""))
-                    return Answer(response.status_code, words, wait)
+                    answer = Answer(response.status_code, "", wait)
+                    async with asyncio.timeout(self._rest_seconds):
+                        await _read_beginning(response, words)
         except TimeoutError:
-            return Answer(None, f"no answer within {self._timeout_seconds:g} s")
+            pass
         except SourceError as error:
             return Answer(None, f"{error.message}. {error.hint}")
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-            return Answer(None, f"{type(error).__name__}: {error}".rstrip(": "))
+            if answer.status is None:
+                return Answer(None, f"{type(error).__name__}: {error}".rstrip(": "))
+        return answer if answer.status is None else replace(answer, text=_text(words))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -125,12 +136,15 @@ def _mark(secret: str, content: bytes) -> str:
     return base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
 
 
-async def _beginning(response: httpx2.Response) -> str:
-    read = b""
+async def _read_beginning(response: httpx2.Response, read: bytearray) -> None:
+    """Add to `read` what comes, until it is enough; it is kept when the rest does not come."""
     async for part in response.aiter_bytes():
         read += part
         if len(read) >= MOST_ANSWER_BYTES:
-            break
+            return
+
+
+def _text(read: bytearray) -> str:
     return read[:MOST_ANSWER_BYTES].decode(errors="replace").replace("\0", "")
 
 

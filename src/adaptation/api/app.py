@@ -15,6 +15,7 @@ from adaptation.api import (
     metrics,
     operations,
     readiness,
+    reference,
     system,
     workflows,
 )
@@ -44,6 +45,7 @@ PARTS = (
     workflows,
     metrics,
     readiness,
+    reference,
 )
 
 
@@ -58,6 +60,8 @@ def make_api(deployment: Deployment, *, failed_logins: int = FAILED_LOGINS) -> F
         title="Adaptation",
         version=__version__,
         description=DESCRIPTION,
+        # Theirs load scripts from elsewhere; ours is in `reference`.
+        docs_url=None,
         redoc_url=None,
         # A path is written in one way: another is an error, not a second request.
         redirect_slashes=False,

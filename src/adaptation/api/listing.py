@@ -133,5 +133,5 @@ def whose(asking: Client, named: str | None) -> str | None:
     if asking.role is Role.ADMIN:
         return named
     if named is not None and named != asking.name:
-        raise Problem(403, "these are another client's jobs", hint="Leave client out.")
+        raise Problem(403, "this is another client's", hint="Leave client out.")
     return asking.name

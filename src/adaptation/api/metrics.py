@@ -18,10 +18,11 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation import __version__
-from adaptation.api.auth import Caller
+from adaptation.api.auth import Admin
 from adaptation.api.operations import standing
 from adaptation.api.routes import BAD
 from adaptation.api.traffic import Traffic
+from adaptation.engine.callbacks import ENDS, PENDING
 from adaptation.engine.lists import Counts
 from adaptation.engine.measures import Measure
 from adaptation.engine.model import Member
@@ -82,22 +83,25 @@ class Metrics(Collector):
             store.members(),
         )
         speed = {(name,): value for name, value in speeds.items()}
-        told_to = {(state,): number for state, number in store.delivery_counts().items()}
+        told_to = store.delivery_counts()
         told = "Mean speed that running tasks tell, in times real time."
         return [
             *_jobs(counts, self._deployment.registry.queues),
             *_attempts(done),
             _one("encode_speed", told, speed, ("task",)),
             *_workers(members),
-            _one("callbacks", "Callbacks that have no end yet, by state.", told_to, ("state",)),
+            *_callbacks(told_to),
         ]
 
 
 @router.get(
     "/metrics", responses=BAD, response_class=PlainTextResponse, summary="Figures for Prometheus"
 )
-def metrics(asking: Caller, request: Request) -> Response:  # noqa: ARG001
-    """Jobs, tasks, workers and requests in Prometheus' text format, or OpenMetrics."""
+def metrics(asking: Admin, request: Request) -> Response:  # noqa: ARG001
+    """Jobs, tasks, workers and requests in Prometheus' text format, or OpenMetrics.
+
+    They tell of all clients, and so to an admin only.
+    """
     figures: Metrics = request.app.state.metrics
     body, media_type = figures.written(request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": media_type})
@@ -134,6 +138,13 @@ def _workers(members: Iterable[Member]) -> Iterator[Metric]:
     slots = sum(number for state, number in found if state != "silent")
     yield _one("workers", "Workers, by state.", by_state, ("state",))
     yield _one("slots", "Tasks that may run at the same time.", {(): slots})
+
+
+def _callbacks(told_to: Mapping[str, int]) -> Iterator[Metric]:
+    waiting = {(PENDING,): told_to[PENDING]}
+    yield _one("callbacks", "Callbacks that have no end yet, by state.", waiting, ("state",))
+    ended = {(state,): told_to[state] for state in ENDS}
+    yield _sum("callbacks_ended", "How often callbacks have ended so.", ended, ("outcome",))
 
 
 def _one(

@@ -48,7 +48,10 @@ class Doorkeeper:
         scope.setdefault("state", {})["request_id"] = request_id
         seen = _Seen(send, request_id)
         tracing.note(request_id=request_id)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            tracing.asked_by(headers.get("traceparent")),
+        ):
             try:
                 body = await _body(scope, headers, receive)
             except Problem as problem:

@@ -55,7 +55,8 @@ class Schedules(Answer):
 
     result: Literal["ok"] = Field(default="ok", description="ok")
     schedules: dict[str, dict[str, Any]] = Field(
-        description="class, every (seconds and when first), queue, description, active."
+        description="class, every (seconds, and first_in: seconds until the next time), queue,"
+        " description, active."
     )
 
 
@@ -146,7 +147,7 @@ def workers(asking: Caller, engine: Engine) -> list[WorkerRow]:
 def _schedule(one: Schedule) -> dict[str, Any]:
     return {
         "class": "QueueScheduledJobs",
-        "every": [one.every_seconds, {"first_in": 0}],
+        "every": [one.every_seconds, {"first_in": one.due_in_seconds}],
         "queue": "scheduler",
         "description": "Queues the jobs whose time has come and whose semaphore has answered.",
         "active": one.active,

@@ -32,7 +32,13 @@ AWAY_SECONDS = 5
 TOO_MANY_SECONDS = 30
 """When to ask again when a client has as many unfinished jobs as it may."""
 TOO_MANY = {"too_many_jobs"}
-NOT_FOUND = {"client_unknown", "delivery_unknown", "job_unknown", "workflow_unknown_here"}
+NOT_FOUND = {
+    "client_unknown",
+    "delivery_unknown",
+    "end_point_unknown",
+    "job_unknown",
+    "workflow_unknown_here",
+}
 CONFLICTS = {"output_busy", "client_exists", "idempotency_conflict", "work_removed"}
 CODES = {
     400: "bad_request",

@@ -30,7 +30,7 @@ COMMANDS = (
     ("rerun", "control:rerun", "Run a job anew, with the same parameters."),
     ("priority", "control:priority", "Make a job more or less urgent."),
     ("settings", "settings:settings", "List the settings of the whole fleet, or change one."),
-    ("callbacks", "callbacks:callbacks", "List what was told to a job's end points."),
+    ("callbacks", "callbacks:callbacks", "List what was told to a job's end points, or stop it."),
     ("redeliver", "callbacks:redeliver", "Send a callback once more."),
     ("client", "clients:client", "Say who may use the API, with which keys, in what limits."),
     ("serve", "service:serve", "Run jobs in this process, and answer the API, until stopped."),

@@ -88,6 +88,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield shared_folder(settings)
     yield _chunk_cache(settings)
     yield _judged("database", "jobs and their state", lambda: _database(settings))
+    yield Finding("reachable", ok=True, found=_reachable(settings))
     yield _judged("broker", "telling workers of tasks", lambda: _broker(settings))
     yield from _tools(settings)
     yield _death_signal()
@@ -176,6 +177,12 @@ def _chunk_cache(settings: Settings) -> Finding:
         )
     found = f"{size(usage.used_bytes)} of {size(settings.chunk_cache)} used,"
     return Finding("chunk cache", ok=True, found=f"{found} {usage.entries} entries in {folder}")
+
+
+def _reachable(settings: Settings) -> str:
+    """Which addresses of a network sources and callbacks may have."""
+    more = [*map(str, settings.allowed_networks), *sorted(settings.allowed_hosts)]
+    return f"public addresses, and {', '.join(more)}" if more else "public addresses alone"
 
 
 def _existing(folder: Path) -> Path:

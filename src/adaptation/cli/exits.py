@@ -27,6 +27,7 @@ _BY_CODE = {
     "answer_invalid": UNREACHABLE,
     "job_unknown": NOT_FOUND,
     "delivery_unknown": NOT_FOUND,
+    "end_point_unknown": NOT_FOUND,
     "workflow_unknown": NOT_FOUND,
     "asset_missing": NOT_FOUND,
     "state_forbids": USAGE,

@@ -7,6 +7,7 @@ from adaptation.client.client import Client
 from adaptation.client.records import (
     Changes,
     Delivery,
+    EndPoint,
     Event,
     Filters,
     Job,
@@ -26,6 +27,7 @@ __all__ = [
     "Changes",
     "Client",
     "Delivery",
+    "EndPoint",
     "Event",
     "Filters",
     "Job",

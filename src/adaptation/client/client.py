@@ -14,6 +14,7 @@ from adaptation.client.connection import Connection, pause_seconds
 from adaptation.client.records import (
     Changes,
     Delivery,
+    EndPoint,
     Event,
     Filters,
     Job,
@@ -211,6 +212,21 @@ class Client:
         """Send a callback once more, with the same id and body."""
         return self._act("POST", f"/jobs/{job_id}/callbacks/{delivery}/redeliver")
 
+    def end_points(self, client: str | None = None) -> list[EndPoint]:
+        """End points that are disabled or failing, one's own or another's, which needs an admin."""
+        query = {} if client is None else {"client": client}
+        return self._read_all(
+            EndPoint, self._connection.ask("GET", _with("/callbacks/endpoints", **query))
+        )
+
+    def disable_end_point(self, url: str, client: str | None = None) -> str:
+        """Send an end point nothing more; what waits for it is dropped."""
+        return self._act_on_end_point("disable", url, client)
+
+    def enable_end_point(self, url: str, client: str | None = None) -> str:
+        """Send to a disabled end point again; try a failing one at once."""
+        return self._act_on_end_point("enable", url, client)
+
     def workers(self) -> list[Worker]:
         """Workers and controllers, with what they run of one's own jobs."""
         return self._read_all(Worker, self._connection.ask("GET", "/workers"))
@@ -246,6 +262,10 @@ class Client:
     def _act(self, method: str, path: str, body: object = None, *, repeatable: bool = False) -> str:
         answer = self._connection.ask(method, path, body, repeatable=repeatable)
         return str(self._object(answer).get("result", ""))
+
+    def _act_on_end_point(self, what: str, url: str, client: str | None) -> str:
+        body = {"url": url} if client is None else {"url": url, "client": client}
+        return self._act("POST", f"/callbacks/endpoints/{what}", body)
 
     def _object(self, answer: Any) -> dict[str, Any]:
         if not isinstance(answer, dict):

@@ -203,6 +203,27 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class EndPoint:
+    """An address that is sent nothing, or does not take what it is sent."""
+
+    client: str
+    url: str
+    """Secrets in it masked."""
+    state: str
+    """disabled (it said 410, or by hand) or failing (it is tried again)."""
+    since: datetime
+    """When it was disabled, or the oldest callback was stored that it did not take."""
+    status: int | None = None
+    """HTTP status of the last answer."""
+    reason: str = ""
+    """Why it is disabled, or how the last answer begins."""
+    waiting: int = 0
+    """Callbacks that wait for it."""
+    next_try_at: datetime | None = None
+    """None: nothing is tried."""
+
+
+@dataclass(frozen=True)
 class Setting:
     """A setting of the whole fleet."""
 
@@ -239,7 +260,7 @@ def record(kind: type[T], row: Mapping[str, Any]) -> T:
 
 
 def _value(kind: type, name: str, value: Any) -> Any:
-    if name.endswith("_at") and isinstance(value, str):
+    if (name.endswith("_at") or name == "since") and isinstance(value, str):
         return datetime.fromisoformat(value)
     is_worker = kind is Worker and name == "tasks"
     return [record(WorkerTask, one) for one in value] if is_worker else value

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from adaptation import tracing
 from adaptation.adapters.addresses import AddressPolicy
 from adaptation.engine.graph import Plan, lower
 from adaptation.engine.model import Job, NewJob
@@ -147,6 +148,7 @@ class Acceptance(ABC):
             farewell=definition.farewell,
             subject=definition.subject(checked)[:SUBJECT_LETTERS],
             endpoints=tuple(checked.get(ENDPOINTS) or ()),
+            trace=tracing.here(),
             **facts,
         )
 

@@ -6,11 +6,13 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, insert, select
 
+from adaptation.engine import tally
 from adaptation.engine.database import now
 from adaptation.engine.schema import delivery, endpoint
 
 START, COMPLETE, FAIL, JOB = "start", "complete", "fail", "job"
 PENDING, DELIVERED, DEAD, DROPPED = "pending", "delivered", "dead", "dropped"
+ENDS = (DELIVERED, DEAD, DROPPED)
 CANCELLED = "the job was cancelled"
 DISABLED = "this end point wants no callbacks any more"
 INSERT_DELIVERY = insert(delivery).values(created_at=now(), due_at=now())
@@ -110,3 +112,4 @@ def _insert(  # noqa: PLR0913 - one row's worth of facts
         for url in urls
     ]
     connection.execute(INSERT_DELIVERY, rows)
+    tally.count_callbacks(connection, {DROPPED: len(disabled)})

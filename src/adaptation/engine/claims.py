@@ -99,4 +99,5 @@ def _claim(
         payload=payload,
         scratch_bytes=row.scratch_bytes,
         limits=(facts[0].limits or {}) if facts[0].client else None,
+        trace=facts[0].trace,
     )

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.adapters.masking import masked
 from adaptation.adapters.webhook import Answer, Sender, signed
 from adaptation.engine.callbacks import DEAD, DELIVERED, DROPPED, JOB, PENDING
 from adaptation.engine.clients import CallbackStyle
@@ -35,8 +36,11 @@ SCHEDULE_SECONDS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 
 JITTER = 0.1
 """By how much of itself a wait is drawn longer or shorter: end points recover one by one."""
 AT_ONCE = 256
+OF_ONE_ORIGIN = 32
+"""Of those, how many for one scheme, host and port: a host that hangs leaves room for the others,
+however many addresses of it there are."""
 OF_ONE_URL = 4
-"""Of those, how many for one end point: one that hangs leaves room for the others."""
+"""Of those, how many for one address: one that hangs leaves room for the others."""
 POLL_SECONDS = 0.25
 LEASE_SECONDS = 45.0
 """Longer than a try takes; what a killed process had under way is tried again after it."""
@@ -46,6 +50,9 @@ LEAVING_SECONDS = 1.0
 """What is under way may end for so long when the process leaves."""
 STYLE_SECONDS = 5.0
 """How long a client's style and secrets are held to be known."""
+ANSWER_LETTERS = 200
+"""As much of an answer stands in a line of the log."""
+WORDS = {DEAD: "callback given up", DROPPED: "end point wants no callbacks any more"}
 GONE = 410
 BUSY = frozenset({429, 503})
 
@@ -143,6 +150,7 @@ class Deliverer:
         try:
             if tried:
                 self.store.settle_deliveries(tried)
+                _tell_of_the_given_up(tried)
             if free <= 0:
                 return []
             busy = dict(self._busy)
@@ -150,6 +158,7 @@ class Deliverer:
                 free,
                 OF_ONE_URL,
                 LEASE_SECONDS,
+                per_origin=OF_ONE_ORIGIN,
                 busy=busy,
                 job_id=self.job_id,
                 worker_id=self.worker_id,
@@ -232,6 +241,24 @@ class Deliverer:
             style = Style(callback, self.store.signing_secrets(client), limits)
             self._styles[client] = style, time.monotonic() + STYLE_SECONDS
         return style
+
+
+def _tell_of_the_given_up(tried: Iterable[tuple[Delivery, Verdict]]) -> None:
+    for one, verdict in tried:
+        if verdict.state in WORDS:
+            logger.warning(
+                WORDS[verdict.state],
+                job_id=one.job_id,
+                task_id=one.task_id,
+                callback_id=one.id,
+                webhook_id=one.identity,
+                event_told=one.event,
+                client=one.client,
+                url=masked(one.url),
+                tries=one.attempt,
+                status=verdict.status,
+                answer=verdict.answer[:ANSWER_LETTERS],
+            )
 
 
 async def _ended(under_way: set[asyncio.Task[None]]) -> None:

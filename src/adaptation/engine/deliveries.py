@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, TextClause, bindparam, delete, func, select, text, update
 
 from adaptation.adapters.masking import masked, redacted
-from adaptation.engine import rows
-from adaptation.engine.callbacks import DEAD, DELIVERED, DISABLED, DROPPED, PENDING
+from adaptation.engine import rows, tally
+from adaptation.engine.callbacks import DEAD, DELIVERED, DISABLED, DROPPED, ENDS, PENDING
 from adaptation.engine.control import StateForbids
 from adaptation.engine.database import Database, now
+from adaptation.engine.endpoints import close
 from adaptation.engine.reads import time_of, time_or_none
-from adaptation.engine.schema import HELD, UNDELIVERED, delivery, endpoint, log
+from adaptation.engine.schema import HELD, UNDELIVERED, delivery, endpoint
+from adaptation.engine.under_way import UnderWay
 from adaptation.errors import ParameterError
 
 MOST_URLS = 1_000
@@ -56,17 +59,27 @@ HELD_JOBS = select(delivery.c.job_id).where(
 WRITE = (
     update(delivery).where(delivery.c.id == bindparam("written_id")).values(body=bindparam("body"))
 )
-DUE_URLS = text(f"""
+
+
+def due_urls(most: int) -> TextClause:
+    """The end points for which something is due: one step in the index for each.
+
+    Args:
+        most: as many, after the address `after` in alphabetical order.
+    """
+    return text(f"""
     WITH RECURSIVE known(url) AS (
-        SELECT MIN(url) FROM delivery WHERE {UNDELIVERED}
+        SELECT MIN(url) FROM delivery WHERE {UNDELIVERED} AND url > :after
         UNION ALL
         SELECT (SELECT MIN(url) FROM delivery WHERE {UNDELIVERED} AND url > known.url)
         FROM known WHERE known.url IS NOT NULL
     )
     SELECT url FROM known WHERE url IS NOT NULL AND EXISTS (
         SELECT 1 FROM delivery WHERE {UNDELIVERED} AND url = known.url AND due_at <= :moment
-    ) LIMIT {MOST_URLS}""")  # noqa: S608 - our own words
-"""The end points for which something is due: one step in the index for each, however much waits."""
+    ) LIMIT {most}""")  # noqa: S608 - our own words
+
+
+DUE_URLS = due_urls(MOST_URLS)
 
 
 @dataclass(frozen=True)
@@ -120,6 +133,8 @@ class Deliveries:
     """How callbacks are taken, settled, looked at and sent again."""
 
     database: Database
+    _looked_up_to: str = ""
+    """The address up to which the last look came, if there were too many for one."""
 
     def claim_deliveries(  # noqa: PLR0913 - each limits what is taken
         self,
@@ -127,6 +142,7 @@ class Deliveries:
         per_url: int,
         lease_seconds: float,
         *,
+        per_origin: int | None = None,
         busy: Mapping[str, int] | None = None,
         job_id: int | None = None,
         worker_id: str | None = None,
@@ -139,29 +155,26 @@ class Deliveries:
             limit: as many at most.
             per_url: as many of one end point at most, with those that are under way.
             lease_seconds: how long they are ours.
+            per_origin: as many of one scheme, host and port at most, however many addresses it
+                has; None: any number.
             busy: under way here already, by end point.
             job_id: only this job's.
             worker_id: who takes them; what it had is due at once when it is buried.
         """
-        under_way = busy or {}
-        with self.database.read() as connection:
-            moment = connection.execute(select(now())).scalar_one()
-            urls = list(connection.execute(DUE_URLS, {"moment": moment}).scalars())
-        urls = [url for url in urls if under_way.get(url, 0) < per_url]
+        room = UnderWay(limit, per_url, limit if per_origin is None else per_origin, busy or {})
+        urls = self._due_urls(room)
         if not urls:
             return []
-        # More may be due than one turn can take: then it is not always the same that wait.
-        random.shuffle(urls)
         heads: list[Row[Any]] = []
         waiting: list[int] = []
         with self.database.write() as connection:
             for url in urls:
-                free = min(limit - len(heads), per_url - under_way.get(url, 0))
+                free = room.of(url)
                 seen = _due(connection, url, job_id) if free > 0 else []
                 held = _held_jobs(connection, url) if seen else set()
-                heads += [row for row in seen if row.first == row.id and row.job_id not in held][
-                    :free
-                ]
+                first = [row for row in seen if row.first == row.id and row.job_id not in held]
+                heads += first[:free]
+                room.take(url, len(first[:free]))
                 waiting += [row.id for row in seen if row.first != row.id]
             taken = update(delivery).where(delivery.c.id.in_([row.id for row in heads]))
             lease_ms = int(lease_seconds * 1000)
@@ -174,6 +187,20 @@ class Deliveries:
             behind = update(delivery).where(delivery.c.id.in_(waiting))
             connection.execute(behind.values(due_at=DUE_OF_FIRST))
         return [_delivery(row, row.attempt + 1) for row in heads]
+
+    def _due_urls(self, room: UnderWay) -> list[str]:
+        """Addresses for which something is due and there is room, in no order.
+
+        More may be due than one turn can take: then it is not always the same that wait.
+        """
+        with self.database.read() as connection:
+            moment = connection.execute(select(now())).scalar_one()
+            asked = {"moment": moment, "after": self._looked_up_to}
+            urls = list(connection.execute(DUE_URLS, asked).scalars())
+        self._looked_up_to = urls[-1] if len(urls) == MOST_URLS else ""
+        urls = [url for url in urls if room.of(url) > 0]
+        random.shuffle(urls)
+        return urls
 
     def keep_bodies(self, bodies: Mapping[int, str]) -> None:
         """Store what is sent, by the callbacks' ids, before it is sent for the first time."""
@@ -193,13 +220,15 @@ class Deliveries:
         The next of the same line becomes due when one has an end.
         """
         settled = 0
+        ends = Counter[str]()
         ended = sorted(tried, key=lambda pair: pair[0].id)
         with self.database.write() as connection:
             if any(verdict.state == DROPPED for _, verdict in ended):
                 # Two that hear the same at the same time would store it twice.
                 self.database.lock(connection, endpoint.name)
             for one, verdict in ended:
-                settled += _settle(connection, one, verdict)
+                settled += _settle(connection, one, verdict, ends)
+            tally.count_callbacks(connection, {state: ends[state] for state in ENDS})
         return settled
 
     def deliveries(self, job_id: int) -> list[Delivery]:
@@ -237,10 +266,12 @@ class Deliveries:
             connection.execute(update(delivery).where(*same).values(afresh))
 
     def delivery_counts(self) -> dict[str, int]:
-        """How many callbacks wait, by state; only of those that have no end yet."""
+        """How many callbacks wait, as `pending`, and how often any came to each end."""
         waiting = select(func.count()).select_from(delivery).where(text(UNDELIVERED))
         with self.database.read() as connection:
-            return {PENDING: int(connection.execute(waiting).scalar_one())}
+            _, ever = tally.sums(connection)
+            pending = int(connection.execute(waiting).scalar_one())
+        return {PENDING: pending, **{state: ever.get(state, 0) for state in ENDS}}
 
 
 def let_go(connection: Connection, worker_id: str) -> None:
@@ -249,7 +280,7 @@ def let_go(connection: Connection, worker_id: str) -> None:
     connection.execute(held.values(due_at=now(), worker_id=None))
 
 
-def _settle(connection: Connection, tried: Delivery, verdict: Verdict) -> bool:
+def _settle(connection: Connection, tried: Delivery, verdict: Verdict, ends: Counter[str]) -> bool:
     ours = (
         delivery.c.id == tried.id,
         delivery.c.attempt == tried.attempt,
@@ -258,8 +289,10 @@ def _settle(connection: Connection, tried: Delivery, verdict: Verdict) -> bool:
     changed = update(delivery).where(*ours).values(_outcome(tried, verdict))
     if connection.execute(changed).rowcount == 0:
         return False
+    ends[verdict.state] += 1
     if verdict.state == DROPPED:
-        _disable(connection, tried, verdict.answer)
+        gone = tried.client, tried.url, verdict.answer
+        ends[DROPPED] += close(connection, *gone, but_not_in=tried.job_id)
     if verdict.state != PENDING:
         _let_next_go(connection, tried)
     if line := _line(tried, verdict):
@@ -306,26 +339,6 @@ def _let_next_go(connection: Connection, ended: Delivery) -> None:
     following = connection.execute(select(func.min(delivery.c.id)).where(*line)).scalar()
     if following is not None:
         connection.execute(update(delivery).where(delivery.c.id == following).values(due_at=now()))
-
-
-def _disable(connection: Connection, ended: Delivery, reason: str) -> None:
-    place = endpoint.c.client == ended.client, endpoint.c.url == ended.url
-    connection.execute(delete(endpoint).where(*place))
-    facts = {"client": ended.client, "url": ended.url, "disabled_at": now(), "reason": reason}
-    connection.execute(insert(endpoint).values(facts))
-    waiting = (
-        text(UNDELIVERED),
-        delivery.c.client == ended.client,
-        delivery.c.url == ended.url,
-    )
-    others = select(delivery.c.job_id).where(*waiting, delivery.c.job_id != ended.job_id)
-    told = [{"job_id": job_id} for job_id in connection.execute(others.distinct()).scalars()]
-    if told:
-        line = f"callbacks to {masked(ended.url)} are dropped: {DISABLED}"
-        of_job = {"task_id": 0, "severity": 30, "progname": "callback", "message": line}
-        connection.execute(insert(log).values(created_at=now(), **of_job), told)
-    dropped = {"state": DROPPED, "finished_at": now(), "answer": DISABLED}
-    connection.execute(update(delivery).where(*waiting).values(dropped))
 
 
 def _line(tried: Delivery, verdict: Verdict) -> tuple[int, str] | None:

@@ -43,6 +43,8 @@ class NewJob:
     """Addresses that are told when its tasks start and end, and when it ends."""
     most_unfinished: int | None = None
     """Jobs of its client that may be unfinished with it; None: as many as it likes."""
+    trace: str | None = None
+    """W3C traceparent of who asked for it, under which its tasks are traced."""
 
     @property
     def waits_outside(self) -> bool:
@@ -201,6 +203,8 @@ class Claim:
     """How much scratch it needs at most; 0: next to nothing."""
     limits: dict[str, Value] | None = None
     """What its client may use, where that differs from others, as of now; None: it is nobody's."""
+    trace: str | None = None
+    """W3C traceparent of who asked for the job."""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ class Schedule:
     every_seconds: float
     ran_at: datetime | None
     """When it was done last."""
+    due_in_seconds: float
+    """Until it may be done again, by the database's clock; 0: at once, where there is a need."""
 
 
 class Scheduling:
@@ -122,13 +124,18 @@ class Scheduling:
         """All there are."""
         with self.database.read() as connection:
             row = connection.execute(
-                select(schedule).where(schedule.c.name == QUEUE_SCHEDULED_JOBS)
+                select(schedule, now().label("now_ms")).where(
+                    schedule.c.name == QUEUE_SCHEDULED_JOBS
+                )
             ).one_or_none()
             every = _interval(connection)
-        ran_at = None
-        if row is not None and row.ran_at is not None:
-            ran_at = datetime.fromtimestamp(row.ran_at / 1000, UTC)
-        return [Schedule(QUEUE_SCHEDULED_JOBS, row is None or row.active, every, ran_at)]
+        if row is None or row.ran_at is None:
+            is_active = row is None or row.active
+            return [Schedule(QUEUE_SCHEDULED_JOBS, is_active, every, None, 0.0)]
+        ran_at = datetime.fromtimestamp(row.ran_at / 1000, UTC)
+        # Not `due_at`: the interval may have been set anew since.
+        left = max(0.0, (row.ran_at - row.now_ms) / 1000 + every)
+        return [Schedule(QUEUE_SCHEDULED_JOBS, row.active, every, ran_at, left)]
 
     def set_schedule(self, name: str, *, active: bool) -> None:
         """Let a schedule rest, or go on.

@@ -50,6 +50,8 @@ UNREMOVED = "work <> 'removed' AND finished_at IS NOT NULL"
 """Which ended jobs have left pieces: few, and looked for at every sweep."""
 UNDELIVERED = "state = 'pending'"
 """Which callbacks have not come to an end."""
+FAILING = "state = 'pending' AND tried_at IS NOT NULL"
+"""Which callbacks have been tried in vain, and are tried again."""
 HELD = "worker_id IS NOT NULL"
 """Which callbacks are just being tried."""
 SPENT = "finished_at IS NOT NULL AND work = 'removed' AND NOT persist"
@@ -83,6 +85,7 @@ job = Table(
     Column("persist", Boolean, nullable=False, default=False),  # never cleaned up
     Column("subject", String(200), nullable=False, default=""),  # what it is found by
     Column("endpoints", Json),  # addresses that are told of it; NULL: none
+    Column("trace", String(55)),  # the W3C traceparent of who asked for it; NULL: none
     Column("queued_at", BigInteger),  # since when it waits for admission
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
@@ -250,10 +253,10 @@ tally = Table(
     "tally",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("kind", String(12), nullable=False),  # completed, failed, broken; with +: ever
-    Column("amount", Integer, nullable=False),  # of jobs that came to it, or left it
+    Column("kind", String(12), nullable=False),  # see engine/tally.py
+    Column("amount", Integer, nullable=False),  # that came to it, or left it
 )
-"""Ended jobs are counted by adding up: there may be millions, and no row is waited for."""
+"""Ends of jobs and callbacks are added up: there may be millions, and no row is waited for."""
 
 client = Table(
     "client",
@@ -321,6 +324,7 @@ delivery = Table(
     _partial("delivery_line", UNDELIVERED, "job_id", "url", "id"),
     _partial("delivery_due", UNDELIVERED, "url", "due_at", "id"),
     _partial("delivery_held", HELD, "worker_id"),
+    _partial("delivery_failing", FAILING, "client", "url", "id"),
     sqlite_autoincrement=True,
 )
 """What is told to whom, in the order of the ids for each job and address."""

@@ -121,6 +121,7 @@ FACTS_OF_CLAIM = (
         job.c.main_task_id,
         job.c.workflow,
         job.c.context,
+        job.c.trace,
         job.c.client,
         job.c.endpoints,
         client.c.limits,

@@ -10,6 +10,7 @@ from adaptation.engine.control import Control
 from adaptation.engine.credentials import Credentials
 from adaptation.engine.database import Database
 from adaptation.engine.deliveries import Deliveries
+from adaptation.engine.endpoints import EndPoints
 from adaptation.engine.enrolment import Enrolment
 from adaptation.engine.fleet import Fleet
 from adaptation.engine.history import History
@@ -51,6 +52,7 @@ class Store(
     Credentials,
     Watching,
     Deliveries,
+    EndPoints,
     Reads,
 ):
     """Jobs, tasks, logs and messages in one SQL database."""

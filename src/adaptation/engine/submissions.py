@@ -134,6 +134,7 @@ def _values(new: NewJob, tasks: int, after_id: int | None = None) -> dict[str, A
         "persist": new.persist,
         "subject": new.subject,
         "endpoints": list(new.endpoints) or None,
+        "trace": new.trace,
     }
 
 

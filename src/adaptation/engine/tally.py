@@ -1,9 +1,11 @@
-"""Ended jobs counted by adding up, so that a count costs the same however many there are.
+"""Ends of jobs and callbacks added up, so that a count costs the same however many there are.
 
 Each end adds a row, so that nobody waits for a counter; a sweep adds the rows up.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from sqlalchemy import Connection, delete, func, insert, select
 
@@ -14,7 +16,8 @@ FAILED = "failed"
 """The kind of a job that completed, and failed; the others are counted by their state."""
 INSERT_TALLY = insert(tally)
 EVER = "+"
-"""Before the kind of a row that counts how often jobs came to an end, whatever became of them."""
+"""Before the kind of a row that counts how often jobs, or callbacks, came to an end, whatever
+became of them."""
 SUMS = select(tally.c.kind, func.sum(tally.c.amount).label("amount")).group_by(tally.c.kind)
 
 
@@ -35,8 +38,15 @@ def count_end(connection: Connection, state: str, *, failed: bool) -> None:
     connection.execute(INSERT_TALLY, rows)
 
 
+def count_callbacks(connection: Connection, ends: Mapping[str, int]) -> None:
+    """Note how many callbacks have just come to which end: delivered, dead or dropped."""
+    rows = [{"kind": EVER + kind, "amount": amount} for kind, amount in ends.items() if amount]
+    if rows:
+        connection.execute(INSERT_TALLY, rows)
+
+
 def sums(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
-    """How many jobs there are of each kind of end, and how often jobs ever came to it."""
+    """How many jobs there are of each kind of end, and how often what ever came to an end."""
     amounts = {row.kind: int(row.amount) for row in connection.execute(SUMS)}
     ever = {kind.removeprefix(EVER): n for kind, n in amounts.items() if kind.startswith(EVER)}
     return {kind: n for kind, n in amounts.items() if not kind.startswith(EVER)}, ever

@@ -134,7 +134,9 @@ class Worker:
         ids: dict[str, Any] = {"job_id": claim.job_id, "task_id": claim.task_id, "task": claim.name}
         with (
             structlog.contextvars.bound_contextvars(**ids),
-            tracing.span(claim.name, **ids, workflow=claim.workflow, attempt=claim.attempt),
+            tracing.span(
+                claim.name, claim.trace, **ids, workflow=claim.workflow, attempt=claim.attempt
+            ),
         ):
             moved = self._attempt(claim)
         if moved is None:
