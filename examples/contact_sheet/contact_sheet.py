@@ -21,8 +21,7 @@ def contact_sheet(context: ours.Context, run: ours.Run) -> ours.Context:
     sheet, source = run.scratch / "sheet.jpg", ours.source_path(context, run)
     look = f"fps=1/{context['every_seconds']}:round=up,scale=240:-2,tile=4x4"
     command = ["-i", f"file:{source}", "-vf", look, "-frames:v", "1", str(sheet)]
-    limits = ours.Limits(run.cancelled)
-    ours.encode(command, run.resources.tools, expected_seconds=0, limits=limits)
+    ours.encode(command, run.resources.tools, expected_seconds=0, limits=ours.Limits(run.cancelled))
     ours.LocalStorage(Path(context.folder_out)).put_file(sheet, "sheet.jpg")
     return context
 
@@ -30,14 +29,11 @@ def contact_sheet(context: ours.Context, run: ours.Run) -> ours.Context:
 def register(registry: ours.Registry) -> None:
     """Make the workflow and its task known."""
     registry.add_tasks(contact_sheet)
-    registry.add_workflow(
-        ours.WorkflowDefinition(
-            name="contact_sheet",
-            description="One JPEG with up to sixteen pictures of a video.",
-            parameters=Parameters,
-            example={"url": "https://example.org/film.mp4"},
-            check=lambda given: ours.checked(Parameters, given, registry.output_root),
-            confine=lambda given, within: ours.confined(given, within, registry.source_root),
-            author=lambda given: ours.chain(ours.download_file.s(**given), contact_sheet.s()),
-        )
+    ours.add_workflow(
+        registry,
+        "contact_sheet",
+        "One JPEG with up to sixteen pictures of a video.",
+        parameters=Parameters,
+        author=lambda given: ours.chain(ours.download_file.s(**given), contact_sheet.s()),
+        example={"url": "https://example.org/film.mp4"},
     )

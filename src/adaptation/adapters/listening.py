@@ -20,13 +20,17 @@ def listening(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise SettingsError(
             f"Cannot listen on {host}:{port}: {error.strerror}",
             code="address_taken",
             hint="Name another port, or 0 for any that is free.",
         ) from error
+    # Connections inherit it. An answer is sent as head and body, and without this the body waits
+    # until the other side acknowledges the head, which most put off for 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def address_of(listener: socket.socket) -> str:

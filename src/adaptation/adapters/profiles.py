@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +73,16 @@ def profile_files(folder: Path | None) -> Mapping[str, ProfileFile]:
     Raises:
         SettingsError: `settings_invalid`, the folder cannot be read or a name is doubled.
     """
-    found = {file.name: file for file in _files_in(OURS)}
+    found = {file.name: file for file in _our_files()}
     if folder is not None:
         found |= {file.name: file for file in _files_in(folder)}
     return dict(sorted(found.items()))
+
+
+@cache
+def _our_files() -> list[ProfileFile]:
+    # Every job asks for them, and they change with the package alone.
+    return _files_in(OURS)
 
 
 def _files_in(folder: Path) -> list[ProfileFile]:

@@ -7,7 +7,7 @@ import json
 import uuid
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Response
 
 from adaptation.api.auth import Caller, Engine, Writer
 from adaptation.api.limits import most_unfinished
@@ -40,34 +40,19 @@ DryRun = Annotated[
 ]
 
 
-@router.post("/job", responses=BAD, summary="Submit a job")
+@router.post("/job", responses=BAD, summary="Submit a job", response_model=Accepted | Forecast)
 def submit(
     asking: Writer,
     engine: Engine,
     wanted: Submission,
     key: Key = None,
     dry_run: DryRun = False,
-) -> Accepted | Forecast:
+) -> Response:
     """Store a job; once it is accepted it is not lost, whatever is killed."""
     client = _owner(asking, wanted)
-    if dry_run:
-        return _foretold(engine, client, wanted)
-    fingerprint = _fingerprint(client.name, wanted)
-    main_task_id = str(uuid.uuid4())
-    if key:
-        main_task_id = str(uuid.uuid5(UNDER_A_KEY, f"{client.name}\n{key}"))
-        if (known := engine.store.job_by_main_task(main_task_id)) is not None:
-            return _accepted(_the_same(known, fingerprint))
-    job_id, is_new = engine.engine.accept(
-        wanted.job.workflow,
-        client.defaults | wanted.parameters,
-        main_task_id=main_task_id,
-        fingerprint=fingerprint,
-        terms=_terms(engine, client, wanted),
-    )
-    if not is_new:  # another request with the same key was quicker, or this one was repeated
-        _the_same(engine.store.job(job_id), fingerprint)
-    return Accepted(id=job_id, job_id=job_id)
+    found = _foretold(engine, client, wanted) if dry_run else _stored(engine, client, wanted, key)
+    # Written here: FastAPI would go to a thread once more, to check what was just made.
+    return Response(found.model_dump_json(), media_type="application/json")
 
 
 @router.get("/jobs/{job_id}", responses=BAD, summary="One job")
@@ -99,6 +84,25 @@ def logs(
     job_seen_by(engine.store, asking, job_id)
     lines = engine.store.logs(job_id, severity=0 if show_all else 20)
     return [LogRow.model_validate(log_row(line)) for line in lines]
+
+
+def _stored(engine: Deployment, client: Client, wanted: Submission, key: str | None) -> Accepted:
+    fingerprint = _fingerprint(client.name, wanted)
+    main_task_id = str(uuid.uuid4())
+    if key:
+        main_task_id = str(uuid.uuid5(UNDER_A_KEY, f"{client.name}\n{key}"))
+        if (known := engine.store.job_by_main_task(main_task_id)) is not None:
+            return _accepted(_the_same(known, fingerprint))
+    job_id, is_new = engine.engine.accept(
+        wanted.job.workflow,
+        client.defaults | wanted.parameters,
+        main_task_id=main_task_id,
+        fingerprint=fingerprint,
+        terms=_terms(engine, client, wanted),
+    )
+    if not is_new:  # another request with the same key was quicker, or this one was repeated
+        _the_same(engine.store.job(job_id), fingerprint)
+    return Accepted(id=job_id, job_id=job_id)
 
 
 def _foretold(engine: Deployment, client: Client, wanted: Submission) -> Forecast:

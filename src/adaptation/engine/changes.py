@@ -19,7 +19,7 @@ from adaptation.engine.model import NewJob
 from adaptation.engine.scheduling import tell_when
 from adaptation.engine.schema import job, task
 from adaptation.engine.states import JOB_ENDS, JobState, TaskState
-from adaptation.engine.submissions import insert_job, store_plan
+from adaptation.engine.submissions import Arrival, insert_job, store_plans
 from adaptation.engine.terms import check_priority, check_semaphore, milliseconds
 
 REPLACES = "replaces"
@@ -127,7 +127,7 @@ class Changes:
             after_id = before if ended else job_id
             new_id, is_new = insert_job(connection, new, len(plan.tasks), after_id)
             if is_new:
-                store_plan(connection, new, new_id, plan, queues)
+                store_plans(connection, {new_id: Arrival(new, plan, queues)})
                 line = f"runs again as job {new_id}"
                 rows.insert_lines(connection, job_id, 0, [(20, line)], progname="api")
             return new_id

@@ -49,7 +49,7 @@ class Credentials:
         if not is_well_formed(key):
             return None
         digest = hash_of(key)
-        with self.database.read() as connection:
+        with self.database.read(one=True) as connection:
             row = connection.execute(OF_KEY, {"digest": digest}).first()
         if row is None or not hmac.compare_digest(row.hash, digest):
             return None

@@ -190,13 +190,16 @@ class Database:
                 yield connection
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self, *, one: bool = False) -> Iterator[Connection]:
         """Only reads; it never waits for a writer.
 
         On SQLite all reads of the block see one moment, on PostgreSQL each sees its own.
+
+        Args:
+            one: whether a single statement is all there is: one moment without being told so.
         """
         with self._reader.connect() as connection:
-            connection.info["writes"] = False
+            connection.info["writes"] = None if one else False
             with connection.begin():
                 yield connection
 
@@ -282,4 +285,5 @@ def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001
 def _begin_sqlite(connection: Connection) -> None:
     # A writer takes the lock first: a read that turns into a write could find it taken.
     writes = connection.info.get("writes", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if writes is not None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -171,7 +171,7 @@ def insert_plan(  # noqa: PLR0913 - one row's worth of facts
     known: Mapping[str, int],
     held: bool,
 ) -> tuple[dict[str, int], list[Dispatch]]:
-    """Store the tasks of a plan with their edges.
+    """Store the tasks that a running one adds to its job, with their edges.
 
     Args:
         queues: the queue of each task name.
@@ -182,37 +182,52 @@ def insert_plan(  # noqa: PLR0913 - one row's worth of facts
         The ids of all keys, and the tasks that may be claimed at once, for the caller to publish
         right after its commit.
     """
-    tasks = []
+    facts = {"job_id": job_id, "run_no": run_no, "priority": priority, "held": held}
+    tasks = task_rows(plan, queues, known, facts)
+    ids = dict(known)
+    if tasks:
+        connection.execute(INSERT_TASKS, tasks)
+        asked = {"job_id": job_id, "run_no": run_no, "keys": [row["key"] for row in tasks]}
+        ids |= {row.key: row.id for row in connection.execute(IDS_OF_TASKS, asked)}
+    if edges := edge_rows(plan, ids):
+        connection.execute(INSERT_EDGES, edges)
+    return ids, [] if held else _sent(connection, tasks, ids)
+
+
+def task_rows(
+    plan: Plan, queues: Mapping[str, str], known: Container[str], facts: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The tasks of a plan as rows.
+
+    Args:
+        queues: the queue of each task name.
+        known: keys of finished tasks that the plan's first tasks receive from.
+        facts: the columns that are the same for all.
+    """
+    found = []
     for planned in plan.tasks:
         upstream = planned.upstream
         waits = sum(key not in known for key in (*upstream.keys, *upstream.after))
         row = {
-            "job_id": job_id,
-            "run_no": run_no,
+            **facts,
             "key": planned.key,
             "name": planned.name,
             "queue": queues[planned.name],
             "state": TaskState.WAITING if waits else TaskState.READY,
-            "held": held,
             "waits": waits,
             "joins": upstream.joins,
-            "priority": priority,
             "params": planned.params,
             "scratch_bytes": planned.scratch_bytes,
         }
-        tasks.append(row)
-    keys = [planned.key for planned in plan.tasks]
-    ids = dict(known)
-    if tasks:
-        connection.execute(INSERT_TASKS, tasks)
-        asked = {"job_id": job_id, "run_no": run_no, "keys": keys}
-        ids |= {row.key: row.id for row in connection.execute(IDS_OF_TASKS, asked)}
-    edges = [
+        found.append(row)
+    return found
+
+
+def edge_rows(plan: Plan, ids: Mapping[str, int]) -> list[dict[str, Any]]:
+    """What the tasks of a plan wait for as rows, once all of them have ids."""
+    return [
         edge for planned in plan.tasks for edge in _edges(ids[planned.key], planned.upstream, ids)
     ]
-    if edges:
-        connection.execute(INSERT_EDGES, edges)
-    return ids, [] if held else _sent(connection, tasks, ids)
 
 
 def _sent(
@@ -294,18 +309,20 @@ def insert_lines(
     found = list(lines)
     if found and task_id:
         found = _fitting(connection, job_id, found)
-    rows = [
-        {
-            "job_id": job_id,
-            "task_id": task_id,
-            "severity": severity,
-            "progname": progname,
-            "message": redacted(message[:LINE_LETTERS]),
-        }
-        for severity, message in found
-    ]
-    if rows:
+    if rows := [line_row(job_id, line, progname, task_id) for line in found]:
         connection.execute(INSERT_LOG, rows)
+
+
+def line_row(job_id: int, line: tuple[int, str], progname: str, task_id: int = 0) -> dict[str, Any]:
+    """A line of log as a row."""
+    severity, message = line
+    return {
+        "job_id": job_id,
+        "task_id": task_id,
+        "severity": severity,
+        "progname": progname,
+        "message": redacted(message[:LINE_LETTERS]),
+    }
 
 
 def _fitting(

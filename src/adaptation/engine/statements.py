@@ -17,6 +17,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from adaptation.engine.database import now
@@ -135,15 +136,19 @@ FACTS_OF_CLAIM = (
     .order_by(task_dependency.c.position)
 )
 """A row for each result that the task receives, in order; one without a position if for none."""
-INSERT_JOB = (
-    insert(job)
-    .values(
+
+
+INSERT_JOB = {
+    dialect: wanted.values(
         created_at=now(),
         updated_at=now(),
         queued_at=case((bindparam("is_waiting", type_=Boolean), None), else_=now()),
     )
+    .on_conflict_do_nothing()
     .returning(job.c.id)
-)
+    for dialect, wanted in (("sqlite", sqlite.insert(job)), ("postgresql", postgresql.insert(job)))
+}
+"""By dialect; no row is returned where there is one like it."""
 INSERT_ATTEMPT = insert(attempt).values(started_at=now())
 LEAVE = (
     update(task)

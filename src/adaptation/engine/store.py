@@ -21,7 +21,8 @@ from adaptation.engine.reads import Reads
 from adaptation.engine.retention import Retention
 from adaptation.engine.scheduling import Scheduling
 from adaptation.engine.setting import Choices
-from adaptation.engine.submissions import Submissions
+from adaptation.engine.submissions import AT_ONCE, Submissions
+from adaptation.engine.together import Together
 from adaptation.engine.watching import Watching
 
 SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
@@ -64,6 +65,7 @@ class Store(
             url: an SQLAlchemy URL, `sqlite:///…` or `postgresql://…`, which means psycopg 3.
         """
         self.database = Database(url)
+        self.arriving = Together(self._take_in, AT_ONCE)
 
     def create(self) -> None:
         """Make sure that the tables are the right ones; see `Database.create`."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from adaptation.engine import rows
 from adaptation.engine.database import Database
@@ -14,16 +14,36 @@ from adaptation.engine.endings import count_off
 from adaptation.engine.graph import Plan
 from adaptation.engine.model import NewJob
 from adaptation.engine.scheduling import tell_when
-from adaptation.engine.schema import UNFINISHED, job
+from adaptation.engine.schema import UNFINISHED, job, task
 from adaptation.engine.statements import INSERT_JOB
 from adaptation.engine.states import JobState
+from adaptation.engine.together import Together
 from adaptation.errors import ParameterError
+
+AT_ONCE = 32
+"""Jobs stored in one transaction, at most."""
+TASKS_OF_JOBS = select(task.c.job_id, task.c.key, task.c.id).where(
+    task.c.job_id.in_(bindparam("job_ids", expanding=True))
+)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A job that is to be stored with its tasks."""
+
+    new: NewJob
+    plan: Plan
+    queues: Mapping[str, str]
+    """The queue of each task name."""
 
 
 class Submissions:
-    """How jobs come into the store, each in one transaction."""
+    """How jobs come into the store, each whole or not at all."""
 
     database: Database
+    arriving: Together[Arrival, int | ParameterError | None]
+    """Lets the threads of a process that wait for SQLite's one writer share a transaction: to wait
+    for the disk takes longer than to store one more job."""
 
     def submit(self, new: NewJob, plan: Plan, queues: Mapping[str, str]) -> int:
         """Store a job with its tasks; as `submit_once`, but for what is known already."""
@@ -47,21 +67,41 @@ class Submissions:
                 code="workflow_empty",
                 hint="Give it something to do, or let the workflow refuse such parameters.",
             )
-        try:
-            with self.database.write() as connection:
-                if new.most_unfinished is not None:
-                    self.database.lock(connection, f"jobs of {new.client}")
-                    _refuse_too_many(connection, new.client, new.most_unfinished)
-                values = _values(new, len(plan.tasks))
-                job_id = int(connection.execute(INSERT_JOB, values).scalar_one())
-                store_plan(connection, new, job_id, plan, queues)
-                return job_id, True
-        except IntegrityError as error:
-            # Not asked before: hardly ever is a job submitted twice, or its output taken.
-            with self.database.read() as connection:
-                if (known := _job_id(connection, new.main_task_id)) is not None:
-                    return known, False
-                raise rows.output_busy(connection, new.output) from error
+        arrival = Arrival(new, plan, queues)
+        # PostgreSQL has many writers at a time, and lets them share its waits for the disk.
+        is_shared = self.database.is_sqlite
+        stored = self.arriving(arrival) if is_shared else self._take_in([arrival])[0]
+        if isinstance(stored, ParameterError):
+            raise stored
+        if stored is not None:
+            return stored, True
+        # Not asked before: hardly ever is a job submitted twice, or its output taken.
+        with self.database.read() as connection:
+            if (known := _job_id(connection, new.main_task_id)) is not None:
+                return known, False
+            raise rows.output_busy(connection, new.output)
+
+    def _take_in(self, arrivals: Sequence[Arrival]) -> list[int | ParameterError | None]:
+        """Store jobs in one transaction.
+
+        Returns:
+            The id of each, or why it is refused; None: its id is known, or its output taken.
+        """
+        with self.database.write() as connection:
+            found = [self._insert(connection, arrival) for arrival in arrivals]
+            pairs = zip(found, arrivals, strict=True)
+            store_plans(connection, {known: one for known, one in pairs if isinstance(known, int)})
+        return found
+
+    def _insert(self, connection: Connection, arrival: Arrival) -> int | ParameterError | None:
+        new = arrival.new
+        if new.most_unfinished is not None:
+            self.database.lock(connection, f"jobs of {new.client}")
+            try:
+                _refuse_too_many(connection, new.client, new.most_unfinished)
+            except ParameterError as error:
+                return error
+        return _insert_job(connection, _values(new, len(arrival.plan.tasks)))
 
     def refuse(self, new: NewJob, error: dict[str, Any]) -> int:
         """Store a job that cannot run as failed, so that whoever sent it learns why."""
@@ -92,14 +132,19 @@ def insert_job(
     """
     if (known := _job_id(connection, new.main_task_id)) is not None:
         return known, False
-    values = _values(new, tasks, after_id)
-    try:
-        with rows.holding_output(connection, new.output):
-            return int(connection.execute(INSERT_JOB, values).scalar_one()), True
-    except ParameterError:
-        if (known := _job_id(connection, new.main_task_id)) is not None:
-            return known, False
-        raise
+    job_id = _insert_job(connection, _values(new, tasks, after_id))
+    if job_id is not None:
+        return job_id, True
+    if (known := _job_id(connection, new.main_task_id)) is not None:
+        return known, False
+    raise rows.output_busy(connection, new.output)
+
+
+def _insert_job(connection: Connection, values: Mapping[str, Any]) -> int | None:
+    """The new job's id; None: there is one like it."""
+    wanted = INSERT_JOB[connection.dialect.name]
+    found = connection.execute(wanted, values).scalar()
+    return None if found is None else int(found)
 
 
 def _refuse_too_many(connection: Connection, client: str, most: int) -> None:
@@ -138,23 +183,34 @@ def _values(new: NewJob, tasks: int, after_id: int | None = None) -> dict[str, A
     }
 
 
-def store_plan(
-    connection: Connection, new: NewJob, job_id: int, plan: Plan, queues: Mapping[str, str]
-) -> None:
-    """Store the tasks of a new job, held until it is started, and the first lines of its log."""
-    rows.insert_plan(
-        connection,
-        plan,
-        job_id=job_id,
-        run_no=1,
-        priority=new.priority,
-        queues=queues,
-        known={},
-        held=True,
-    )
-    accepted = [(20, f"accepted {new.workflow}")]
-    rows.insert_lines(connection, job_id, 0, accepted, progname="api")
-    tell_when(connection, job_id, new.run_at)
+def store_plans(connection: Connection, arrivals: Mapping[int, Arrival]) -> None:
+    """Store the tasks of new jobs, held until they are started, and the first lines of their logs.
+
+    Args:
+        arrivals: by the ids of the jobs, whose rows are there.
+    """
+    if not arrivals:
+        return
+    tasks = []
+    for job_id, one in arrivals.items():
+        facts = {"job_id": job_id, "run_no": 1, "priority": one.new.priority, "held": True}
+        tasks += rows.task_rows(one.plan, one.queues, (), facts)
+    connection.execute(rows.INSERT_TASKS, tasks)
+    ids: dict[int, dict[str, int]] = {job_id: {} for job_id in arrivals}
+    for row in connection.execute(TASKS_OF_JOBS, {"job_ids": list(arrivals)}):
+        ids[row.job_id][row.key] = row.id
+    edges = [
+        edge for job_id, one in arrivals.items() for edge in rows.edge_rows(one.plan, ids[job_id])
+    ]
+    if edges:
+        connection.execute(rows.INSERT_EDGES, edges)
+    accepted = [
+        rows.line_row(job_id, (20, f"accepted {one.new.workflow}"), "api")
+        for job_id, one in arrivals.items()
+    ]
+    connection.execute(rows.INSERT_LOG, accepted)
+    for job_id, one in arrivals.items():
+        tell_when(connection, job_id, one.new.run_at)
 
 
 def _job_id(connection: Connection, main_task_id: str) -> int | None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from celery import chain, chord, group
+from celery.canvas import Signature
 
 from adaptation.adapters.ffmpeg import encode
 from adaptation.adapters.process import Limits
@@ -25,6 +29,7 @@ __all__ = [
     "Registry",
     "Run",
     "WorkflowDefinition",
+    "add_workflow",
     "chain",
     "checked",
     "chord",
@@ -41,3 +46,38 @@ __all__ = [
     "source_path",
     "step",
 ]
+
+
+def add_workflow(  # noqa: PLR0913 - what a workflow is
+    registry: Registry,
+    name: str,
+    description: str,
+    *,
+    parameters: type[CommonParameters],
+    author: Callable[[dict[str, Any]], Signature[Any]],
+    example: Mapping[str, Any],
+    **more: Any,
+) -> None:
+    """Make a workflow known whose parameters a model checks, and which stays where clients may go.
+
+    Args:
+        registry: of this process; the tasks of the workflow are in it.
+        name: what clients ask for.
+        description: what it makes, in a sentence or two.
+        parameters: their model.
+        author: makes the canvas from checked parameters.
+        example: parameters that are enough.
+        more: other fields of `WorkflowDefinition`, such as `forecast`.
+    """
+    registry.add_workflow(
+        WorkflowDefinition(
+            name,
+            description=description,
+            parameters=parameters,
+            check=lambda given: checked(parameters, given, registry.output_root),
+            confine=lambda given, within: confined(given, within, registry.source_root),
+            author=author,
+            example=example,
+            **more,
+        )
+    )
