@@ -26,6 +26,7 @@ from benchmarks import (
     memory,
     plan,
     report,
+    sandbox,
     scaling,
     store,
 )
@@ -57,6 +58,7 @@ SUBJECTS = {
     "memory": Subject(memory.measure, lambda d, _: memory.report(d)),
     "store": Subject(store.measure, lambda d, _: store.report(d)),
     "plan": Subject(plan.measure, lambda d, _: plan.report(d)),
+    "sandbox": Subject(sandbox.measure, lambda d, _: sandbox.report(d)),
 }
 USUAL = ("engine", "encoding")
 """What is measured when nothing is named: the others take long or need more."""

@@ -111,7 +111,7 @@ def own_home(
 
 def _end_processes_of(folder: Path) -> list[str]:
     """Kill what was started under the home `folder` and will not leave; their command lines."""
-    found = [process for process in psutil.process_iter() if _home_of(process) == str(folder)]
+    found = [process for process in psutil.process_iter() if _is_under(process, folder)]
     _, alive = psutil.wait_procs(found, timeout=LEAVING_SECONDS if found else 0)
     lines = [" ".join(process.cmdline()) for process in alive]
     for process in alive:
@@ -119,14 +119,18 @@ def _end_processes_of(folder: Path) -> list[str]:
     return lines
 
 
-def _home_of(process: psutil.Process) -> str | None:
+def _is_under(process: psutil.Process, folder: Path) -> bool:
+    """Whether a process has the home `folder`, or is a tool of one that has."""
     try:
         # Python's own resource tracker lives as long as the process that tests.
         if "resource_tracker" in "".join(process.cmdline()):
-            return None
-        return process.environ().get("ADAPTATION_HOME")
+            return False
+        variables = process.environ()
     except (psutil.Error, OSError):
-        return None
+        return False
+    # A tool knows only the scratch that it works in.
+    scratch = variables.get("TMPDIR", "")
+    return variables.get("ADAPTATION_HOME") == str(folder) or scratch.startswith(f"{folder}/")
 
 
 @pytest.fixture(autouse=True)

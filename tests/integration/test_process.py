@@ -16,7 +16,11 @@ import psutil
 import pytest
 
 from adaptation.adapters.process import STDERR_LIMIT_BYTES, Limits, run
+from adaptation.adapters.sandbox import Access
 from adaptation.errors import Cancelled, SettingsError, ToolError, Transient
+
+PYTHON = Access(reads=(Path(sys.prefix), Path(sys.base_prefix)))
+"""What Python reads when it starts."""
 
 
 def python(code: str) -> list[str]:
@@ -59,7 +63,7 @@ def test_what_a_command_prints_is_returned() -> None:
 
 
 def test_the_time_a_command_spends_is_measured() -> None:
-    finished = run(python("sum(range(3_000_000))"))
+    finished = run(python("sum(range(3_000_000))"), access=PYTHON)
     assert 0.01 < finished.cpu_seconds <= finished.wall_seconds + 0.1
 
 
@@ -84,7 +88,7 @@ def test_an_error_in_the_reader_of_lines_ends_the_child() -> None:
 
 
 def test_a_loud_stderr_neither_blocks_nor_fills_the_memory() -> None:
-    finished = run(python("import sys; sys.stderr.write('x' * 5_000_000 + 'end')"))
+    finished = run(python("import sys; sys.stderr.write('x' * 5_000_000 + 'end')"), access=PYTHON)
     assert finished.stderr_tail.endswith("end")
     assert len(finished.stderr_tail) <= STDERR_LIMIT_BYTES
 
@@ -166,7 +170,7 @@ def test_a_child_gives_way_from_when_it_is_told_to() -> None:
         seen.append(line)
         yields.set()
 
-    run(python(watch), on_line=look, limits=Limits(yields=yields))
+    run(python(watch), access=PYTHON, on_line=look, limits=Limits(yields=yields))
     assert seen[0] != "10 10"
     assert seen[-1] == "10 10"
 
@@ -191,6 +195,7 @@ def test_a_child_that_ignores_polite_requests_is_killed() -> None:
     with pytest.raises(Cancelled):
         run(
             python(f"{code}while True: time.sleep(1)"),
+            access=PYTHON,
             on_line=lambda _: cancelled.set(),
             limits=Limits(cancelled),
         )

@@ -91,6 +91,12 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clips.ffmpeg(tmp_path_factory.mktemp("film"), words)
 
 
+@pytest.fixture(autouse=True)
+def tools_write_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes FFmpeg's place here writes down its calls, and changes the source."""
+    monkeypatch.setenv("ADAPTATION_SANDBOX", "off")
+
+
 @pytest.fixture
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
     """The FFmpeg of the jobs; there is a cache."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
@@ -16,15 +17,26 @@ from adaptation.adapters.inputs import (
     with_guards,
 )
 from adaptation.adapters.process import Finished, Flag, Limits, OnLine, run
+from adaptation.adapters.progress import Progress, ProgressReader
+from adaptation.adapters.sandbox import Access, named_in
 from adaptation.adapters.tools import Tools
+from adaptation.adapters.verdict import blamed
 from adaptation.errors import SourceError, ToolError
 
 PROBE_TIMEOUT_SECONDS = 120.0
 """Reading headers takes a moment; more means that the source is hostile."""
+PUT_DOWN_TO_SOURCE = frozenset(
+    {"tool_failed", "tool_timeout", "tool_output_too_long", "tool_cpu_limit"}
+)
+"""How ffprobe ends with a source that cannot be read."""
 TRIAL_TIMEOUT_SECONDS = 60.0
 """A handful of small pictures takes a second; drivers may hang."""
 STALL_SECONDS = 120.0
 """FFmpeg reports progress twice a second; silence this long means that it hangs."""
+LEAST_FILE_BYTES = 1024**3
+"""What each output may hold, however short it is."""
+FILE_BYTES_A_SECOND = 250_000_000
+"""What a second adds to that: 2 Gbit/s, twice what the largest cameras write."""
 PROOF_SECONDS = "0.25"
 """Length of the beginning that is decoded of everything that is encoded."""
 SAMPLE_SECONDS = 2
@@ -85,20 +97,6 @@ class Inspection(Protocol[T_co]):
         """What is known of the source."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far an encode has come."""
-
-    fraction: float
-    """Part that is done, 0 to 1."""
-    fps: float
-    """Frames encoded per second; 0 while unknown."""
-    speed: float
-    """Seconds of media encoded per second; 0 while unknown."""
-    out_seconds: float
-    """Media time written so far."""
-
-
 def inspect(path: Path, tools: Tools, inspection: Inspection[T_co]) -> T_co:
     """Read everything but the pictures of a source: bytes, headers, all packets.
 
@@ -151,9 +149,8 @@ def _look(path: Path, tools: Tools, inspection: Inspection[T_co], start: float) 
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error"]
     argv += with_guards([*piece, "-i", _url(path)])
     argv += ["-map", f"0:{inspection.video_index}", "-vf", inspection.look_filters]
-    run(
-        [*argv, "-f", "null", "-"], on_line=inspection.read_look, limits=Limits(None, STALL_SECONDS)
-    )
+    limits = Limits(None, STALL_SECONDS)
+    _run([*argv, "-f", "null", "-"], tools, on_line=inspection.read_look, limits=limits)
 
 
 def _read_frames(path: Path, tools: Tools, inspection: Inspection[T_co]) -> None:
@@ -186,10 +183,13 @@ def _probe(path: Path, tools: Tools, options: Sequence[str], on_line: OnLine | N
     stall = None if on_line is None else STALL_SECONDS
     timeout = PROBE_TIMEOUT_SECONDS if on_line is None else None
     try:
-        return run(argv, on_line=on_line, limits=Limits(None, stall, timeout))
+        access, limits = Access(reads=(path,)), Limits(None, stall, timeout)
+        return _run(argv, tools, access=access, on_line=on_line, limits=limits)
     except ToolError as error:
         if refused := refused_input(error.stderr_tail, path.name):
             raise refused from error
+        if error.code not in PUT_DOWN_TO_SOURCE:
+            raise
         last = error.stderr_tail.rpartition("\n")[2].rpartition(": ")[2]
         raise SourceError(
             f"{path.name} is no media file that can be read: {last or error.message}",
@@ -218,7 +218,8 @@ def study(
     """
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error"]
     argv += with_guards(arguments)
-    return run(argv, on_line=on_line, limits=Limits(cancelled, STALL_SECONDS)).stderr_tail
+    limits = Limits(cancelled, STALL_SECONDS)
+    return _run(argv, tools, on_line=on_line, limits=limits).stderr_tail
 
 
 def encode(
@@ -240,11 +241,29 @@ def encode(
 
     Raises:
         ToolError, Transient, Cancelled: as `process.run`.
+        SourceError: `source_unreadable`.
     """
-    follow = _ProgressReader(expected_seconds, on_progress or (lambda _: None))
+    follow = ProgressReader(expected_seconds, on_progress or (lambda _: None))
     argv = encode_argv(arguments, tools)
-    limits = replace(limits or Limits(), stall_seconds=STALL_SECONDS)
-    return run(argv, on_line=follow.read, limits=limits)
+    limits = bounded(limits or Limits(), expected_seconds)
+    try:
+        return _run(argv, tools, on_line=follow.read, limits=limits)
+    except ToolError as error:
+        inputs = [Path(after).name for word, after in pairwise(arguments) if word == "-i"]
+        raise blamed(error, inputs[0] if inputs else "the source") from error
+
+
+def bounded(limits: Limits, expected_seconds: float) -> Limits:
+    """Limits of an encode: it must not fall silent, nor write more than its length can explain.
+
+    Args:
+        limits: the caller's.
+        expected_seconds: media time of the longest output; 0: not known.
+    """
+    most = limits.file_bytes
+    if expected_seconds > 0:
+        most = min(most, LEAST_FILE_BYTES + int(expected_seconds * FILE_BYTES_A_SECOND))
+    return replace(limits, stall_seconds=STALL_SECONDS, file_bytes=most)
 
 
 def encode_argv(arguments: Sequence[str], tools: Tools) -> list[str]:
@@ -267,40 +286,8 @@ def trial(arguments: Sequence[str], tools: Tools, cancelled: Flag | None = None)
         Cancelled: `cancelled` was set.
     """
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", *arguments]
-    return run(argv, limits=Limits(cancelled, timeout_seconds=TRIAL_TIMEOUT_SECONDS)).stdout
-
-
-class _ProgressReader:
-    """Collects `key=value` lines until the line `progress=` ends a report."""
-
-    def __init__(self, expected_seconds: float, report: Callable[[Progress], None]) -> None:
-        self.expected_seconds = expected_seconds
-        self.report = report
-        self.values: dict[str, str] = {}
-        self.done_seconds = 0.0
-
-    def read(self, line: str) -> None:
-        key, _, value = line.partition("=")
-        self.values[key.strip()] = value.strip()
-        if key == "progress":
-            self.report(self._progress(is_end=value.strip() == "end"))
-
-    def _progress(self, *, is_end: bool) -> Progress:
-        # `N/A` before the first packet; never let a bar run backwards.
-        self.done_seconds = max(self.done_seconds, self._number("out_time_us") / 1_000_000)
-        part = self.done_seconds / self.expected_seconds if self.expected_seconds > 0 else 0.0
-        return Progress(
-            fraction=1.0 if is_end else min(1.0, part),
-            fps=self._number("fps"),
-            speed=self._number("speed"),
-            out_seconds=self.done_seconds,
-        )
-
-    def _number(self, key: str) -> float:
-        try:
-            return max(0.0, float(self.values.get(key, "").removesuffix("x")))
-        except ValueError:
-            return 0.0
+    limits = Limits(cancelled, timeout_seconds=TRIAL_TIMEOUT_SECONDS)
+    return _run(argv, tools, access=Access(devices=True), limits=limits).stdout
 
 
 def decode(
@@ -371,13 +358,27 @@ def _decode(
     # Progress keeps a long decode from looking stalled. Frames keep their times, for some that
     # were skipped are no reason to repeat others.
     argv += ["-fps_mode", "passthrough", "-progress", "pipe:1", "-f", "null", "-"]
-    finished = run(argv, on_line=lambda _: None, limits=Limits(cancelled, STALL_SECONDS))
+    limits = Limits(cancelled, STALL_SECONDS)
+    finished = _run(argv, tools, on_line=lambda _: None, limits=limits)
     if finished.stderr_tail:
         raise ToolError(
             f"{name} does not decode cleanly: {finished.stderr_tail.partition(chr(10))[0]}",
             code="output_broken",
             stderr_tail=finished.stderr_tail,
         )
+
+
+def _run(
+    argv: Sequence[str],
+    tools: Tools,
+    *,
+    limits: Limits,
+    access: Access | None = None,
+    on_line: OnLine | None = None,
+) -> Finished:
+    """Run FFmpeg or ffprobe, with the files that its command names and no other."""
+    access = access or named_in(argv)
+    return run(argv, access=access, within=tools.sandbox, on_line=on_line, limits=limits)
 
 
 def _url(path: Path) -> str:

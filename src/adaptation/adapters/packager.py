@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adaptation.adapters.process import Finished, Limits, run
+from adaptation.adapters.sandbox import Access
 from adaptation.adapters.tools import Tools
 
 TIMEOUT_SECONDS = 3600.0
@@ -41,6 +42,12 @@ def package(
     link.symlink_to(input_path.absolute())
     try:
         argv = [str(tools.packager), *arguments]
-        return run(argv, limits=Limits(cancelled, timeout_seconds=TIMEOUT_SECONDS), cwd=folder)
+        return run(
+            argv,
+            access=Access(reads=(input_path,), writes=(folder,)),
+            within=tools.sandbox,
+            limits=Limits(cancelled, timeout_seconds=TIMEOUT_SECONDS),
+            cwd=folder,
+        )
     finally:
         link.unlink(missing_ok=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
-import shlex
 import shutil
 import signal
 import subprocess
@@ -18,8 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
-from adaptation.adapters import launcher
-from adaptation.errors import Cancelled, SettingsError, ToolError, Transient
+from adaptation.adapters import launcher, sandbox
+from adaptation.adapters.job_object import JobObject
+from adaptation.adapters.orphans import MARK, end_marked, new_mark
+from adaptation.adapters.sandbox import NOTHING, USUAL, Access, Sandbox
+from adaptation.adapters.verdict import HINTS, End, judged, tool_error
+from adaptation.errors import Cancelled, SettingsError, ToolError
 
 POLL_SECONDS = 0.1
 """How often a silent child is looked at: cancel and time limits are seen this soon."""
@@ -31,7 +35,13 @@ STDERR_LIMIT_BYTES = 8192
 """How much of the end of stderr is kept."""
 STDOUT_LIMIT_BYTES = 64 * 1024 * 1024
 """The most stdout that is collected; more is an error, not silently lost."""
+LINE_LIMIT_BYTES = 1024 * 1024
+"""The longest line of stdout; a longer one is an error."""
 CHUNK_BYTES = 64 * 1024
+
+IS_WINDOWS = os.name == "nt"
+HAS_LIMITS = hasattr(os, "fork")
+"""Whether the system has resource limits."""
 
 OnLine = Callable[[str], None]
 
@@ -73,11 +83,37 @@ class Limits:
     """The longest life."""
     yields: Flag | None = None
     """Set when it is to give way to other processes from then on, where the system can do that."""
+    cpu_seconds: float | None = None
+    """The most user and system time; none: what all processors can give in `timeout_seconds`."""
+    file_bytes: int = sandbox.FILE_BYTES
+    """The largest file it may write."""
+    memory_bytes: int | None = None
+    """The largest address space; none: `sandbox.memory_bytes()`, unless it uses devices."""
+
+    @property
+    def cpu_limit_seconds(self) -> int | None:
+        """Processor time in whole seconds, as the kernel counts it; none: no limit."""
+        most = self.cpu_seconds
+        if most is None and self.timeout_seconds is not None:
+            most = self.timeout_seconds * (os.cpu_count() or 1)
+        return None if most is None else max(1, math.ceil(most))
+
+    def words(self, access: Access) -> list[str]:
+        """What `launcher.py` is told."""
+        most = {"CORE": 0, "NOFILE": sandbox.OPEN_FILES, "FSIZE": self.file_bytes}
+        if self.cpu_limit_seconds is not None:
+            most["CPU"] = self.cpu_limit_seconds
+        # Drivers of graphics cards map more than they will ever use.
+        if self.memory_bytes is not None or not access.devices:
+            most["AS"] = self.memory_bytes or sandbox.memory_bytes()
+        return [f"limit:{name}:{number}" for name, number in most.items()] if HAS_LIMITS else []
 
 
-def run(
+def run(  # noqa: PLR0913 (all but the first have defaults)
     argv: Sequence[str],
     *,
+    access: Access = NOTHING,
+    within: Sandbox = USUAL,
     on_line: OnLine | None = None,
     limits: Limits | None = None,
     cwd: Path | None = None,
@@ -88,24 +124,30 @@ def run(
 
     Args:
         argv: the program's path and its arguments; no shell is involved.
+        access: the files it opens. It can open no other, where the system can see to that.
+        within: how it is confined; as well as the system can when not given.
         on_line: gets each line of stdout, in the calling thread; what it raises stops the child.
         limits: when to stop it; none: it may run for ever.
         cwd: folder to run in; the caller's when not given.
 
     Raises:
         Cancelled: `cancelled` was set; the child is gone.
-        ToolError: `tool_failed` (status), `tool_crashed` (signal), `tool_stalled`, `tool_timeout`.
+        ToolError: `tool_failed` (status), `tool_crashed` (signal), `tool_stalled`, `tool_timeout`,
+            `tool_cpu_limit`, `tool_file_limit`, `tool_memory_limit`, `tool_output_too_long`.
         Transient: `disk_full`: room may come back when other work ends.
-        SettingsError: `tool_missing`, the program does not exist.
+        SettingsError: `tool_missing`, the program does not exist; `sandbox_missing`, it is to be
+            confined and cannot be.
     """
-    if shutil.which(argv[0]) is None:
+    if (program := shutil.which(argv[0])) is None:
         raise SettingsError(
             f"{argv[0]} cannot be run",
             code="tool_missing",
             hint="Install it or set the path of the tool in the settings.",
         )
     limits = limits or Limits()
-    child = _Child(tuple(argv), cwd)
+    words = [*limits.words(access), *within.words(program, access), "--"]
+    words += within.around(program, access, cwd)
+    child = _Child(tuple(argv), words, access, cwd)
     collected = _Collected()
     try:
         child.follow(on_line or collected.add, limits)
@@ -115,7 +157,7 @@ def run(
         raise
     finally:
         child.close()
-    return _judge(child, "\n".join(collected.lines))
+    return _judge(child, limits, "\n".join(collected.lines))
 
 
 @dataclass
@@ -128,29 +170,39 @@ class _Collected:
     def add(self, line: str) -> None:
         self.size += len(line) + 1
         if self.size > STDOUT_LIMIT_BYTES:
-            raise ToolError("the tool printed more than can be kept", code="tool_output_too_long")
+            raise ToolError(
+                "the tool printed more than can be kept",
+                code="tool_output_too_long",
+                hint=HINTS["tool_output_too_long"],
+            )
         self.lines.append(line)
 
 
 class _Child:
     """A running command, its two reader threads and what is known of its end."""
 
-    def __init__(self, argv: tuple[str, ...], cwd: Path | None) -> None:
+    def __init__(
+        self, argv: tuple[str, ...], words: Sequence[str], access: Access, cwd: Path | None
+    ) -> None:
         self.argv = argv
         self.started = time.monotonic()
         self.cpu_seconds = 0.0
         self.returncode: int | None = None
         self.has_yielded = False
-        # Isolated and without site-packages: the launcher costs some 20 ms.
-        start = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
+        self.mark = new_mark()
+        # Isolated and without site-packages: the launcher costs some 20 ms. Windows cannot let
+        # one program become another; there a job object does what it can.
+        start = [sys.executable, "-I", "-S", str(launcher.__file__), str(os.getpid()), *words]
         self.popen = subprocess.Popen(
-            [*start, *argv],
+            list(argv) if IS_WINDOWS else [*start, *argv],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
+            env={**sandbox.environment(access), MARK: self.mark},
             start_new_session=True,
         )
+        self.job = self._job() if IS_WINDOWS else None
         self.stderr = deque[bytes]()
         # Bounded, so that a slow consumer slows the child instead of filling our memory.
         self.chunks = queue.Queue[bytes](maxsize=16)
@@ -163,6 +215,11 @@ class _Child:
         ]
         for reader in self.readers:
             reader.start()
+
+    def _job(self) -> JobObject | None:
+        with suppress(OSError):
+            return JobObject(int(getattr(self.popen, "_handle")), sandbox.memory_bytes())  # noqa: B009
+        return None
 
     @staticmethod
     def _read(pipe: IO[bytes], keep: Callable[[bytes], None]) -> None:
@@ -190,6 +247,8 @@ class _Child:
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 on_line(line.decode(errors="replace").rstrip("\r"))
+            if len(rest) > LINE_LIMIT_BYTES:
+                raise self._error("printed a line without an end", "tool_output_too_long")
         if rest:
             on_line(rest.decode(errors="replace"))
 
@@ -199,6 +258,8 @@ class _Child:
             try:
                 return self.chunks.get(timeout=POLL_SECONDS)
             except queue.Empty:
+                # What it left behind may keep its stdout open.
+                self._ended()
                 silence = time.monotonic() - heard
                 if limits.stall_seconds is not None and silence > limits.stall_seconds:
                     raise self._error(
@@ -237,6 +298,7 @@ class _Child:
             if os.waitid(os.P_PID, self.popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 # Before it is reaped: until then nobody else can get the number of its group.
                 self._signal(signal.SIGKILL)
+                end_marked(self.mark)
                 _, status, usage = os.wait4(self.popen.pid, 0)
                 self.cpu_seconds = usage.ru_utime + usage.ru_stime
                 self.popen.returncode = self.returncode = os.waitstatus_to_exitcode(status)
@@ -262,12 +324,16 @@ class _Child:
         for pipe in (self.popen.stdout, self.popen.stderr):
             if pipe is not None:
                 pipe.close()
+        if self.job is not None:
+            self.job.close()
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
             if hasattr(os, "killpg"):
                 # The group outlives its leader as long as any member is left.
                 os.killpg(self.popen.pid, number)
+            elif self.job is not None:
+                self.job.end()
             elif self.returncode is None:
                 self.popen.send_signal(number)
 
@@ -276,30 +342,14 @@ class _Child:
         return time.monotonic() - self.started
 
     def _error(self, what: str, code: str) -> ToolError:
-        return ToolError(
-            f"{Path(self.argv[0]).name} {what}",
-            code=code,
-            command=shlex.join(self.argv),
-            stderr_tail=self.stderr_tail,
-        )
-
-    def failure(self) -> ToolError | Transient:
-        """The error that fits the way the child ended."""
-        status = self.returncode or 0
-        if "No space left on device" in self.stderr_tail:
-            return Transient(
-                "the disk is full", code="disk_full", hint="Free some space and try again."
-            )
-        if status < 0:
-            return self._error(f"died of {signal.Signals(-status).name}", "tool_crashed")
-        last = self.stderr_tail.rpartition("\n")[2]
-        return self._error(f"ended with status {status}: {last}", "tool_failed")
+        return tool_error(self.argv, what, code, self.stderr_tail)
 
 
-def _judge(child: _Child, stdout: str) -> Finished:
+def _judge(child: _Child, limits: Limits, stdout: str) -> Finished:
     """The result of a child that ended well; raises for any other."""
-    if child.returncode != 0:
-        raise child.failure()
+    if child.returncode:
+        spent, most = child.cpu_seconds, limits.cpu_limit_seconds
+        raise judged(End(child.argv, child.returncode, child.stderr_tail, spent, most))
     return Finished(
         argv=child.argv,
         returncode=0,

@@ -5,17 +5,22 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from adaptation.adapters.process import Limits, run
-from adaptation.errors import SettingsError
+from adaptation.adapters.sandbox import USUAL, Sandbox, stands
+from adaptation.errors import AdaptationError, SettingsError
 from adaptation.settings import Settings
 
 VERSION = re.compile(r"version\s+(\S+)")
 """Where all three programs say their version, on the first line."""
+
+YEAR = re.compile(r"Copyright \(c\) (?:\d{4}-)?(\d{4})")
+"""Where FFmpeg says how old it is."""
 
 
 @dataclass(frozen=True)
@@ -28,39 +33,63 @@ class Tools:
     """ffprobe of the same major version or one before."""
     packager: Path
     """Shaka Packager 3."""
+    sandbox: Sandbox = USUAL
+    """How they are confined."""
 
 
 def find_tools(settings: Settings) -> Tools:
     """Take each tool from the settings, else from the wheel that carries it.
 
     Raises:
-        SettingsError: `tool_missing`; names the tool and the setting.
+        SettingsError: `tool_missing`; names the tool and the setting. `sandbox_missing`: they are
+            to be confined, and this machine cannot do it.
     """
+    instead = bubblewrap() if settings.sandbox == "required" and not stands() else None
+    sandbox = Sandbox(settings.sandbox, (*_wheels(), *settings.sandbox_programs), instead)
+    sandbox.check()
     return Tools(
         ffmpeg=_find("ffmpeg", settings.ffmpeg, _wheel_ffmpeg),
         ffprobe=_find("ffprobe", settings.ffprobe, lambda: _streamer_binary("ffprobe")),
         packager=_find("packager", settings.packager, lambda: _streamer_binary("packager")),
+        sandbox=sandbox,
     )
+
+
+def bubblewrap() -> Path | None:
+    """A `bwrap` on the path that works here; Docker, for one, denies it what it needs."""
+    if (found := shutil.which("bwrap")) is None:
+        return None
+    try:
+        run([found, "--unshare-all", "--ro-bind", "/", "/", "/bin/true"], within=Sandbox("off"))
+    except AdaptationError:
+        return None
+    return Path(found)
 
 
 def versions(tools: Tools) -> dict[str, str]:
     """The version each tool prints, by its name."""
     return {
-        "ffmpeg": _version(tools.ffmpeg, "-version"),
-        "ffprobe": _version(tools.ffprobe, "-version"),
-        "packager": _version(tools.packager, "--version"),
+        "ffmpeg": _version(tools.ffmpeg, "-version", tools.sandbox),
+        "ffprobe": _version(tools.ffprobe, "-version", tools.sandbox),
+        "packager": _version(tools.packager, "--version", tools.sandbox),
     }
 
 
-def build_of(ffmpeg: Path) -> str:
+def year_of(tools: Tools) -> int | None:
+    """The year FFmpeg was last changed in, by its own words; none if it does not say."""
+    found = YEAR.search(build_of(tools).partition("\n")[0])
+    return int(found.group(1)) if found else None
+
+
+def build_of(tools: Tools) -> str:
     """All that FFmpeg says of its build: its version, its configuration, its libraries."""
-    return run([str(ffmpeg), "-version"], limits=Limits(timeout_seconds=60)).stdout
+    return _printed([str(tools.ffmpeg), "-version"], tools.sandbox)
 
 
 def listed(tools: Tools, option: str) -> set[str]:
     """The names in one of FFmpeg's lists, such as `-encoders`: the second word of each line."""
     command = [str(tools.ffmpeg), "-hide_banner", option]
-    text = run(command, limits=Limits(timeout_seconds=60)).stdout
+    text = _printed(command, tools.sandbox)
     return {words[1] for line in text.splitlines() if len(words := line.split()) > 1}
 
 
@@ -74,6 +103,17 @@ def _find(name: str, chosen: Path | None, in_wheel: Callable[[], Path | None]) -
             hint=f"Set {setting} to the path of a {name} binary, or unset it and reinstall.",
         )
     return path.absolute()
+
+
+def _printed(command: list[str], sandbox: Sandbox) -> str:
+    """What a tool says of itself, for which it opens no file."""
+    return run(command, within=sandbox, limits=Limits(timeout_seconds=60)).stdout
+
+
+def _wheels() -> tuple[Path, ...]:
+    """The folders of the wheels' tools: a script that stands in for one may want to run it."""
+    binaries = (_wheel_ffmpeg(), _streamer_binary("packager"))
+    return tuple(path.parent for path in binaries if path is not None)
 
 
 def _wheel_ffmpeg() -> Path | None:
@@ -95,9 +135,7 @@ def _streamer_binary(name: str) -> Path | None:
 
 
 @cache
-def _version(path: Path, option: str) -> str:
-    first_line = run([str(path), option], limits=Limits(timeout_seconds=60)).stdout.partition("\n")[
-        0
-    ]
+def _version(path: Path, option: str, sandbox: Sandbox) -> str:
+    first_line = _printed([str(path), option], sandbox).partition("\n")[0]
     found = VERSION.search(first_line)
     return found.group(1) if found else first_line.strip()

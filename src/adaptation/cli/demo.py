@@ -27,6 +27,9 @@ GENERATED = (
 )
 """FFmpeg's words for a clip where there is no real one."""
 
+GENERATED_SECONDS = 300.0
+"""Five seconds of picture take a moment; longer means that something hangs."""
+
 
 def demo(
     *,
@@ -72,7 +75,8 @@ def _clip(settings: Settings) -> Path:
 
 
 def _generated(settings: Settings) -> Path:
-    from adaptation.adapters.process import run
+    from adaptation.adapters.process import Limits, run
+    from adaptation.adapters.sandbox import Access
     from adaptation.adapters.tools import find_tools
 
     clip = settings.home / "demo" / "testsrc2.mp4"
@@ -80,8 +84,11 @@ def _generated(settings: Settings) -> Path:
     if not clip.is_file():
         clip.parent.mkdir(parents=True, exist_ok=True)
         partial = clip.with_suffix(".partial")
-        ffmpeg = str(find_tools(settings).ffmpeg)
-        run([ffmpeg, "-nostdin", "-y", "-v", "error", *GENERATED.split(), str(partial)])
+        tools = find_tools(settings)
+        command = [str(tools.ffmpeg), "-nostdin", "-y", "-v", "error", *GENERATED.split()]
+        access = Access(writes=(clip.parent,))
+        limits = Limits(timeout_seconds=GENERATED_SECONDS)
+        run([*command, str(partial)], access=access, within=tools.sandbox, limits=limits)
         partial.rename(clip)
     return clip
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,8 @@ from kombu.exceptions import OperationalError
 from kombu.utils.url import sanitize_url
 
 from adaptation import __version__
-from adaptation.adapters.tools import Tools, find_tools, listed, versions
+from adaptation.adapters.sandbox import layers
+from adaptation.adapters.tools import Tools, bubblewrap, find_tools, listed, versions, year_of
 from adaptation.cli import exits, output
 from adaptation.cli.output import size
 from adaptation.engine.migrations import HEAD
@@ -30,6 +32,8 @@ from adaptation.workflows.encoders import NEEDED, trouble
 
 LITTLE_BYTES = 2_000_000_000
 """Less free space than this is a warning: a film needs it for one rendition."""
+OLD_YEARS = 1
+"""FFmpeg mends its decoders in all releases of the last year or so."""
 PICTURES = {"h264": "H.264", "hevc": "HEVC", "av1": "AV1"}
 """Codecs of pictures as people call them."""
 BRING_DRIVER = "Give this machine the device and its driver, or use software encoders."
@@ -91,6 +95,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("reachable", ok=True, found=_reachable(settings))
     yield _judged("broker", "telling workers of tasks", lambda: _broker(settings))
     yield from _tools(settings)
+    yield from _sandbox(settings)
     yield _death_signal()
 
 
@@ -241,7 +246,21 @@ def _tools(settings: Settings) -> Iterator[Finding]:
         return
     for name, number in numbers.items():
         yield Finding(name, ok=True, found=f"{number} {getattr(tools, name)}")
+    yield _age(tools)
     yield from _abilities(tools)
+
+
+def _age(tools: Tools) -> Finding:
+    """Whether FFmpeg is so old that known holes in it are likely."""
+    year, now = year_of(tools), datetime.now(UTC).year
+    return Finding(
+        "age",
+        ok=year is not None and now - year <= OLD_YEARS,
+        found=f"ffmpeg is of {year}" if year else "ffmpeg does not say how old it is",
+        why="the mends of decoders that hostile sources aim at",
+        remedy="Install a newer one, and set ADAPTATION_FFMPEG to its path.",
+        needed=False,
+    )
 
 
 def _abilities(tools: Tools) -> Iterator[Finding]:
@@ -284,6 +303,23 @@ def _hardware(family: str, tools: Tools) -> Finding:
     why = "profiles that name its encoders"
     return Finding(
         family, ok=bool(able), found="; ".join(found), why=why, remedy=BRING_DRIVER, needed=False
+    )
+
+
+def _sandbox(settings: Settings) -> Iterator[Finding]:
+    """Every wall around a tool."""
+    instead = bubblewrap()
+    for layer in layers(settings.sandbox):
+        needed = settings.sandbox == "required" and instead is None
+        found, why, remedy = layer.found, layer.why, layer.remedy
+        yield Finding(layer.name, layer.active, found, why=why, remedy=remedy, needed=needed)
+    yield Finding(
+        "bubblewrap",
+        ok=instead is not None,
+        found=f"{instead} works" if instead else "no bwrap that works is on the path",
+        why="ADAPTATION_SANDBOX=required on kernels without landlock, and for nothing else",
+        remedy="Install bubblewrap there, and let it make namespaces.",
+        needed=False,
     )
 
 

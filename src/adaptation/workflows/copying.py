@@ -10,7 +10,7 @@ from adaptation.adapters import ffmpeg
 from adaptation.adapters.process import Flag
 from adaptation.adapters.tools import Tools
 from adaptation.context import Context
-from adaptation.errors import ParameterError, ToolError
+from adaptation.errors import ParameterError, SourceError, ToolError
 from adaptation.media.cascade import Rung, rungs_of
 from adaptation.media.chunk import Chunk
 from adaptation.media.copying import copy_command, look_command
@@ -24,7 +24,7 @@ from adaptation.workflows.step import step
 from adaptation.workflows.tracks import make_chunk, wanted_chunk
 from adaptation.workflows.watching import growing_asset
 
-UNFIT = frozenset({"tool_failed", "output_mismatch", "output_broken"})
+UNFIT = frozenset({"tool_failed", "source_unreadable", "output_mismatch", "output_broken"})
 """Codes of errors that are the source's fault: another copy would come out the same."""
 
 
@@ -85,7 +85,7 @@ def copy_picture(context: Context, run: Run) -> Context:
     whole = Chunk(0, 0, len(material.timeline), None, starts)
     try:
         parts = _copy(context, run, material, starts)
-    except ToolError as error:
+    except (ToolError, SourceError) as error:
         if context["passthrough"] == "require" or error.code not in UNFIT:
             raise
         run.log(f"{context[COPIED]} is encoded after all: {error.message}", logging.WARNING)

@@ -12,6 +12,7 @@ from pathlib import Path
 from adaptation.adapters import ffmpeg
 from adaptation.adapters.follower import Follower, Following, Segmenter
 from adaptation.adapters.process import Limits
+from adaptation.adapters.progress import Progress
 from adaptation.media.boxes import Init, read_init
 from adaptation.media.index import INIT_NAME, SegmentFile, measure
 from adaptation.workflows.resources import Run, get_file, get_json, put_file, put_json
@@ -134,7 +135,7 @@ def encode_and_cut(encoding: Encoding, run: Run, asset: GrowingAsset) -> dict[st
 
 
 def _encode(encoding: Encoding, run: Run, limits: Limits) -> None:
-    def report(progress: ffmpeg.Progress) -> None:
+    def report(progress: Progress) -> None:
         left = encoding.seconds - progress.out_seconds
         run.fraction = progress.fraction
         run.detail = {

@@ -51,7 +51,7 @@ def build_facts(
         ToolError: FFmpeg, or one of the encoders, does not work.
         Cancelled: `cancelled` was set.
     """
-    build = build_of(tools.ffmpeg)
+    build = build_of(tools)
     facts = {"ffmpeg": build}
     for name in names:
         if (name, build) not in _fingerprints:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,7 @@ def test_the_doctor_finds_this_machine_fit() -> None:
     assert ended.status == 0
     assert findings["libx264"]["ok"]
     assert findings["ffmpeg"]["found"]
+    assert re.fullmatch(r"ffmpeg is of 20\d\d", findings["age"]["found"])
     assert "wal" in findings["database"]["found"]
 
 
