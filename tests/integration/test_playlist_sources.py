@@ -148,6 +148,16 @@ def test_a_job_encodes_all_frames_of_a_playlist(
     assert not [path for path in home.glob("downloads/*") if any(path.iterdir())]
 
 
+def test_a_film_that_is_shorter_than_its_playlist_says_is_cut_short(
+    clip: Path, tmp_path: Path
+) -> None:
+    playlist = streams.hls(clip, tmp_path / "made")
+    playlist.write_text(playlist.read_text().replace("#EXTINF:0.48", "#EXTINF:1.48"))
+    job = encode(playlist, tmp_path / "asset")
+    assert job.error
+    assert job.error["code"] == "source_truncated"
+
+
 def media(*lines: str, end: str = "#EXT-X-ENDLIST") -> str:
     body = "\n".join(lines)
     return f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n{body}\n{end}\n"

@@ -129,7 +129,8 @@ def _track(stream: _Stream) -> TrackPlan:
     language = stream.levels[1].get("lang", UNKNOWN_LANGUAGE)
     parts = [part for name in _ADDRESSING for part in stream.parts(name)]
     late = Fraction(_whole(_told(parts, "presentationTimeOffset", "0")), _timescale(parts))
-    return TrackPlan("video" if kind == "video" else "audio", pieces, language, -late)
+    seconds = float(stream.duration_seconds)
+    return TrackPlan("video" if kind == "video" else "audio", pieces, language, -late, seconds)
 
 
 def _pieces(stream: _Stream) -> Iterator[Piece]:

@@ -110,7 +110,14 @@ def track_plan(text: str, base: str, rendition: Rendition) -> TrackPlan:
     if any(segment.discontinuity for segment in segments[1:]):
         raise unsupported("it is put together from several recordings (EXT-X-DISCONTINUITY)")
     pieces = [*_init(segments, base), *_pieces(segments, base, int(playlist.media_sequence or 0))]
-    return TrackPlan(rendition.kind, tuple(pieces), rendition.language)
+    seconds = _least_seconds([float(segment.duration or 0) for segment in segments])
+    return TrackPlan(rendition.kind, tuple(pieces), rendition.language, least_seconds=seconds)
+
+
+def _least_seconds(durations: Sequence[float]) -> float:
+    """Of whole numbers each may be rounded up by half a second, RFC 8216 §4.3.2.1."""
+    is_rounded = all(duration.is_integer() for duration in durations)
+    return sum(max(0.0, duration - 0.5 * is_rounded) for duration in durations)
 
 
 def _parsed(text: str) -> Any:

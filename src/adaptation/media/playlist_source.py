@@ -68,6 +68,8 @@ class TrackPlan:
     """Of sound, as found."""
     shift_seconds: Fraction = Fraction(0)
     """What is added to the times in the file to put it on the clock of all tracks."""
+    least_seconds: float = 0.0
+    """How long it is by what the playlist says, at least."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ class GatherPlan:
 
     tracks: tuple[TrackPlan, ...]
     """The picture first, then the sound that is heard by default."""
+
+    @property
+    def least_seconds(self) -> float:
+        """How long the film is by what the playlist says, at least."""
+        return max(track.least_seconds for track in self.tracks)
 
 
 def playlist_kind(head: bytes) -> Literal["hls", "dash"] | None:

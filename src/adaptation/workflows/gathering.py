@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,8 +27,22 @@ from adaptation.workflows.resources import Run
 
 FETCH_PART = 0.9
 """Part of the work that fetching is; the rest is joining."""
+JOINED_SPARE_BYTES = 64 * 1024 * 1024
+"""What joining may write beside twice what it reads: an index, and never much."""
+GATHERED_SECONDS = "gathered_seconds"
+"""What the context calls the least length of a source that was gathered."""
 UNREADABLE = frozenset({"tool_failed", "source_unreadable"})
 """How a tool ends with what is no media."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What came of a playlist."""
+
+    path: Path
+    """A file with a picture and sounds, to be taken away."""
+    least_seconds: float
+    """How long it should be."""
 
 
 def is_playlist(path: Path) -> bool:
@@ -39,7 +54,7 @@ def is_playlist(path: Path) -> bool:
     return playlist_kind(_head(path)) is not None
 
 
-def gather(path: Path, address: str, run: Run, most_bytes: int | None = None) -> Path:
+def gather(path: Path, address: str, run: Run, most_bytes: int | None = None) -> Gathered:
     """Fetch all that a playlist names, and make one file of it.
 
     Args:
@@ -47,9 +62,6 @@ def gather(path: Path, address: str, run: Run, most_bytes: int | None = None) ->
         address: where it came from: `http`, `https` or `file`.
         run: the task; its progress is told.
         most_bytes: that all it names may have together; None: any number.
-
-    Returns:
-        A file with a picture and sounds, for the caller to take away.
 
     Raises:
         SourceError: as `playlist_source` and `Gathering` say.
@@ -72,7 +84,7 @@ def gather(path: Path, address: str, run: Run, most_bytes: int | None = None) ->
     for track, target in zip(pieces, tracks, strict=True):
         gathering.put_together(track, target)
     gathering.forget()
-    return _joined(plan, tracks, folder / "joined", run)
+    return Gathered(_joined(plan, tracks, folder / "joined", run), plan.least_seconds)
 
 
 def _web(run: Run) -> WebChildren:
@@ -102,7 +114,8 @@ def _joined(plan: GatherPlan, tracks: Sequence[Path], output: Path, run: Run) ->
     heads = [_head(track) for track in tracks]
     command = join_command(plan.tracks, heads, tracks, output)
     try:
-        limits = Limits(run.cancelled)
+        sizes = sum(track.stat().st_size for track in tracks)
+        limits = Limits(run.cancelled, file_bytes=JOINED_SPARE_BYTES + 2 * sizes)
         ffmpeg.encode(command, run.resources.tools, expected_seconds=0, limits=limits)
     except (ToolError, SourceError) as error:
         if error.code not in UNREADABLE:

@@ -16,12 +16,13 @@ from adaptation.engine.tasks import task as engine_task
 from adaptation.media import dash, hls
 from adaptation.media.asset import ASSET_NAME, Origin, asset_text
 from adaptation.media.index import Track
+from adaptation.media.inspection import check_length
 from adaptation.media.picture import notes
 from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.branches import branches
 from adaptation.workflows.copying import choose
 from adaptation.workflows.experience import planned_figures
-from adaptation.workflows.gathering import gather, is_playlist
+from adaptation.workflows.gathering import GATHERED_SECONDS, Gathered, gather, is_playlist
 from adaptation.workflows.material import (
     COPIED,
     file_state,
@@ -59,8 +60,8 @@ def download_file(context: Context, run: Run) -> Context:
         if is_playlist(path):
             # Resolved: by what it names a link is at the place that it leads to.
             real = path.resolve()
-            joined = gather(real, real.as_uri(), run, allowance.source_bytes)
-            return context.extended(source_key=put_file(run, joined, "source"))
+            gathered = gather(real, real.as_uri(), run, allowance.source_bytes)
+            return _with_gathered(context, run, gathered)
         return context.extended(source_path=context["url"], source_state=state)
     from adaptation.adapters.web import fetch
 
@@ -83,7 +84,8 @@ def download_file(context: Context, run: Run) -> Context:
     if not fetched.length_known:
         run.log("the server announced no length: a cut would show only in the container", 30)
     if is_playlist(target):
-        target = gather(target, fetched.address, run, allowance.source_bytes)
+        gathered = gather(target, fetched.address, run, allowance.source_bytes)
+        return _with_gathered(context, run, gathered)
     return context.extended(source_key=put_file(run, target, "source"))
 
 
@@ -94,6 +96,7 @@ def get_video_size(context: Context, run: Run) -> Context:
     path = source_path(context, run)
     material = read_material(path, run.resources.tools, context["max_frame_rate"])
     Allowance.of(run).check_source(material.source)
+    check_length("playlist", context.get(GATHERED_SECONDS, 0.0), material.source.duration_seconds)
     picture, source, timeline = material.picture, material.source, material.timeline
     run.log(f"source: {picture.width}x{picture.height}, {source.duration_seconds:.2f} s")
     if timeline.thinning > 1:
@@ -222,6 +225,11 @@ TASKS = (
     chunk_dash,
     publish,
 )
+
+
+def _with_gathered(context: Context, run: Run, gathered: Gathered) -> Context:
+    key = put_file(run, gathered.path, "source")
+    return context.extended(**{"source_key": key, GATHERED_SECONDS: gathered.least_seconds})
 
 
 def _tracks(context: Context, run: Run) -> list[Track]:
