@@ -58,6 +58,7 @@ def serving(
         finally:
             # Streams end first: the server waits for every answer under way.
             api.state.hub.close()
+            api.state.board.close()
             server.should_exit = True
             thread.join()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adaptation.adapters.vault import Vault
 from adaptation.engine.admission import Admission
 from adaptation.engine.again import SETTLE_SECONDS, tried_again
 from adaptation.engine.changes import Changes
@@ -17,7 +18,9 @@ from adaptation.engine.history import History
 from adaptation.engine.lists import Lists
 from adaptation.engine.measures import Measures
 from adaptation.engine.moves import Moves
+from adaptation.engine.overview import Overview
 from adaptation.engine.reads import Reads
+from adaptation.engine.resealing import Resealing
 from adaptation.engine.retention import Retention
 from adaptation.engine.scheduling import Scheduling
 from adaptation.engine.setting import Choices
@@ -30,13 +33,14 @@ OPENING = dict.fromkeys(("create", "migrate", "close"), 0.0)
 ONCE = dict.fromkeys(("add_client", "remove_client", "rotate_key", "rotate_secret"), 0.0)
 """They make a secret or look first; what they call then is tried again."""
 
-REPEATED = {"changes_of": 0.0}
+REPEATED = {"changes_of": 0.0, "happenings": 0.0}
 """Whoever asks again and again anyway."""
 
 
 @tried_again(SETTLING | OPENING | ONCE | REPEATED)
 class Store(
     Claims,
+    Resealing,
     Submissions,
     Moves,
     Admission,
@@ -52,19 +56,21 @@ class Store(
     Enrolment,
     Credentials,
     Watching,
+    Overview,
     Deliveries,
     EndPoints,
     Reads,
 ):
     """Jobs, tasks, logs and messages in one SQL database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, vault: Vault | None = None) -> None:
         """Open the database; a SQLite file is made when it does not exist.
 
         Args:
             url: an SQLAlchemy URL, `sqlite:///…` or `postgresql://…`, which means psycopg 3.
+            vault: seals the secrets in what is stored; None: nothing is sealed.
         """
-        self.database = Database(url)
+        self.database = Database(url, vault)
         self.arriving = Together(self._take_in, AT_ONCE)
 
     def create(self) -> None:
