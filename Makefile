@@ -7,6 +7,9 @@
 #   make bench [BENCH=<names>]         measure, see benchmarks/README.md
 #   make chaos [JOBS=1000] [FAULTS=200] [SEED=1] [BROKER=redis]
 #                                      hurt a real fleet and judge its work, see CONTRIBUTING.md
+#   make fuzz [MUTANTS=5000] [SEED=1]  read and encode damaged films; MUTANT=17 shows one again
+#   make docs                          write docs/errors/ anew, a page for each error code
+#   make sbom | audit                  list what the product consists of | look for known holes in it
 #   make fmt | lock | clean            rewrite the format | resolve the locks | tidy up
 
 SHELL := /bin/sh
@@ -27,6 +30,7 @@ PYTEST_FLAGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 CHAOS ?=
 JOBS ?= 1000
 FAULTS ?= 200
+MUTANTS ?= 5000
 SEED ?= 1
 BROKER ?= redis
 # Resolve the locks anew with UPGRADE=--upgrade; else pins stay unless pyproject.toml forbids them.
@@ -44,7 +48,8 @@ ifneq ($(shell cat .venv/.place 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help install develop demo test check lint fmt sim bench chaos lock clean moved
+.PHONY: help install develop demo test check lint fmt sim bench chaos fuzz docs sbom audit lock \
+	clean moved
 
 help:
 	@sed -n '2,/^$$/s/^#\( \{0,3\}\)//p' Makefile
@@ -84,6 +89,27 @@ chaos: .venv/.dev
 	@PYTHONPATH=src:tests $(BIN)/python -m chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED) \
 		--broker $(BROKER) $(CHAOS)
 
+fuzz: .venv/.dev
+	@PYTHONPATH=src:tests $(BIN)/python -m hostile \
+		$(if $(MUTANT),--mutant $(MUTANT),--mutants $(MUTANTS) --seed $(SEED))
+
+docs: .venv/.dev
+	@$(BIN)/python tools/error_pages.py
+
+sbom: .venv/.run
+	@$(BIN)/python tools/sbom.py dist/adaptation.cdx.json
+	@echo dist/adaptation.cdx.json
+
+# Fails as well where the advisories cannot be reached, so it is not a part of `check`.
+audit: $(BIN)/uv .venv/audit/bin/pip-audit
+	@$(BIN)/python tools/audit.py
+
+.venv/audit/bin/pip-audit: requirements/audit.txt
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv/audit
+	@UV_SYSTEM_CERTS=1 $(BIN)/uv pip sync --quiet --require-hashes --python .venv/audit/bin/python \
+		requirements/audit.txt
+	@touch $@
+
 COMPILE = UV_SYSTEM_CERTS=1 $(BIN)/uv pip compile --quiet $(UPGRADE) --universal \
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command 'make lock'
@@ -93,6 +119,7 @@ lock: $(BIN)/uv
 	$(COMPILE) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) --group uv -o requirements/uv.txt
+	$(COMPILE) --group audit -o requirements/audit.txt
 	$(COMPILE) --group bench -c requirements/run.txt -o requirements/bench.txt
 	$(COMPILE) --group demo --no-deps -o requirements/demo.txt
 	if command -v npm >/dev/null; then npm install --package-lock-only; fi

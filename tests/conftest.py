@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import logging
 import os
@@ -24,6 +25,7 @@ from postgres import Postgres, running_postgres
 CI = os.environ.get("CI") == "true"
 """In CI everything must be proven: a skip is a failure."""
 ROOT = Path(__file__).resolve().parent.parent
+SECRET_KEY = base64.b64encode(b"what seals the secrets of tests.").decode()
 LEAVING_SECONDS = 5.0
 """How long a process that a test ended may take to be gone."""
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
@@ -76,6 +78,8 @@ def session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 patch.delenv(name)
         patch.setenv("HOME", str(home))
         patch.setenv("ADAPTATION_HOME", str(home / "adaptation"))
+        # Tests that share a PostgreSQL are fleets: they must have one key.
+        patch.setenv("ADAPTATION_SECRET_KEY", SECRET_KEY)
         # Servers and receivers of tests listen on this machine.
         patch.setenv("ADAPTATION_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
         yield home

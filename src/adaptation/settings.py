@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adaptation.errors import SettingsError
@@ -97,6 +97,11 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the truth; empty: SQLite in `home`."""
     broker_url: str = "memory://"
     """Celery broker that carries task messages; `memory://`: a worker inside this process."""
+    secret_key_file: Path | None = None
+    """File with the keys that seal stored secrets, one a line in base64, the newest first; empty:
+    `secret.key` in `home`, which is made when it is needed, on one machine only."""
+    secret_key: SecretStr = SecretStr("")
+    """Those keys themselves, blanks between them, instead of a file."""
     output_root: Path | None = None
     """Folder under which a job's relative `output_folder` lies; empty: `assets` beside the work
     area."""

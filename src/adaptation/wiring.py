@@ -18,12 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from adaptation.adapters import orphans
 from adaptation.adapters.addresses import AddressPolicy
 from adaptation.adapters.chunk_cache import ChunkCache
+from adaptation.adapters.keyring import Keyring
 from adaptation.adapters.live import LiveArea
 from adaptation.adapters.publish import asset_id_of, check_output, discard_staging
 from adaptation.adapters.scratch import Scratch
 from adaptation.adapters.semaphore import answers_well
 from adaptation.adapters.storage import LocalStorage
 from adaptation.adapters.tools import find_tools
+from adaptation.adapters.vault import Vault
 from adaptation.engine.acceptance import check_reach
 from adaptation.engine.database import is_there
 from adaptation.engine.engine import Engine, Pace
@@ -64,7 +66,7 @@ class Deployment:
             SettingsError: `database_unavailable`: a bad URL, no driver, no folder for the file.
         """
         try:
-            return Store(self.settings.database)
+            return Store(self.settings.database, Vault(self.keyring))
         except (OSError, ImportError, SQLAlchemyError) as error:
             raise SettingsError(
                 f"the database cannot be opened: {error}",
@@ -72,6 +74,21 @@ class Deployment:
                 hint="Set ADAPTATION_HOME to a folder on a local disk that you can write to,"
                 " or ADAPTATION_DATABASE_URL to a database whose driver is installed.",
             ) from error
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys that seal stored secrets.
+
+        On one machine the first one is made where none is set. Of a fleet every machine would
+        make its own, and none could read what another has sealed.
+        """
+        settings = self.settings
+        shared = not settings.database.startswith("sqlite")
+        return Keyring(
+            settings.secret_key_file or settings.home / "secret.key",
+            "" if settings.secret_key_file else settings.secret_key.get_secret_value(),
+            makes=settings.secret_key_file is None and not shared,
+        )
 
     @cached_property
     def policy(self) -> AddressPolicy:
@@ -86,6 +103,8 @@ class Deployment:
             work=LocalStorage(self.settings.work_root),
             downloads=self.settings.downloads_root,
             live=LiveArea(self.settings.live_root),
+            assets_root=self.settings.assets_root,
+            source_root=self.settings.source_root,
             parallel_chunks=self.settings.parallel_chunks,
             chunk_cache=self.chunk_cache if self.settings.chunk_cache else None,
             policy=self.policy,
@@ -106,14 +125,8 @@ class Deployment:
             SettingsError: `workflow_plugin`.
         """
         settings = self.settings
-        registry = Registry(settings.assets_root, settings.source_root)
-        encoding.register(
-            registry,
-            settings.assets_root,
-            settings.profiles,
-            settings.source_root,
-            settings.limits,
-        )
+        registry = Registry(settings.assets_root, settings.source_root, settings.limits)
+        encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
         plugins.load(registry)
         return registry
 
@@ -149,7 +162,9 @@ class Deployment:
         self.resources.remove_work(job_id)
         found = self.store.list_jobs(JobQuery(job_ids=(job_id,)))  # another may have deleted it
         for output in [job.output for job in found if job.output]:
-            discard_staging(Path(output), token=publish_token(job_id))
+            discard_staging(
+                Path(output), token=publish_token(job_id), root=self.settings.assets_root
+            )
 
     def _discard(self, claim: Claim) -> None:
         """Delete what an attempt left that lost its task to another one."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptation.engine.store import Store
+from adaptation.wiring import deploy
 from clips import make_plain
 from command_line import started
 from receiver import receiving
@@ -53,7 +54,7 @@ def test_the_page_works_when_it_is_followed_literally(tmp_path: Path, home: Path
             ADAPTATION_ALLOWED_NETWORKS=allowed[1],
         ),
     ):
-        store = Store(f"sqlite:///{home / 'adaptation.db'}")
+        store = deploy().store
         assert wait_until(lambda: "alive" in answers(port), 20)
         submit = submit.replace("8020", port).replace("http://127.0.0.1:8030", receiver.url)
         submit = submit.replace('"film.mp4"', f'"{tmp_path / "film.mp4"}"')

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adaptation.engine.store import Store
+from adaptation.wiring import deploy
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "clients.md"
 
@@ -32,7 +32,7 @@ def test_every_command_of_the_page_works(tmp_path: Path, home: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    store = Store(f"sqlite:///{home / 'adaptation.db'}")
+    store = deploy().store
     assert store.authenticate("shop", (tmp_path / "shop.key").read_text().strip())
     assert {known.name: str(known.role) for known in store.clients()} == {
         "ann": "client",

@@ -29,6 +29,7 @@ def test_the_page_leads_from_nothing_to_a_published_film(
         "postgresql://adaptation@db.example/adaptation": bare_postgres_url,
         "redis://broker.example/0": redis_url,
         "/mnt/video": str(shared),
+        "/etc/adaptation": str(tmp_path),
     }
     script = "set -e\n" + "".join(re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.M | re.S))
     for there, place in here.items():

@@ -13,6 +13,7 @@ from pathlib import Path
 import brokers
 import clips
 import judges
+from adaptation.adapters.keyring import new_key_text
 from adaptation.engine.store import Store
 from adaptation.settings import Settings
 from adaptation.wiring import Deployment
@@ -38,6 +39,8 @@ TIDY_SECONDS = 60.0
 LISTEN_SECONDS = 5.0
 """After so long without a notification none comes any more."""
 SCRATCH_BYTES = 24 * 1024 * 1024
+KEYS = "secret.key"
+"""Name of the file with what seals the secrets of the whole fleet."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,11 @@ def _set_up(wanted: Wanted, folder: Path, postgres: Postgres, broker: brokers.Br
 def _open_shop(wanted: Wanted, folder: Path, database: str, broker: str) -> Shop:
     assets = folder / "assets"
     assets.mkdir()
-    settings = Settings(home=folder / "client", database_url=database, broker_url=broker)
+    keys = folder / KEYS
+    keys.write_text(new_key_text())
+    settings = Settings(
+        home=folder / "client", database_url=database, broker_url=broker, secret_key_file=keys
+    )
     deployment = Deployment(settings)
     films.register(deployment.registry)
     clip = clips.make_plain(folder) if wanted.encodings else None
@@ -128,6 +135,7 @@ def _environment(wanted: Wanted, folder: Path, database: str, broker: str) -> di
         "DATABASE_URL": database,
         "BROKER_URL": broker,
         "SHARED": folder,
+        "SECRET_KEY_FILE": folder / KEYS,
         "LEASE_SECONDS": wanted.lease_seconds,
         "HEARTBEAT_SECONDS": wanted.beat_seconds,
         "SWEEP_SECONDS": wanted.beat_seconds,

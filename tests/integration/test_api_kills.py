@@ -16,6 +16,7 @@ import pytest
 from adaptation.engine.clients import Role
 from adaptation.engine.lists import JobQuery
 from adaptation.engine.store import Store
+from adaptation.wiring import deploy
 from command_line import started
 from services import free_port
 
@@ -54,7 +55,7 @@ class Killed:
 def store(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """The database of the server."""
     monkeypatch.setenv("ADAPTATION_DATABASE_URL", postgres_url)
-    store = Store(postgres_url)
+    store = deploy().store
     yield store
     store.close()
 

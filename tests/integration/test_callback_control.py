@@ -18,6 +18,7 @@ from adaptation.engine.deliveries import Delivery, Verdict
 from adaptation.engine.letters import shaped
 from adaptation.engine.store import Store
 from adaptation.errors import ParameterError
+from adaptation.wiring import deploy
 from engine_kit import HandWorker, small_engine, small_registry
 from receiver import Receiver, receiving
 from services import free_port, wait_until
@@ -35,7 +36,7 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 @pytest.fixture
 def store(home: Path) -> Iterator[Store]:
     """The database that commands and the API use."""
-    store = Store(f"sqlite:///{home / 'adaptation.db'}")
+    store = deploy().store
     store.create()
     yield store
     store.close()

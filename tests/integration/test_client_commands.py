@@ -10,13 +10,14 @@ import pytest
 
 from adaptation.engine.keys import is_well_formed
 from adaptation.engine.store import Store
+from adaptation.wiring import deploy
 from command_line import adaptation, here
 
 
 @pytest.fixture
 def store(home: Path) -> Iterator[Store]:
     """The database that the commands use."""
-    store = Store(f"sqlite:///{home / 'adaptation.db'}")
+    store = deploy().store
     store.create()
     yield store
     store.close()

@@ -18,7 +18,7 @@ from adaptation.engine.process import this_process
 from adaptation.engine.states import TaskState
 from adaptation.engine.store import Store
 from adaptation.engine.transport import Dispatcher, make_app
-from adaptation.settings import load_settings
+from adaptation.wiring import deploy
 from command_line import adaptation, here, read_until, show, started
 from engine_kit import HandWorker, small_registry
 from services import wait_until
@@ -45,7 +45,7 @@ def fleet(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def truth(home: Path) -> Iterator[Store]:
     """The database of the commands."""
-    store = Store(load_settings().database)
+    store = deploy().store
     store.create()
     yield store
     store.close()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 HIDDEN = "***"
 _SECRET = re.compile(
@@ -29,7 +30,15 @@ _NAMED = re.compile(
 """A name and its value, as a header, a JSON member, or a pair of Python's bytes or text."""
 _HINTS = ("key", "auth", "passw", "secret")
 """A text without any of them has no such name."""
-_NAME = re.compile(r".*(api[-_]?key|authorization|password|passwd|secret)|token|.*_token", re.I)
+_PAIR = re.compile(r"([^&;=]+)=([^&;]*)")
+_URL_SAFE = str.maketrans("+/", "-_")
+LEAST_LETTERS = 4
+"""What is shorter is part of too much to be hidden everywhere."""
+_NAME = re.compile(
+    r".*(api[-_]?key|authorization|password|passwd|secret|cookie)|token|.*[-_]token"
+    r"|.*(content|encryption|private|access|secret)[-_]?keys?",
+    re.I,
+)
 """Names of fields whose text is secret, whatever it looks like."""
 
 
@@ -44,7 +53,7 @@ def masked(url: str) -> str:
     # An unescaped "/", "?" or "#" in a password ends the host early, in the midst of the secret.
     if "@" in rest and (at or ":" in host or not host):
         return HIDDEN
-    query = re.sub(r"([^&;=]+)=([^&;]*)", _masked_pair, parts.query)
+    query = _PAIR.sub(_masked_pair, parts.query)
     start = f"{parts.scheme}://{'***@' if at else ''}{host}" if host else ""
     return f"{start}{parts.path}" + (f"?{query}" if query else "")
 
@@ -85,15 +94,51 @@ def redacted_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _redacted_field(str(name), value) for name, value in fields.items()}
 
 
+def secrets_of(url: str) -> tuple[str, ...]:
+    """What `masked` hides of an address, each as it stands there and as it is meant."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ()
+    user, at, _ = parts.netloc.rpartition("@")
+    found = [user, user.partition(":")[2]] if at else []
+    found += [value for name, value in _PAIR.findall(parts.query) if _SECRET.search(unquote(name))]
+    found.append(parts.fragment)
+    return tuple(dict.fromkeys(form for one in found if one for form in (one, unquote(one))))
+
+
+def without(text: str, known: Iterable[str]) -> str:
+    """Return a text in which known secrets do not stand, neither plain nor quoted nor in base64.
+
+    For what another has said who was told them, such as a server that repeats a request.
+    """
+    forms = {form for one in known if len(one) >= LEAST_LETTERS for form in _forms(one)}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, HIDDEN)
+    return text
+
+
+def _forms(secret: str) -> set[str]:
+    plain = secret.encode("utf-8", "surrogateescape")
+    coded = base64.b64encode(plain).decode().rstrip("=")
+    return {secret, quote(secret), quote(secret, safe=""), coded, coded.translate(_URL_SAFE)}
+
+
+def is_secret(text: str) -> bool:
+    """Whether a text has something in it that `redacted` hides."""
+    return redacted(text) != text
+
+
 @functools.lru_cache(1_000)
-def _is_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
+    """Whether what a field of this name holds is secret, whatever it looks like."""
     return _NAME.fullmatch(name) is not None
 
 
 def _redacted_field(name: str, value: object) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
-    if _is_secret(name):
+    if is_secret_name(name):
         return HIDDEN
     if isinstance(value, str):
         return redacted(value)

@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from adaptation.adapters.masking import redacted
 from adaptation.api.schemas import UNKNOWN
 from adaptation.engine.control import StateForbids
 from adaptation.errors import (
@@ -84,8 +85,8 @@ class Problem(Exception):
 
 def error_body(message: str, code: str, hint: str, request_id: str) -> dict[str, Any]:
     """The body of every error; `error` says what is wrong and how to mend it."""
-    whole = f"{message.rstrip('.')}. {hint}" if hint else message
-    return {"error": whole, "code": code, "hint": hint, "request_id": request_id}
+    whole = redacted(f"{message.rstrip('.')}. {hint}" if hint else message)
+    return {"error": whole, "code": code, "hint": redacted(hint), "request_id": request_id}
 
 
 def unknown_field(name: str, known: Iterable[str], what: str) -> Problem:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from adaptation.adapters.masking import masked
+from adaptation.adapters.masking import redacted_fields
 from adaptation.api.problems import Problem
 from adaptation.engine.clients import Client, Role
 from adaptation.engine.model import Job, LogLine, Task
@@ -112,18 +112,6 @@ def _message(task: Task) -> str:
 
 
 def fit_to_be_shown(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters without the secrets of their addresses."""
-    return {
-        name: value if name == CUSTOM else _without_secrets(value)
-        for name, value in parameters.items()
-    }
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, str):
-        return masked(value) if "://" in value else value
-    if isinstance(value, dict):
-        return {name: _without_secrets(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_secrets(inner) for inner in value]
-    return value
+    """Parameters without their secrets."""
+    own = {CUSTOM: parameters[CUSTOM]} if CUSTOM in parameters else {}
+    return redacted_fields(parameters) | own

@@ -102,7 +102,9 @@ def redeliver(job: str, callback: int, /) -> None:
 
 def delivery_document(one: Delivery) -> dict[str, Any]:
     """A callback as JSON."""
-    return plain({**asdict(one), "url": masked(one.url)})
+    facts = plain({**asdict(one), "url": masked(one.url)})
+    facts.pop("target")  # is for the sender alone
+    return facts
 
 
 def _row(one: Delivery) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError
 from kombu.utils.url import sanitize_url
 
 from adaptation import __version__
+from adaptation.adapters.masking import redacted
 from adaptation.adapters.sandbox import layers
 from adaptation.adapters.tools import Tools, bubblewrap, find_tools, listed, versions, year_of
 from adaptation.cli import exits, output
@@ -92,6 +93,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield shared_folder(settings)
     yield _chunk_cache(settings)
     yield _judged("database", "jobs and their state", lambda: _database(settings))
+    yield _judged("secret keys", "storing passwords and signatures", lambda: _keys(settings))
     yield Finding("reachable", ok=True, found=_reachable(settings))
     yield _judged("broker", "telling workers of tasks", lambda: _broker(settings))
     yield from _tools(settings)
@@ -99,11 +101,20 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _death_signal()
 
 
+def _keys(settings: Settings) -> str:
+    keyring = deploy(settings).keyring
+    if keyring.makes and not keyring.text and not keyring.file.exists():
+        return f"none yet; {keyring.file} is made when it is needed"
+    ids = ", ".join(key.id for key in keyring.all())
+    return f"{ids} in {'ADAPTATION_SECRET_KEY' if keyring.text else keyring.file}"
+
+
 def _judged(name: str, why: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(name, ok=True, found=look())
     except AdaptationError as error:
-        return Finding(name, ok=False, found=error.message, why=why, remedy=error.hint)
+        said = redacted(error.message)
+        return Finding(name, ok=False, found=said, why=why, remedy=redacted(error.hint))
 
 
 def _places(settings: Settings) -> Iterator[Finding]:

@@ -101,6 +101,9 @@ def show_error(error: Mapping[str, Any], *, log: str = "") -> None:
             `stderr_tail`.
         log: the command that shows more.
     """
+    from adaptation.adapters.masking import redacted_fields
+
+    error = redacted_fields(error)
     note(f"error: {error['message']}")
     where = f", in the task {error['task']}" if error.get("task") else ""
     note(f"code: {error['code']}{where}")

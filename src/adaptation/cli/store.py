@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from adaptation.adapters.masking import masked
+from adaptation.adapters.masking import masked, redacted_fields
 from adaptation.engine.model import Job, LogLine, Task
 from adaptation.engine.store import Store
 from adaptation.errors import ParameterError
@@ -57,8 +57,7 @@ def verdict(job: Job) -> str:
 def job_document(job: Job) -> dict[str, Any]:
     """A job as JSON."""
     facts = plain(asdict(job))
-    if "url" in job.parameters:
-        facts["parameters"]["url"] = masked(job.parameters["url"])
+    facts["parameters"] = redacted_fields(job.parameters)
     if job.semaphore_url:
         facts["semaphore_url"] = masked(job.semaphore_url)
     return {
@@ -78,7 +77,7 @@ def task_document(task: Task, track: str | None, attempts: list[str]) -> dict[st
         track: the rendition or sound track it belongs to.
         attempts: how each attempt ended, oldest first; empty for one that runs.
     """
-    facts = plain(asdict(task))
+    facts = redacted_fields(plain(asdict(task)))
     return {"task_id": facts.pop("id"), "track": track, **facts, "attempts": attempts}
 
 

@@ -147,7 +147,7 @@ class Acceptance(ABC):
             output=definition.output(checked),
             farewell=definition.farewell,
             subject=definition.subject(checked)[:SUBJECT_LETTERS],
-            endpoints=tuple(checked.get(ENDPOINTS) or ()),
+            endpoints=self.store.named(checked.get(ENDPOINTS) or ()),
             trace=tracing.here(),
             **facts,
         )
@@ -170,7 +170,7 @@ class Acceptance(ABC):
                 workflow=workflow,
                 parameters=dict(parameters),
                 farewell=definition.farewell,
-                endpoints=_unchecked_endpoints(parameters),
+                endpoints=self.store.named(_unchecked_endpoints(parameters)),
             )
             return self.store.job(self.store.refuse(refused, error_facts(error)))
 

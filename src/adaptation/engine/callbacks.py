@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Row, insert, select
 
 from adaptation.engine import tally
+from adaptation.engine.addresses import Stored, names_of
 from adaptation.engine.database import now
 from adaptation.engine.schema import delivery, endpoint
 
@@ -22,7 +23,7 @@ class Told(Protocol):
     """A row that knows who is told of a job."""
 
     @property
-    def endpoints(self) -> list[str] | None:
+    def endpoints(self) -> list[Stored] | None:
         """The addresses; None: nobody."""
 
     @property
@@ -88,7 +89,7 @@ def _insert(  # noqa: PLR0913 - one row's worth of facts
     job_id: int,
     task_id: int,
 ) -> None:
-    urls = list(dict.fromkeys(owner.endpoints or ()))
+    urls = list(dict.fromkeys(names_of(owner.endpoints)))
     asked = select(endpoint.c.url).where(
         endpoint.c.client == owner.client, endpoint.c.url.in_(urls)
     )

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, bindparam, case, func, or_, select, update
+from sqlalchemy import Connection, Text, bindparam, case, func, or_, select, type_coerce, update
 
 from adaptation.engine import rows
 from adaptation.engine.clients import Client, Key, client_unknown
@@ -155,7 +155,8 @@ class Credentials:
         Raises:
             ParameterError: `client_unknown`.
         """
-        other = client.c.name == name, client.c.signing_secret != secret
+        forms = self.database.sealing.forms(secret, "signing_secret")
+        other = client.c.name == name, type_coerce(client.c.signing_secret, Text).not_in(forms)
         kept = {"signing_secret_before": client.c.signing_secret, "signing_secret": secret}
         with self.database.write() as connection:
             if not connection.execute(update(client).where(*other).values(kept)).rowcount:

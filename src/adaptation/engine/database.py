@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    ExceptionContext,
     create_engine,
     event,
     func,
@@ -26,8 +28,11 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
 
+from adaptation.adapters.sealing import Sealing
+from adaptation.adapters.vault import NoKeys, Vault
 from adaptation.engine.migrations import HEAD, HISTORY, STORED_VERSION, migrate, version_of
-from adaptation.errors import SettingsError
+from adaptation.engine.sealed import seal_with
+from adaptation.errors import AdaptationError, SettingsError
 
 BUSY_TIMEOUT_SECONDS = 30
 """How long a SQLite writer waits for another process's transaction."""
@@ -86,11 +91,20 @@ def is_there(url: str) -> bool:
 class Database:
     """A pool of connections to one database, with explicit read and write transactions."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, vault: Vault | None = None) -> None:
+        """Open no connection yet.
+
+        Args:
+            url: an SQLAlchemy URL.
+            vault: seals the secrets in what is stored; None: nothing is sealed.
+        """
         self.url = _with_driver(make_url(url))
+        self.sealing = Sealing(vault or Vault(NoKeys()), seals=vault is not None)
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = _make_engine(self.url)
+        self._engine = _make_engine(self.url, self.sealing)
+        seal_with(self._engine, self.sealing)
+        event.listen(self._engine, "handle_error", _pass_on)
         # SQLite has one writer at a time, and whoever finds it busy sleeps and looks again:
         # threads of one process had better stand in line.
         self._turn = threading.Lock() if self.is_sqlite else nullcontext()
@@ -232,6 +246,16 @@ class Database:
         return self._engine.dialect
 
 
+@dataclass(frozen=True, eq=False)
+class _Own:
+    """A function of one engine alone: psycopg takes methods of two objects for the same one."""
+
+    function: Callable[[Any], Any]
+
+    def __call__(self, value: Any) -> Any:
+        return self.function(value)
+
+
 def _refuse_newer(found: str | None) -> None:
     if found is not None and found not in HISTORY:
         raise SettingsError(
@@ -245,7 +269,7 @@ def _with_driver(url: URL) -> URL:
     return url.set(drivername="postgresql+psycopg") if url.drivername in POSTGRESQL else url
 
 
-def _make_engine(url: URL) -> Engine:
+def _make_engine(url: URL, sealing: Sealing) -> Engine:
     """A pool of connections.
 
     Raises:
@@ -254,13 +278,26 @@ def _make_engine(url: URL) -> Engine:
     reach = REACH if url.drivername in POSTGRESQL else {}
     arguments = {name: value for name, value in reach.items() if name not in url.query}
     try:
-        return create_engine(url, pool_size=16, max_overflow=32, connect_args=arguments)
+        return create_engine(
+            url,
+            pool_size=16,
+            max_overflow=32,
+            connect_args=arguments,
+            json_serializer=_Own(sealing.to_text),
+            json_deserializer=_Own(sealing.from_text),
+        )
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"there is no driver for {url.drivername}: {error}",
             code="database_unavailable",
             hint="For PostgreSQL: pip install 'adaptation[postgresql]'.",
         ) from error
+
+
+def _pass_on(context: ExceptionContext) -> None:
+    # What a value is refused for, such as a missing key, is no fault of the statement.
+    if isinstance(context.original_exception, AdaptationError):
+        raise context.original_exception
 
 
 def _prepare_postgresql(connection: Any, record: object) -> None:  # noqa: ARG001

@@ -10,13 +10,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from adaptation.adapters.masking import masked
+from adaptation.adapters.masking import masked, redacted, secrets_of, without
 from adaptation.adapters.webhook import Answer, Sender, signed
 from adaptation.engine.callbacks import DEAD, DELIVERED, DROPPED, JOB, PENDING
 from adaptation.engine.clients import CallbackStyle
@@ -179,13 +179,13 @@ class Deliverer:
             own = {name.lower(): value for name, value in style.headers.items()}
             headers = {"content-type": "application/json", **own, **marks}
             answer = await sender.send(
-                one.url,
+                one.target,
                 letter.body,
                 headers,
                 verify_tls=style.verify_tls,
                 limits=letter.style.limits,
             )
-            verdict = self._verdict(one, answer)
+            verdict = self._verdict(one, _discreet(answer, one, letter.style))
         finally:
             # Also when this process leaves: then it was not tried, and is due at once.
             self._busy[one.url] -= 1
@@ -241,6 +241,12 @@ class Deliverer:
             style = Style(callback, self.store.signing_secrets(client), limits)
             self._styles[client] = style, time.monotonic() + STYLE_SECONDS
         return style
+
+
+def _discreet(answer: Answer, one: Delivery, style: Style) -> Answer:
+    """An answer that does not repeat what only this end point was told."""
+    known = *secrets_of(one.target), *style.callback.headers.values(), *style.secrets
+    return replace(answer, text=redacted(without(answer.text, known)))
 
 
 def _tell_of_the_given_up(tried: Iterable[tuple[Delivery, Verdict]]) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, TextClause, bindparam, delete, func, sel
 
 from adaptation.adapters.masking import masked, redacted
 from adaptation.engine import rows, tally
+from adaptation.engine.addresses import urls_of
 from adaptation.engine.callbacks import DEAD, DELIVERED, DISABLED, DROPPED, ENDS, PENDING
 from adaptation.engine.control import StateForbids
 from adaptation.engine.database import Database, now
@@ -92,6 +93,9 @@ class Delivery:
     """0: it tells of the job itself."""
     client: str
     url: str
+    """What the address is called; the address itself, if there is no secret in it."""
+    target: str
+    """The address."""
     event: str
     """start, complete or fail of a task, or job."""
     identity: str
@@ -186,7 +190,8 @@ class Deliveries:
             # Those that wait for another are due with it, so that they are not looked at before.
             behind = update(delivery).where(delivery.c.id.in_(waiting))
             connection.execute(behind.values(due_at=DUE_OF_FIRST))
-        return [_delivery(row, row.attempt + 1) for row in heads]
+            called = urls_of(connection, {row.job_id for row in heads if "#" in row.url})
+        return [_delivery(row, row.attempt + 1, called.get((row.job_id, row.url))) for row in heads]
 
     def _due_urls(self, room: UnderWay) -> list[str]:
         """Addresses for which something is due and there is room, in no order.
@@ -291,7 +296,7 @@ def _settle(connection: Connection, tried: Delivery, verdict: Verdict, ends: Cou
         return False
     ends[verdict.state] += 1
     if verdict.state == DROPPED:
-        gone = tried.client, tried.url, verdict.answer
+        gone = tried.client, tried.url, redacted(verdict.answer)
         ends[DROPPED] += close(connection, *gone, but_not_in=tried.job_id)
     if verdict.state != PENDING:
         _let_next_go(connection, tried)
@@ -306,7 +311,7 @@ def _outcome(tried: Delivery, verdict: Verdict) -> dict[str, Any]:
     values: dict[str, Any] = {
         "state": verdict.state,
         "status": verdict.status,
-        "answer": redacted(verdict.answer[:ANSWER_LETTERS]),
+        "answer": redacted(verdict.answer)[:ANSWER_LETTERS],
         "tried_at": now(),
         "worker_id": None,
     }
@@ -352,13 +357,14 @@ def _line(tried: Delivery, verdict: Verdict) -> tuple[int, str] | None:
     return 30, f"{what}; {last[verdict.state]}"
 
 
-def _delivery(row: Row[Any], attempt: int | None = None) -> Delivery:
+def _delivery(row: Row[Any], attempt: int | None = None, target: str | None = None) -> Delivery:
     return Delivery(
         id=row.id,
         job_id=row.job_id,
         task_id=row.task_id,
         client=row.client,
         url=row.url,
+        target=target or row.url,
         event=row.event,
         identity=row.identity,
         facts=row.facts,

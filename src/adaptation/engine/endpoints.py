@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, te
 
 from adaptation.adapters.masking import HIDDEN, masked
 from adaptation.engine import tally
+from adaptation.engine.addresses import Addresses
 from adaptation.engine.callbacks import DISABLED, DROPPED
 from adaptation.engine.database import Database, now
 from adaptation.engine.reads import time_of, time_or_none
@@ -45,7 +46,7 @@ class EndPoint:
     """None: nothing is tried."""
 
 
-class EndPoints:
+class EndPoints(Addresses):
     """What people do about addresses that take no callbacks."""
 
     database: Database
@@ -73,10 +74,13 @@ class EndPoints:
         Raises:
             ParameterError: `end_point_unknown`, or `parameter_invalid`.
         """
+        name = self.address_name(url)
         with self.database.write() as connection:
             self.database.lock(connection, endpoint.name)
-            meant = _meant(connection, client, url) or _checked(url)
-            dropped = close(connection, client, meant, BY_HAND)
+            meant = _meant(connection, client, name)
+            if meant is None:
+                _check(url)
+            dropped = close(connection, client, meant or name, BY_HAND)
             tally.count_callbacks(connection, {DROPPED: dropped})
             return dropped
 
@@ -92,9 +96,10 @@ class EndPoints:
         Raises:
             ParameterError: `end_point_unknown`.
         """
+        name = self.address_name(url)
         with self.database.write() as connection:
             self.database.lock(connection, endpoint.name)
-            meant = _meant(connection, client, url)
+            meant = _meant(connection, client, name)
             if meant is None:
                 raise _unknown(client, url)
             connection.execute(delete(endpoint).where(*_place(client, meant)))
@@ -206,7 +211,7 @@ def _meant(connection: Connection, client: str, url: str) -> str | None:
     return shown[0] if shown else None
 
 
-def _checked(url: str) -> str:
+def _check(url: str) -> None:
     if HIDDEN in url:
         raise _unknown("", url)
     if not url.startswith(("http://", "https://")) or len(url) > URL_LETTERS:
@@ -214,7 +219,6 @@ def _checked(url: str) -> str:
             f"{masked(url):.200} cannot be an end point",
             hint="Give its address, as jobs name it in rest_endpoints.",
         )
-    return url
 
 
 def _unknown(client: str, url: str, words: str = "") -> ParameterError:

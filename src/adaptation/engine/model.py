@@ -39,8 +39,9 @@ class NewJob:
     """Whether it is kept when old jobs are cleaned up."""
     subject: str = ""
     """What people look for it by, such as the name of what it works on."""
-    endpoints: tuple[str, ...] = ()
-    """Addresses that are told when its tasks start and end, and when it ends."""
+    endpoints: tuple[str | dict[str, str], ...] = ()
+    """Addresses that are told when its tasks start and end, and when it ends, as
+    `Addresses.named` gives them."""
     most_unfinished: int | None = None
     """Jobs of its client that may be unfinished with it; None: as many as it likes."""
     trace: str | None = None
@@ -84,7 +85,7 @@ class Job:
     persist: bool
     subject: str
     endpoints: tuple[str, ...]
-    """Addresses that are told when its tasks start and end, and when it ends."""
+    """What is told when its tasks start and end, and when it ends: names of addresses."""
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None

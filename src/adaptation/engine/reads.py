@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, select
 
+from adaptation.engine.addresses import names_of
 from adaptation.engine.database import Database
 from adaptation.engine.model import Job, LogLine, Message, Task
 from adaptation.engine.schema import attempt, job, log, outbox, task, task_dependency
@@ -175,7 +176,7 @@ def job_of(row: Row[Any]) -> Job:
         after_id=row.after_id,
         persist=row.persist,
         subject=row.subject,
-        endpoints=tuple(row.endpoints or ()),
+        endpoints=names_of(row.endpoints),
         created_at=time_of(row.created_at),
         updated_at=time_of(row.updated_at),
         started_at=time_or_none(row.started_at),

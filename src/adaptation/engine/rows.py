@@ -38,6 +38,8 @@ ERROR_LINES = 500
 """More lines that only errors may have."""
 LINE_LETTERS = 4_000
 """Length of a line; the rest of it is cut off."""
+LOOKED_AT_LETTERS = 4 * LINE_LETTERS
+"""As much of a line is looked at for secrets: one that is cut in its midst cannot be seen."""
 
 INSERT_TASKS = insert(task)
 # Asked for, not returned: SQLite would be given one row at a time.
@@ -321,7 +323,7 @@ def line_row(job_id: int, line: tuple[int, str], progname: str, task_id: int = 0
         "task_id": task_id,
         "severity": severity,
         "progname": progname,
-        "message": redacted(message[:LINE_LETTERS]),
+        "message": redacted(message[:LOOKED_AT_LETTERS])[:LINE_LETTERS],
     }
 
 

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    exists,
+    insert,
+    or_,
+    select,
+    text,
+    type_coerce,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from adaptation.adapters.masking import masked, redacted
@@ -80,12 +92,17 @@ class Scheduling:
         with self.database.write() as connection:
             return urls if _takes_its_turn(connection) else []
 
+    def _waits_for(self, url: str) -> ColumnElement[bool]:
+        """Whether a job waits for an address, which may be sealed in its row, with any key."""
+        forms = self.database.sealing.forms(url, "semaphore_url")
+        return type_coerce(job.c.semaphore_url, Text).in_(forms)
+
     def semaphore_clients(self, url: str) -> dict[str, dict[str, Any]]:
         """The clients whose jobs wait for this address, with limits of their own."""
         waiting = (
             select(job.c.client, owner.c.limits)
             .select_from(job.outerjoin(owner, owner.c.name == job.c.client))
-            .where(job.c.state == JobState.SCHEDULED, job.c.semaphore_url == url)
+            .where(job.c.state == JobState.SCHEDULED, self._waits_for(url))
         )
         with self.database.read() as connection:
             return {row.client: row.limits or {} for row in connection.execute(waiting)}
@@ -99,7 +116,7 @@ class Scheduling:
         """
         waiting = (
             job.c.state == JobState.SCHEDULED,
-            job.c.semaphore_url == url,
+            self._waits_for(url),
             job.c.after_id.is_(None),
             PASSED,
             ACTIVE,
@@ -114,7 +131,7 @@ class Scheduling:
         """Say once, in the logs of a client's jobs that wait for it, why a URL is not asked."""
         line = redacted(f"semaphore_url is waited for, and cannot be asked: {why}")
         told = exists().where(log.c.job_id == job.c.id, log.c.message == line)
-        mine = job.c.client == client, job.c.semaphore_url == url
+        mine = job.c.client == client, self._waits_for(url)
         waiting = job.c.state == JobState.SCHEDULED, *mine, ~told
         with self.database.write() as connection:
             for job_id in connection.execute(select(job.c.id).where(*waiting)).scalars().all():

@@ -22,6 +22,8 @@ from sqlalchemy import (
     text,
 )
 
+from adaptation.engine.sealed import SealedText
+
 metadata = MetaData()
 
 
@@ -80,7 +82,7 @@ job = Table(
     Column("permanent", Boolean, nullable=False, default=False),  # the error: no retry can help
     Column("work", String(8), nullable=False, default="kept"),  # kept, removing, removed
     Column("run_at", BigInteger),  # not before this
-    Column("semaphore_url", Text),  # not before this address answers well
+    Column("semaphore_url", SealedText("semaphore_url")),  # not before this address answers well
     Column("after_id", Id),  # not before this job has ended, whose output it takes over
     Column("persist", Boolean, nullable=False, default=False),  # never cleaned up
     Column("subject", String(200), nullable=False, default=""),  # what it is found by
@@ -258,6 +260,9 @@ tally = Table(
 )
 """Ends of jobs and callbacks are added up: there may be millions, and no row is waited for."""
 
+# SQLite minds no lengths, and would have to copy the table to be told another.
+SIGNING_SECRET = SealedText("signing_secret", String(120).with_variant(Text(), "postgresql"))
+
 client = Table(
     "client",
     metadata,
@@ -268,8 +273,8 @@ client = Table(
     Column("defaults", Json, nullable=False),  # parameters of its jobs, where they name none
     Column("callback", Json, nullable=False),  # how its callbacks are sent
     Column("limits", Json),  # what it may use, where it differs from others; NULL: nowhere
-    Column("signing_secret", String(120), nullable=False),
-    Column("signing_secret_before", String(120)),  # still signs, until the next rotation
+    Column("signing_secret", SIGNING_SECRET, nullable=False),
+    Column("signing_secret_before", SIGNING_SECRET),  # still signs, until the next rotation
     Column("created_at", BigInteger, nullable=False),
 )
 
@@ -310,7 +315,7 @@ delivery = Table(
     Column("event", String(10), nullable=False),  # start, complete, fail, job
     Column("identity", String(120), nullable=False),  # the same at every try
     Column("facts", Json, nullable=False),  # what the transition itself knew
-    Column("body", Text),  # as it is sent; NULL until the first try
+    Column("body", SealedText("body")),  # as it is sent; NULL until the first try
     Column("state", String(10), nullable=False),  # pending, delivered, dead, dropped
     Column("attempt", Integer, nullable=False, default=0),
     Column("due_at", BigInteger, nullable=False),  # of the next try, were this one lost

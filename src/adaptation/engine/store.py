@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adaptation.adapters.vault import Vault
 from adaptation.engine.admission import Admission
 from adaptation.engine.again import SETTLE_SECONDS, tried_again
 from adaptation.engine.changes import Changes
@@ -19,6 +20,7 @@ from adaptation.engine.measures import Measures
 from adaptation.engine.moves import Moves
 from adaptation.engine.overview import Overview
 from adaptation.engine.reads import Reads
+from adaptation.engine.resealing import Resealing
 from adaptation.engine.retention import Retention
 from adaptation.engine.scheduling import Scheduling
 from adaptation.engine.setting import Choices
@@ -38,6 +40,7 @@ REPEATED = {"changes_of": 0.0, "happenings": 0.0}
 @tried_again(SETTLING | OPENING | ONCE | REPEATED)
 class Store(
     Claims,
+    Resealing,
     Submissions,
     Moves,
     Admission,
@@ -60,13 +63,14 @@ class Store(
 ):
     """Jobs, tasks, logs and messages in one SQL database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, vault: Vault | None = None) -> None:
         """Open the database; a SQLite file is made when it does not exist.
 
         Args:
             url: an SQLAlchemy URL, `sqlite:///…` or `postgresql://…`, which means psycopg 3.
+            vault: seals the secrets in what is stored; None: nothing is sealed.
         """
-        self.database = Database(url)
+        self.database = Database(url, vault)
         self.arriving = Together(self._take_in, AT_ONCE)
 
     def create(self) -> None:

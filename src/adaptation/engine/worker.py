@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation import tracing
+from adaptation.adapters.masking import redacted_fields
 from adaptation.engine.gate import Gate
 from adaptation.engine.graph import Plan, Upstream, lower
 from adaptation.engine.lease import Heart
@@ -234,7 +235,14 @@ def is_retryable(error: Exception) -> bool:
 
 
 def error_facts(error: Exception) -> dict[str, Any]:
-    """What is stored of an error: code, message, hint, and a tool's command and last words."""
+    """What is stored of an error: code, message, hint, and a tool's command and last words.
+
+    Whatever stood in an address or an answer, there is no secret in it.
+    """
+    return redacted_fields(_facts_of(error))
+
+
+def _facts_of(error: Exception) -> dict[str, Any]:
     if not isinstance(error, AdaptationError):
         return {
             "kind": type(error).__name__,
