@@ -7,6 +7,8 @@
 #   make bench [BENCH=<names>]         measure, see benchmarks/README.md
 #   make chaos [JOBS=1000] [FAULTS=200] [SEED=1] [BROKER=redis]
 #                                      hurt a real fleet and judge its work, see CONTRIBUTING.md
+#   make fuzz [MUTANTS=5000] [SEED=1]  read and encode damaged films; MUTANT=17 shows one again
+#   make docs                          write docs/errors/ anew, a page for each error code
 #   make sbom | audit                  list what the product consists of | look for known holes in it
 #   make fmt | lock | clean            rewrite the format | resolve the locks | tidy up
 
@@ -28,6 +30,7 @@ PYTEST_FLAGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 CHAOS ?=
 JOBS ?= 1000
 FAULTS ?= 200
+MUTANTS ?= 5000
 SEED ?= 1
 BROKER ?= redis
 # Resolve the locks anew with UPGRADE=--upgrade; else pins stay unless pyproject.toml forbids them.
@@ -45,7 +48,7 @@ ifneq ($(shell cat .venv/.place 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help install develop demo test check lint fmt sim bench chaos sbom audit lock clean moved
+.PHONY: help install develop demo test check lint fmt sim bench chaos fuzz docs sbom audit lock clean moved
 
 help:
 	@sed -n '2,/^$$/s/^#\( \{0,3\}\)//p' Makefile
@@ -84,6 +87,13 @@ chaos: .venv/.dev
 	@$(BIN)/python tools/needs.py
 	@PYTHONPATH=src:tests $(BIN)/python -m chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED) \
 		--broker $(BROKER) $(CHAOS)
+
+fuzz: .venv/.dev
+	@PYTHONPATH=src:tests $(BIN)/python -m hostile \
+		$(if $(MUTANT),--mutant $(MUTANT),--mutants $(MUTANTS) --seed $(SEED))
+
+docs: .venv/.dev
+	@$(BIN)/python tools/error_pages.py
 
 sbom: .venv/.run
 	@$(BIN)/python tools/sbom.py dist/adaptation.cdx.json

@@ -31,6 +31,26 @@ def mount_tmpfs(folder: Path, options: str) -> bool:
     return allowed and subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
+def resize(folder: Path, kibibytes: int) -> None:
+    """Give a mounted tmpfs another size."""
+    command = ["mount", "-o", f"remount,size={kibibytes}k", str(folder)]
+    subprocess.run(command, check=True)
+
+
+@contextmanager
+def filled(folder: Path, room_kibibytes: int) -> Iterator[None]:
+    """Take all of a file system but some KiB for one block."""
+    ballast = folder / "ballast"
+    taken = shutil.disk_usage(folder).free - room_kibibytes * 1024
+    with ballast.open("wb") as file:
+        if taken > 0:
+            os.posix_fallocate(file.fileno(), 0, taken)
+    try:
+        yield
+    finally:
+        ballast.unlink()
+
+
 def unmount(folder: Path) -> None:
     """Take a file system away, lazily: a process that is just dying may still hold a file there."""
     subprocess.run(["umount", "-l", str(folder)], check=True)

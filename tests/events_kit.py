@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import httpx2
+from sqlalchemy import event as sql_event
 
 from adaptation.engine import rows
 from adaptation.engine.tasks import Registry
@@ -50,7 +51,24 @@ def listening(
     headers = {"client": caller.name, "api-key": caller.key}
     if last is not None:
         headers["Last-Event-ID"] = str(last)
-    url = f"{caller.url}jobs/{job_id}/{path}"
+    with _streamed(f"{caller.url}jobs/{job_id}/{path}", headers) as events:
+        yield events
+
+
+@contextmanager
+def listening_to_all(
+    caller: Caller, last: int | None = None, query: str = ""
+) -> Iterator[Iterator[Event]]:
+    """The events of all jobs that a client may see, until the server or the block ends them."""
+    headers = {"client": caller.name, "api-key": caller.key}
+    if last is not None:
+        headers["Last-Event-ID"] = str(last)
+    with _streamed(f"{caller.url}events{query}", headers) as events:
+        yield events
+
+
+@contextmanager
+def _streamed(url: str, headers: dict[str, str]) -> Iterator[Iterator[Event]]:
     with (
         httpx2.Client(timeout=20, trust_env=False, verify=False) as client,
         client.stream("GET", url, headers=headers) as answer,
@@ -86,3 +104,21 @@ def until(events: Iterator[Event], name: str, **facts: Any) -> list[Event]:
 def messages(events: list[Event]) -> list[str]:
     """What log lines say."""
     return [event.data["message"] for event in events if event.name == "log"]
+
+
+class Statements:
+    """The statements that the store is asked meanwhile."""
+
+    def __init__(self, hand: HandWorker) -> None:
+        self._engine = hand.store.database._engine
+        self.count = 0
+
+    def __enter__(self) -> Statements:
+        sql_event.listen(self._engine, "before_cursor_execute", self._seen)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sql_event.remove(self._engine, "before_cursor_execute", self._seen)
+
+    def _seen(self, *_: object) -> None:
+        self.count += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ class Resource:
     """How the end of the body is told."""
     ranges: bool = True
     """Whether Range is honoured; otherwise every answer is the whole file."""
+    conditions: bool = True
+    """Whether If-Range is honoured; otherwise a Range gets its bytes of whatever is there."""
     cuts: list[int] = field(default_factory=list)
     """Each request takes the first: the connection is closed after that many bytes of its body."""
     stalls: list[int] = field(default_factory=list)
@@ -77,9 +80,13 @@ class FaultServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def running(host: str = "127.0.0.1") -> Iterator[FaultServer]:
-    """Run a server on a free port of the loopback for one block."""
+def running(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[FaultServer]:
+    """Run a server on a free port of the loopback for one block, with TLS if it is given any."""
     server = FaultServer(host)
+    if tls is not None:
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -162,7 +169,11 @@ def _first_byte(resource: Resource, asked: dict[str, str]) -> int | None:
     condition = asked.get("if-range", "")
     if match is None or not resource.ranges:
         return None
-    if condition and condition not in (resource.etag, resource.last_modified):
+    if (
+        resource.conditions
+        and condition
+        and condition not in (resource.etag, resource.last_modified)
+    ):
         return None
     return int(match[1])
 

@@ -103,6 +103,8 @@ class Deployment:
             work=LocalStorage(self.settings.work_root),
             downloads=self.settings.downloads_root,
             live=LiveArea(self.settings.live_root),
+            assets_root=self.settings.assets_root,
+            source_root=self.settings.source_root,
             parallel_chunks=self.settings.parallel_chunks,
             chunk_cache=self.chunk_cache if self.settings.chunk_cache else None,
             policy=self.policy,
@@ -123,14 +125,8 @@ class Deployment:
             SettingsError: `workflow_plugin`.
         """
         settings = self.settings
-        registry = Registry(settings.assets_root, settings.source_root)
-        encoding.register(
-            registry,
-            settings.assets_root,
-            settings.profiles,
-            settings.source_root,
-            settings.limits,
-        )
+        registry = Registry(settings.assets_root, settings.source_root, settings.limits)
+        encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
         plugins.load(registry)
         return registry
 
@@ -166,7 +162,9 @@ class Deployment:
         self.resources.remove_work(job_id)
         found = self.store.list_jobs(JobQuery(job_ids=(job_id,)))  # another may have deleted it
         for output in [job.output for job in found if job.output]:
-            discard_staging(Path(output), token=publish_token(job_id))
+            discard_staging(
+                Path(output), token=publish_token(job_id), root=self.settings.assets_root
+            )
 
     def _discard(self, claim: Claim) -> None:
         """Delete what an attempt left that lost its task to another one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from api_kit import Api, Caller, ContractDeployment, enrolled
 
 CALLERS = ("nobody", "wrong key", "other", "readonly", "admin", "client")
 ELSEWHERE, GONE = "http://127.0.0.1:9/elsewhere", "http://127.0.0.1:9/gone"
+ENDLESS = "GET /events"
 SCHEDULE = {"schedule": "queue_scheduled_jobs", "active": True}
 
 
@@ -55,6 +56,7 @@ KINDS: dict[str, tuple[Expected, object]] = {
     "GET /callbacks/endpoints": (SEEN_BY_ALL, None),
     "POST /callbacks/endpoints/disable": (CHANGES_NOTHING_OF_OTHERS, {"url": ELSEWHERE}),
     "POST /callbacks/endpoints/enable": (ENABLED_BY_ITS_OWN, {"url": GONE}),
+    "GET /events": (SEEN_BY_ALL, None),
     "GET /jobs": (SEEN_BY_ALL, None),
     "GET /workers": (SEEN_BY_ALL, None),
     "GET /workflows": (SEEN_BY_ALL, None),
@@ -137,6 +139,9 @@ def test_everybody_is_answered_as_they_should_be(api: Api, route: str, caller: s
     who, headers = named.get(caller) or (getattr(api, caller), {})
     wanted = expected.nobody if caller in named else getattr(expected, caller)
 
+    if route == ENDLESS:
+        assert begun(who, headers) == wanted
+        return
     answer = who.call(method, path, body, headers=headers)
 
     assert answer.status_code == wanted, answer.text
@@ -145,6 +150,16 @@ def test_everybody_is_answered_as_they_should_be(api: Api, route: str, caller: s
         assert who.name == owner or owner not in answer.text
         assert api.deployment.store.job(job_id).priority == 5
     api.deployment.store.cancel(job_id)
+
+
+def begun(caller: Caller, headers: Mapping[str, str]) -> int:
+    """How a stream that does not end by itself begins."""
+    named = {"client": caller.name, "api-key": caller.key, **headers}
+    given = {name: value for name, value in named.items() if value}
+    url = f"{caller.url.rstrip('/')}/events"
+    assert caller.web is not None
+    with caller.web.stream("GET", url, headers=given, timeout=30) as answer:
+        return answer.status_code
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_network
@@ -19,6 +21,7 @@ from adaptation.adapters.web import fetch
 from adaptation.adapters.webhook import Sender
 from adaptation.errors import AdaptationError, SourceError
 from canary import Canary
+from services import need_command
 from spellings import ELSEWHERE, LOOPBACK_NAMES, LOOPBACK_NUMBERS, own_names
 
 HOSTS = (*LOOPBACK_NUMBERS, *LOOPBACK_NAMES, *own_names())
@@ -212,6 +215,46 @@ def test_the_server_is_told_the_name_and_not_the_number(
         server.add("/film.mp4", fault_server.Resource(b"film"))
         assert by_fetching(f"http://rebind.test:{server.server_port}/film.mp4", policy) == ""
         assert server.requests[0].headers["host"] == f"rebind.test:{server.server_port}"
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """A certificate of a host, and its key, in one file."""
+    openssl = need_command("openssl", package="openssl")
+    made = folder / f"{name}.pem"
+    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    options += [
+        "-addext",
+        f"subjectAltName=DNS:{name}",
+        "-keyout",
+        f"{made}.key",
+        "-out",
+        str(made),
+    ]
+    subprocess.run([openssl, "req", *options], check=True, capture_output=True)
+    made.write_text(made.read_text() + Path(f"{made}.key").read_text())
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"), [("rebind.test", ""), ("other.test", "source_certificate")]
+)
+def test_a_certificate_is_held_against_the_name_and_not_the_number(
+    by_fetching: Reach,
+    resolver: Resolver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    outcome: str,
+) -> None:
+    made = certificate(tmp_path, name)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made)
+    resolver.answers = [["127.0.0.2"]]
+    policy = AddressPolicy((ip_network("127.0.0.2/32"),))
+    with fault_server.running("127.0.0.2", context) as server:
+        server.add("/film.mp4", fault_server.Resource(b"film"))
+        assert by_fetching(f"https://rebind.test:{server.server_port}/film.mp4", policy) == outcome
 
 
 def test_no_proxy_of_the_environment_is_used(

@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import event as sql_event
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -24,7 +23,15 @@ from adaptation.engine import rows
 from adaptation.settings import load_settings
 from api_kit import Api, Caller, running_api
 from engine_kit import HandWorker
-from events_kit import SmallDeployment, listening, messages, until, write_lines
+from events_kit import (
+    SmallDeployment,
+    Statements,
+    listening,
+    listening_to_all,
+    messages,
+    until,
+    write_lines,
+)
 from postgres import Postgres
 from services import wait_until
 
@@ -93,7 +100,7 @@ def test_another_clients_job_is_unknown(api: Api, hand: HandWorker) -> None:
 def test_more_listeners_than_a_process_serves_are_sent_away(
     api: Api, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adaptation.api.hub.MOST_LISTENERS", 1)
+    monkeypatch.setattr("adaptation.api.ticking.MOST_LISTENERS", 1)
     job_id = hand.queue(client="client")
 
     with listening(api.client, job_id) as events:
@@ -198,7 +205,8 @@ def test_a_server_that_stops_does_not_wait_for_its_streams(
         with running_api(deployment) as api:
             hand = HandWorker(deployment.store, deployment.registry, tmp_path)
             job_id = hand.queue(client="client")
-            opened = [streams.enter_context(listening(api.client, job_id)) for _ in range(5)]
+            opened = [streams.enter_context(listening(api.client, job_id)) for _ in range(4)]
+            opened.append(streams.enter_context(listening_to_all(api.client)))
             for events in opened:
                 until(events, "job")
             began = time.monotonic()
@@ -207,24 +215,6 @@ def test_a_server_that_stops_does_not_wait_for_its_streams(
 
     assert took < 3, took
     assert left == [[]] * 5
-
-
-class Statements:
-    """The statements that the store is asked meanwhile."""
-
-    def __init__(self, hand: HandWorker) -> None:
-        self._engine = hand.store.database._engine
-        self.count = 0
-
-    def __enter__(self) -> Statements:
-        sql_event.listen(self._engine, "before_cursor_execute", self._seen)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sql_event.remove(self._engine, "before_cursor_execute", self._seen)
-
-    def _seen(self, *_: object) -> None:
-        self.count += 1
 
 
 def test_many_listeners_cost_the_store_no_more_than_one(api: Api, hand: HandWorker) -> None:

@@ -283,6 +283,7 @@ def test_of_two_publishers_racing_one_wins_and_the_asset_is_whole(
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
+from adaptation.adapters import exchange
 from adaptation.adapters import publish as module
 
 kill_at, real = int(sys.argv[1]), {}
@@ -298,10 +299,10 @@ def deadly(owner, name):
     setattr(owner, name, wrapped)
 
 for owner, name in [(module, "_place"), (module, "sync"), (Path, "rename"), (Path, "mkdir"),
-                    (module, "_rename_exchange"), (module.shutil, "rmtree")]:
+                    (exchange, "_rename_exchange"), (module.shutil, "rmtree")]:
     deadly(owner, name)
 if sys.argv[2] == "two renames":
-    module.ctypes.CDLL = lambda *_, **__: None
+    exchange.ctypes.CDLL = lambda *_, **__: None
 files = [(Path(source), name) for source, name in json.loads(sys.argv[3])]
 module.publish(files, Path(sys.argv[4]), asset_id="new", token="job-new", overwrite=True)
 """

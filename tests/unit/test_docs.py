@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import error_pages
 from adaptation.api.problems import CODES, UNKNOWN_CODES
 from adaptation.settings import Settings
 from adaptation.workflows.parameters import EncodingParameters
@@ -57,6 +58,21 @@ def test_every_code_of_the_api_is_documented() -> None:
     codes = {*CODES.values(), *UNKNOWN_CODES.values(), "unhealthy"}
 
     assert codes <= set(first_cells("docs/errors.md"))
+
+
+def test_every_error_code_has_a_page_that_is_up_to_date() -> None:
+    found = {path.name: path.read_text() for path in (ROOT / "docs" / "errors").glob("*.md")}
+
+    assert found == error_pages.pages(), "make docs"
+
+
+def test_a_page_says_what_the_source_says() -> None:
+    page = error_pages.pages()["source_truncated.md"]
+
+    assert "| class | `SourceError` |" in page
+    assert "| tried again by the engine | no |" in page
+    assert "`media/container.py`" in page
+    assert "- the source is cut short: …\n  *Copy or download the file again" in page
 
 
 def test_every_setting_is_documented() -> None:

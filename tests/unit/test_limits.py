@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from adaptation.errors import ParameterError
+from adaptation.errors import ParameterError, SourceError
 from adaptation.limits import LIMITS, checked, in_force, in_words
+from adaptation.workflows import extension
 
 
 @pytest.mark.parametrize(
@@ -90,3 +93,24 @@ def test_every_limit_says_what_it_is_and_its_example_is_one() -> None:
     for name, limit in LIMITS.items():
         assert limit.meaning
         assert in_words(name, limit.example) is not None
+
+
+def test_a_workflow_of_another_package_is_limited_by_the_same_names(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(bytes(9))
+    registry = extension.Registry(tmp_path, tmp_path, {"source_bytes": 8})
+    extension.add_workflow(
+        registry,
+        "copy",
+        "A copy.",
+        parameters=extension.CommonParameters,
+        author=lambda given: extension.chain(extension.download_file.s(**given)),
+        example={},
+    )
+    limit = registry.workflow("copy").limit
+
+    limit({"url": str(film)}, {"source_bytes": 9})
+    limit({"url": str(film)}, None)
+    with pytest.raises(SourceError) as caught:
+        limit({"url": str(film)}, {})
+    assert caught.value.code == "source_too_large"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from adaptation.adapters.containment import safe_key
 from adaptation.engine.graph import lower
 from adaptation.errors import ParameterError
 from adaptation.workflows.encoding import author
-from adaptation.workflows.names import safe_key
 from adaptation.workflows.parameters import check_encoding, confined
 from adaptation.workflows.profiles import Profiles
 from adaptation.workflows.report import PUBLISHED, published, report

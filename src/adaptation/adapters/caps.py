@@ -40,7 +40,7 @@ class Caps:
         raise SourceError(
             f"{masked(url)} is larger than the {self.most_bytes:,} bytes that a source may have",
             code="source_too_large",
-            hint="Give a smaller file, or have the limit raised.",
+            hint="Give a smaller file, or let an operator raise the limit source_bytes.",
         )
 
 

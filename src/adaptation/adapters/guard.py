@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -19,6 +22,21 @@ MOST_TRIED = 6
 RESOLVED_AT_ONCE = 256
 """Names whose server hangs hold a thread each, and delay no other."""
 _FAILED = (httpcore2.ConnectError, httpcore2.ConnectTimeout)
+
+
+def trust() -> ssl.SSLContext:
+    """The certificates that are believed: the system's, or an operator's own (SSL_CERT_FILE).
+
+    It costs 20 ms to make, so it is made anew only when other ones are named or written.
+    """
+    named = tuple(os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+    written = [Path(name).stat().st_mtime_ns for name in named if name and Path(name).exists()]
+    return _trust(named, tuple(written))
+
+
+@lru_cache(maxsize=2)
+def _trust(named: tuple[str, ...], written: tuple[int, ...]) -> ssl.SSLContext:  # noqa: ARG001
+    return httpx2.create_ssl_context()
 
 
 class GuardedTransport(httpx2.HTTPTransport):

@@ -14,7 +14,7 @@ import httpcore2
 import httpx2
 
 from adaptation.adapters.addresses import PUBLIC_ONLY, AddressPolicy
-from adaptation.adapters.guard import GuardedTransport
+from adaptation.adapters.guard import GuardedTransport, trust
 from adaptation.adapters.masking import masked
 from adaptation.errors import SourceError
 
@@ -116,7 +116,7 @@ def connection(stop: threading.Event, policy: AddressPolicy = PUBLIC_ONLY) -> It
     headers = {"User-Agent": "adaptation", "Accept": "*/*", "Accept-Encoding": "identity"}
     # trust_env: no proxy and no .netrc out of the environment; but an operator's own certificate
     # authority (SSL_CERT_FILE) counts.
-    transport = GuardedTransport(policy, httpx2.create_ssl_context())
+    transport = GuardedTransport(policy, trust())
     with httpx2.Client(
         headers=headers, timeout=_TIMEOUTS, trust_env=False, transport=transport
     ) as client:

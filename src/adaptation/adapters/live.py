@@ -11,16 +11,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from adaptation.adapters.containment import held
+from adaptation.adapters.exchange import swap
 from adaptation.adapters.lock import locked
-from adaptation.adapters.publish import swap
+from adaptation.errors import ParameterError
 
 KEEP_LINKS_SECONDS = 86_400
 """How long a finished asset can still be reached by the address it had while it grew."""
 LOCK_SECONDS = 2.0
 """How long others may keep the lock: what can be watched is then not the newest."""
 _LOCK = ".lock"
-_FOLDERS = Path("/proc/self/fd")
-"""Where Linux has the open folders of this process."""
 
 
 def write(target: Path, text: str) -> None:
@@ -53,9 +53,9 @@ class LiveArea:
             source: a file of the work area that will not change.
             name: relative to the asset's folder.
         """
-        with self._growing(job_id) as folder:
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
+        *inner, last = name.split("/")
+        with self._growing(job_id) as growing, held(growing, inner, make=True) as folder:
+            target = folder / last
             with suppress(FileExistsError):
                 try:
                     os.link(source, target)
@@ -88,18 +88,14 @@ class LiveArea:
         Raises:
             OSError: it leads to the finished asset.
         """
-        folder = self.folder(job_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        if not _FOLDERS.is_dir():
-            if folder.is_symlink():
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-            yield folder
-            return
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        self.root.mkdir(parents=True, exist_ok=True)
         try:
-            yield _FOLDERS / str(descriptor)
-        finally:
-            os.close(descriptor)
+            with held(self.root, (str(job_id),), make=True) as folder:
+                yield folder
+        except ParameterError as error:
+            raise NotADirectoryError(
+                errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(self.folder(job_id))
+            ) from error
 
     def finish(self, job_id: int, asset: Path) -> None:
         """Lead to the finished asset from now on; nothing happens if nothing grew here."""

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
+from adaptation.adapters.containment import held, led_out, names_below
+from adaptation.adapters.exchange import swap
 from adaptation.adapters.scratch import FULL
 from adaptation.adapters.storage import checked_key, sync
-from adaptation.errors import AdaptationError, OutputError, Transient
+from adaptation.errors import AdaptationError, OutputError, ParameterError, Transient
 
 RECORD = "asset.json"
 """The file that names the asset in a folder; its `asset_id` tells one asset from another."""
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
-_NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP})
 _TEXT = frozenset({".m3u8", ".mpd", ".json", ".vtt"})
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
+_COPIED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class _Piece:
     """Where it goes, relative to the output folder."""
     size_bytes: int
     """Its size at the source."""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders in each other that it goes to, inside the output folder."""
+        return PurePosixPath(self.name).parts[:-1]
 
 
 def check_output(output: Path, *, overwrite: bool, asset_id: str | None = None) -> None:
@@ -58,8 +63,14 @@ def check_output(output: Path, *, overwrite: bool, asset_id: str | None = None) 
         _try_to_write(output.parent)
 
 
-def publish(
-    files: Iterable[tuple[Path, str]], output: Path, *, asset_id: str, token: str, overwrite: bool
+def publish(  # noqa: PLR0913 - what, where, and on which terms
+    files: Iterable[tuple[Path, str]],
+    output: Path,
+    *,
+    asset_id: str,
+    token: str,
+    overwrite: bool,
+    root: Path | None = None,
 ) -> None:
     """Make `output` a folder that holds exactly `files`, in one moment, durably.
 
@@ -76,30 +87,40 @@ def publish(
         asset_id: what `asset.json` says.
         token: names this publication over all its tries, letters and digits.
         overwrite: whether another asset there is replaced.
+        root: a folder below which symbolic links are not followed, whoever puts one there while
+            this runs; None, or an output elsewhere: a link's folder is what is switched.
 
     Raises:
         OutputError: as `check_output`.
+        ParameterError: `path_outside`, a symbolic link below `root`.
         Transient: `publish_superseded`, when a later try of the same token took over.
         AdaptationError: `work_missing`, when a source is gone.
     """
-    output = _real(output)
     pieces = sorted((_piece(source, name) for source, name in files), key=_turn)
-    with _naming_the_output(output):
-        discard_staging(output, token=token)
-        if _holds(output, asset_id, pieces):
+    with _naming_the_output(output), _standing(output, root, make=True) as place:
+        _discard(place, token)
+        if _holds(place, asset_id, pieces):
             return
-        staging = _staging(output, token)
+        staging = _staging(place, token)
         try:
             _fill(staging, pieces)
-            _switch(staging, output, asset_id, overwrite=overwrite)
-            sync(output.parent)
+            _switch(staging, place, asset_id, overwrite=overwrite, shown=output)
+            sync(place.parent)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def discard_staging(output: Path, *, token: str) -> None:
-    """Remove what killed publications of `token` left beside `output`."""
-    output = _real(output)
+def discard_staging(output: Path, *, token: str, root: Path | None = None) -> None:
+    """Remove what killed publications of `token` left beside `output`; `root` as in `publish`."""
+    # What lies behind a link that somebody has put there is not ours to remove.
+    with (
+        suppress(FileNotFoundError, NotADirectoryError, ParameterError),
+        _standing(output, root, make=False) as place,
+    ):
+        _discard(place, token)
+
+
+def _discard(output: Path, token: str) -> None:
     if not output.parent.is_dir():
         return
     for folder in output.parent.iterdir():
@@ -209,15 +230,20 @@ def _staging(output: Path, token: str) -> Path:
 
 def _fill(staging: Path, pieces: Sequence[_Piece]) -> None:
     staging.mkdir(parents=True)
-    for piece in pieces:
-        target = staging / piece.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _place(piece, target)
-    # Synced after all are written: the first call then carries most of the work of the others.
-    for piece in pieces:
-        _prove(staging / piece.name, piece)
-    for folder, _, _ in os.walk(staging):
-        sync(Path(folder))
+    with ExitStack() as opened:
+        # Sorted: outer folders before those in them.
+        folders = {
+            names: opened.enter_context(held(staging.parent, (staging.name, *names), make=True))
+            for names in sorted({(), *(piece.folders for piece in pieces)})
+        }
+        targets = [folders[piece.folders] / PurePosixPath(piece.name).name for piece in pieces]
+        for piece, target in zip(pieces, targets, strict=True):
+            _place(piece, target)
+        # Synced after all are written: the first call then carries most of the work of the others.
+        for piece, target in zip(pieces, targets, strict=True):
+            _prove(target, piece)
+        for folder in reversed(folders.values()):
+            sync(folder)
 
 
 def _place(piece: _Piece, target: Path) -> None:
@@ -227,7 +253,9 @@ def _place(piece: _Piece, target: Path) -> None:
         with suppress(OSError):
             os.link(piece.source, target)
             return
-    shutil.copyfile(piece.source, target)
+    # "x": a link that somebody puts there is not written through.
+    with piece.source.open("rb") as source, target.open("xb") as copy:
+        shutil.copyfileobj(source, copy, _COPIED_BYTES)
 
 
 def _prove(target: Path, piece: _Piece) -> None:
@@ -235,16 +263,18 @@ def _prove(target: Path, piece: _Piece) -> None:
     size_bytes = target.stat().st_size
     if size_bytes != piece.size_bytes:
         raise OutputError(
-            f"{target} has {size_bytes:,} bytes instead of {piece.size_bytes:,}",
+            f"{piece.name} has {size_bytes:,} bytes instead of {piece.size_bytes:,}",
             code="output_incomplete",
             hint="The disk or file system of the output lost bytes; check it.",
         )
 
 
-def _switch(staging: Path, output: Path, asset_id: str, *, overwrite: bool) -> None:
-    """Turn the filled staging folder into `output`."""
+def _switch(staging: Path, output: Path, asset_id: str, *, overwrite: bool, shown: Path) -> None:
+    """Turn the filled staging folder into `output`, which errors call `shown`."""
     if output.is_dir():
-        shutil.copymode(output, staging)  # an empty folder its owner made for us
+        with held(staging.parent, (staging.name,)) as folder:
+            # An empty folder its owner made for us.
+            folder.chmod(stat.S_IMODE(output.stat().st_mode))
     if os.name == "nt" and output.is_dir():
         with suppress(OSError):  # Windows renames onto nothing, not even onto an empty folder
             output.rmdir()
@@ -256,49 +286,24 @@ def _switch(staging: Path, output: Path, asset_id: str, *, overwrite: bool) -> N
             raise
         present = asset_id_of(output)
         if present is None or (present != asset_id and not overwrite):
-            raise _taken(output, present) from None
+            raise _taken(shown, present) from None
         swap(staging, output)
 
 
-def swap(staging: Path, output: Path) -> None:
-    """Swap two folders, so that `output` exists at every moment.
-
-    Where the system cannot do that, what was at `output` is deleted instead.
-
-    Raises:
-        OSError: one of them is not there, or may not be renamed.
-    """
-    try:
-        _rename_exchange(staging, output)
-    except OSError as error:
-        if error.errno not in _NO_EXCHANGE:
-            raise
-        # No such call on this system or file system: the old asset steps aside for a moment.
-        old = staging.with_suffix(".old")
-        output.rename(old)
-        try:
-            staging.rename(output)
-        except OSError:
-            old.rename(output)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _rename_exchange(first: Path, second: Path) -> None:
-    """Call Linux' renameat2(2) with RENAME_EXCHANGE.
-
-    Raises:
-        OSError: ENOSYS where the C library has no such function.
-    """
-    call = (
-        getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if os.name != "nt" else None
-    )
-    if call is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    arguments = (_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second))
-    if call(*arguments, _RENAME_EXCHANGE) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(second))
+@contextmanager
+def _standing(output: Path, root: Path | None, *, make: bool) -> Iterator[Path]:
+    """`output` as a path whose folder stays the same one, whatever links appear on its way."""
+    names = None if root is None else names_below(root, output)
+    if root is None or names is None:
+        yield _real(output)
+        return
+    if make:
+        root.mkdir(parents=True, exist_ok=True)
+    with held(root, names[:-1], make=make) as folder:
+        place = folder / names[-1]
+        if place.is_symlink():
+            raise led_out(names[-1])
+        yield place
 
 
 def _real(output: Path) -> Path:

@@ -10,18 +10,11 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
+from adaptation.adapters.containment import held, inside, safe_key
 from adaptation.adapters.scratch import naming_a_full_disk
 from adaptation.errors import AdaptationError, ParameterError
 
 _TRASH = ".trash"
-_LONGEST_NAME_BYTES = 200
-_RESERVED = {
-    "CON",
-    "PRN",
-    "AUX",
-    "NUL",
-    *(f"{port}{n}" for port in ("COM", "LPT") for n in "123456789"),
-}
 
 
 class Storage(Protocol):
@@ -121,55 +114,51 @@ class LocalStorage:
 
     def delete_prefix(self, prefix: str) -> None:
         """Remove every key below the folder `prefix`, all in one moment for whoever reads."""
-        folder, trash = self._path(prefix), self.root / _TRASH
-        trash.mkdir(parents=True, exist_ok=True)
-        if folder.is_dir():
-            with suppress(FileNotFoundError):  # two may delete at once
-                folder.rename(trash / uuid4().hex)
-        # Not only ours: whoever was killed between the rename and here left something, too.
-        for abandoned in trash.iterdir():
-            shutil.rmtree(abandoned, ignore_errors=True)
+        *names, last = checked_key(prefix).split("/")
+        self.root.mkdir(parents=True, exist_ok=True)
+        with held(self.root, (_TRASH,), make=True) as trash:
+            with (
+                suppress(FileNotFoundError, NotADirectoryError),  # two may delete at once
+                held(self.root, (*names, last)),
+                held(self.root, names) as folder,
+            ):
+                (folder / last).rename(trash / uuid4().hex)
+            # Not only ours: whoever was killed between the rename and here left something, too.
+            for abandoned in trash.iterdir():
+                shutil.rmtree(abandoned, ignore_errors=True)
 
     @contextmanager
     def _arriving(self, key: str) -> Iterator[Path]:
         """Give a hidden path beside `key`; what is there at the end becomes `key`, durably."""
-        path = self._path(key)
-        incoming = path.with_name(f".{uuid4().hex}.incoming")
+        *names, last = checked_key(key).split("/")
         with naming_a_full_disk(self.root, "work_full"):
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                yield incoming
-                sync(incoming)
-                incoming.replace(path)
-            finally:
-                incoming.unlink(missing_ok=True)
-        sync(path.parent)
+            self.root.mkdir(parents=True, exist_ok=True)
+            with held(self.root, names, make=True) as folder:
+                incoming = folder / f".{uuid4().hex}.incoming"
+                try:
+                    yield incoming
+                    sync(incoming)
+                    incoming.replace(folder / last)
+                finally:
+                    incoming.unlink(missing_ok=True)
+                sync(folder)
 
     def _path(self, key: str) -> Path:
-        path = self.root / checked_key(key)
-        # Follows symbolic links that somebody may have put into the work area.
-        if not path.resolve().is_relative_to(self.root.resolve()):
-            raise _outside(key, "it leaves the folder through a symbolic link")
-        return path
+        inside(self.root, checked_key(key), "key")
+        return self.root / key
 
 
 def checked_key(key: str) -> str:
     """Return `key` when it is a relative POSIX path that stays below any root on any system.
 
     Raises:
-        ParameterError: `path_outside`; the message says which rule was broken.
+        ParameterError: `path_outside`, `parameter_invalid`.
     """
-    if not key.isprintable():
-        raise _outside(key, "it holds a control character")
-    if "\\" in key or ":" in key:
-        raise _outside(key, "it holds a backslash or a colon")
-    for name in key.split("/"):
-        if not name or name.startswith((".", "-")) or name.endswith((".", " ")):
-            raise _outside(key, "a part is empty, or starts or ends with a dot, dash or space")
-        if name.partition(".")[0].upper() in _RESERVED:
-            raise _outside(key, f"{name} is a device on Windows")
-        if len(name.encode()) > _LONGEST_NAME_BYTES:
-            raise _outside(key, f"a part is longer than {_LONGEST_NAME_BYTES} bytes")
+    if safe_key(key, "key") != key:
+        raise ParameterError(
+            f"the key {key!r:.100} is not written as it must be",
+            hint="Give plain names with one / between them, in Unicode's form NFC.",
+        )
     return key
 
 
@@ -189,14 +178,6 @@ def _move(path: Path, target: Path) -> None:
         path.rename(target)
     except OSError:  # another file system: the copy is what the caller's error will be about
         shutil.copyfile(path, target)
-
-
-def _outside(key: str, reason: str) -> ParameterError:
-    return ParameterError(
-        f"{key!r} is not a name inside this folder: {reason}",
-        code="path_outside",
-        hint="Use a relative path of plain names, such as tracks/v720/init.mp4.",
-    )
 
 
 def _missing(key: str, root: Path) -> AdaptationError:

@@ -191,7 +191,7 @@ class _Transfer:
         if first != self.part.size_bytes:
             self._start_over("the server answered with other bytes than were asked for")
         known = self.part.entity if self.part.size_bytes else entity
-        if None not in (total, known.total_bytes) and total != known.total_bytes:
+        if _is_another(known, entity, total):
             self._note_a_change()
             self._start_over("it changed while it was read")
         total = known.total_bytes if total is None else total
@@ -250,6 +250,12 @@ class _Transfer:
             code="fetch_incomplete",
             hint="Check that the server sends the whole file; the next try goes on from there.",
         )
+
+
+def _is_another(known: Entity, answered: Entity, total: int | None) -> bool:
+    """Whether the rest is of other bytes: some servers send it whatever If-Range says."""
+    sizes, validators = (known.total_bytes, total), (known.validator, answered.validator)
+    return (None not in sizes and len({*sizes}) > 1) or (all(validators) and len({*validators}) > 1)
 
 
 def _ignore(done_bytes: int, total_bytes: int | None) -> None:

@@ -15,7 +15,7 @@ import httpx2
 
 from adaptation import __version__
 from adaptation.adapters.addresses import PUBLIC_ONLY, AddressPolicy
-from adaptation.adapters.guard import GuardedAsyncTransport
+from adaptation.adapters.guard import GuardedAsyncTransport, trust
 from adaptation.errors import SourceError
 
 TIMEOUT_SECONDS = 15.0
@@ -104,10 +104,10 @@ class Sender:
     def _client(self, policy: AddressPolicy, *, verify_tls: bool) -> httpx2.AsyncClient:
         known = self._clients.get((verify_tls, policy))
         if known is None:
-            trust = httpx2.create_ssl_context(verify=verify_tls)
+            believed = trust() if verify_tls else httpx2.create_ssl_context(verify=False)
             known = self._clients[verify_tls, policy] = httpx2.AsyncClient(
                 headers={"User-Agent": f"adaptation/{__version__}"},
-                transport=GuardedAsyncTransport(policy, trust),
+                transport=GuardedAsyncTransport(policy, believed),
                 timeout=self._timeout_seconds,
                 follow_redirects=False,
                 trust_env=False,

@@ -20,6 +20,7 @@ from adaptation.api import (
     workflows,
 )
 from adaptation.api.auth import FAILED_LOGINS, Gatekeeper
+from adaptation.api.board import Board
 from adaptation.api.description import DescribedApi
 from adaptation.api.hub import Hub
 from adaptation.api.metrics import Metrics
@@ -68,7 +69,7 @@ def make_api(deployment: Deployment, *, failed_logins: int = FAILED_LOGINS) -> F
         telemetry=_telemetry(),
     )
     api.state.gatekeeper = Gatekeeper(deployment, failed_logins)
-    api.state.hub = Hub(deployment.store)
+    api.state.hub, api.state.board = Hub(deployment.store), Board(deployment.store)
     traffic = Traffic()
     api.state.metrics = Metrics(deployment, traffic)
     api.state.readiness = Readiness(deployment)

@@ -12,13 +12,22 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel, Field
 
 from adaptation.api.rows import job_row, log_row, task_rows
-from adaptation.api.schemas import LogRow, OneJob, TaskRow
+from adaptation.api.schemas import JobRow, LogRow, OneJob, TaskRow
 from adaptation.engine.model import Job, LogLine, Task
 from adaptation.engine.watching import Mark
 
 MOST_WAITING = 2_000
 """Log lines that wait for a slow listener; with one more its stream ends, and it asks anew."""
 TOLD_OF_AN_ERROR = ("code", "message", "hint", "task", "task_id")
+
+
+class ListedEvent(JobRow):
+    """A job among all that are watched."""
+
+    progress: float = Field(ge=0, le=1, description="Mean of its tasks.")
+    error: dict[str, Any] | None = Field(
+        description="code, message, hint, task and task_id of the first failure."
+    )
 
 
 class JobEvent(OneJob):
@@ -59,6 +68,8 @@ class Listener:
     """The lowest that it is told."""
     settled: int
     """Log lines with a higher id come from the hub; with a lower one only out of the past."""
+    known: frozenset[int] = frozenset()
+    """Lines that it is not told, as they were there before it."""
     lines: deque[Line] = field(default_factory=deque)
     states: dict[object, bytes] = field(default_factory=dict)
     last: bytes = b""
@@ -125,10 +136,10 @@ class Channel:
         if self.job is None:
             return News(states=states)
         body = job_event(self.job, self.place, self.rows.values())
-        if (event := _event("job", body)) != self._job_event:
+        if (event := event_of("job", body)) != self._job_event:
             self._job_event = event
             states.append(("job", event))
-        end = _event("end", body) if self.job.ended else b""
+        end = event_of("end", body) if self.job.ended else b""
         return News(list(self._unheard(lines)), states, end)
 
     def tell(self, news: News, settled: int) -> None:
@@ -156,7 +167,7 @@ class Channel:
         for row in task_rows(tasks, self.edges):
             if self.rows.get(row["id"]) != row:
                 self.rows[row["id"]] = row
-                yield row["id"], _event("task", TaskRow.model_validate(row))
+                yield row["id"], event_of("task", TaskRow.model_validate(row))
 
     def _unheard(self, lines: Iterable[LogLine]) -> Iterable[Line]:
         for line in lines:
@@ -168,14 +179,19 @@ class Channel:
 def job_event(job: Job, place: int | None, tasks: Iterable[dict[str, Any]]) -> JobEvent:
     """A job with how far it is, and why it failed."""
     shares = [task["progress"] for task in tasks]
-    error = job.error and {name: job.error.get(name) for name in TOLD_OF_AN_ERROR}
-    facts = {"progress": sum(shares) / len(shares) if shares else 0.0, "error": error}
+    progress = sum(shares) / len(shares) if shares else 0.0
+    facts = {"progress": progress, "error": told_of_error(job)}
     return JobEvent.model_validate(job_row(job, place) | facts)
+
+
+def told_of_error(job: Job) -> dict[str, Any] | None:
+    """Why a job failed, as events tell it."""
+    return job.error and {name: job.error.get(name) for name in TOLD_OF_AN_ERROR}
 
 
 def line_event(line: LogLine) -> Line:
     """A log line as it is sent."""
-    return Line(line.id, line.severity, _event("log", LogRow.model_validate(log_row(line))))
+    return Line(line.id, line.severity, event_of("log", LogRow.model_validate(log_row(line))))
 
 
 def numbered(event: bytes, last_line: int) -> bytes:
@@ -183,6 +199,6 @@ def numbered(event: bytes, last_line: int) -> bytes:
     return b"%sid: %d\n\n" % (event, last_line)
 
 
-def _event(name: str, row: BaseModel) -> bytes:
+def event_of(name: str, row: BaseModel) -> bytes:
     """An event without the empty line that ends it, so that each stream can number it."""
     return format_sse_event(event=name, data_str=row.model_dump_json())[:-1]

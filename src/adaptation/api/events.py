@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
@@ -13,12 +14,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from adaptation.api.auth import Caller, deployment_of
+from adaptation.api.board import Board
 from adaptation.api.channel import Listener, numbered
 from adaptation.api.hub import Hub
+from adaptation.api.listing import whose
 from adaptation.api.problems import AWAY_SECONDS, Problem
 from adaptation.api.routes import BAD, One
 from adaptation.api.rows import job_seen_by
 from adaptation.api.schemas import MOST_ID
+from adaptation.api.ticking import Ticking
 
 router = APIRouter(tags=["jobs"])
 
@@ -31,15 +35,14 @@ MOST_SECONDS = 3600.0
 """A stream ends after so long, and its client connects again with a key that may be gone."""
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """Nobody between keeps what is sent, or holds it back."""
-Told = Annotated[
-    int,
-    Header(
-        alias="Last-Event-ID",
-        ge=0,
-        le=MOST_ID,
-        description="The id of the last event that was received: log lines go on after it.",
-    ),
-]
+LAST = Header(
+    alias="Last-Event-ID",
+    ge=0,
+    le=MOST_ID,
+    description="The id of the last event that was received: log lines go on after it.",
+)
+Told = Annotated[int, LAST]
+ShowAll = Annotated[bool, Query(description="1: debug lines, which are not visible, too.")]
 
 
 class EventStream(StreamingResponse):
@@ -67,9 +70,7 @@ def events(
     request: Request,
     job_id: One,
     told: Told = 0,
-    show_all: Annotated[
-        bool, Query(description="1: debug lines, which are not visible, too.")
-    ] = False,
+    show_all: ShowAll = False,
 ) -> EventStream:
     """Events `log`, `task` and `job` as they happen, and `end` when the job has ended.
 
@@ -79,25 +80,58 @@ def events(
     """
     job_seen_by(deployment_of(request).store, asking, job_id)
     hub: Hub = request.app.state.hub
-    if hub.is_full:
+    _refuse_too_many(hub, f"GET /jobs/{job_id}")
+    begin = partial(hub.listen, job_id, 0 if show_all else 20)
+    return EventStream(_stream(hub, begin, told), headers=HEADERS)
+
+
+@router.get("/events", responses=BAD, response_class=EventStream, summary="All jobs as they happen")
+def all_events(
+    asking: Caller,
+    request: Request,
+    told: Annotated[int | None, LAST] = None,
+    show_all: ShowAll = False,
+    client: Annotated[
+        str | None, Query(description="Whose; another's only for an admin.", max_length=100)
+    ] = None,
+) -> EventStream:
+    """Events `log` and `job` of one's own jobs, or of all for an admin, as they happen.
+
+    A new stream first tells how each unfinished job stands, one with `Last-Event-ID` also what
+    was logged since, and how the jobs stand that it was logged of. Unlike the stream of one job
+    it tells of no tasks, and does not end with a job.
+    """
+    seen = whose(asking, client)
+    board: Board = request.app.state.board
+    _refuse_too_many(board, "GET /dashboard")
+    known = None
+    if told is None:
+        # Before the answer begins: what happens after that is told.
+        told, known = deployment_of(request).store.known_lines()
+    begin = partial(board.listen, seen, 0 if show_all else 20, known=known)
+    return EventStream(_stream(board, begin, told), headers=HEADERS)
+
+
+def _refuse_too_many(source: Ticking, instead: str) -> None:
+    if source.is_full:
         raise Problem(
             503,
             "too many listen to jobs",
             code="too_many_listeners",
-            hint=f"Ask again in {AWAY_SECONDS} s, or ask GET /jobs/{job_id} now and then.",
+            hint=f"Ask again in {AWAY_SECONDS} s, or ask {instead} now and then.",
             headers={"Retry-After": str(AWAY_SECONDS)},
         )
-    source = _stream(hub, job_id, told, severity=0 if show_all else 20)
-    return EventStream(source, headers=HEADERS)
 
 
-async def _stream(hub: Hub, job_id: int, told: int, *, severity: int) -> AsyncGenerator[bytes]:
+async def _stream(
+    hub: Ticking, begin: Callable[[], Awaitable[Listener]], told: int
+) -> AsyncGenerator[bytes]:
     yield RETRY
     until = time.monotonic() + MOST_SECONDS
-    listener = await hub.listen(job_id, severity)
+    listener = await begin()
     try:
         # What the hub may tell once more.
-        past = set[int]()
+        past = set(listener.known)
         async for page in hub.past(listener, told):
             past.update(line.id for line in page if line.id > listener.settled)
             told = max(told, page[-1].id)

@@ -54,6 +54,7 @@ def serving(deployment: Deployment, host: str, port: int) -> Iterator[str]:
         finally:
             # Streams end first: the server waits for every answer under way.
             api.state.hub.close()
+            api.state.board.close()
             server.should_exit = True
             thread.join()
 

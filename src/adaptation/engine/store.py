@@ -18,6 +18,7 @@ from adaptation.engine.history import History
 from adaptation.engine.lists import Lists
 from adaptation.engine.measures import Measures
 from adaptation.engine.moves import Moves
+from adaptation.engine.overview import Overview
 from adaptation.engine.reads import Reads
 from adaptation.engine.resealing import Resealing
 from adaptation.engine.retention import Retention
@@ -32,7 +33,7 @@ OPENING = dict.fromkeys(("create", "migrate", "close"), 0.0)
 ONCE = dict.fromkeys(("add_client", "remove_client", "rotate_key", "rotate_secret"), 0.0)
 """They make a secret or look first; what they call then is tried again."""
 
-REPEATED = {"changes_of": 0.0}
+REPEATED = {"changes_of": 0.0, "happenings": 0.0}
 """Whoever asks again and again anyway."""
 
 
@@ -55,6 +56,7 @@ class Store(
     Enrolment,
     Credentials,
     Watching,
+    Overview,
     Deliveries,
     EndPoints,
     Reads,

@@ -209,13 +209,20 @@ def task(queue: str, *, more_tries: str = "") -> Callable[[TaskFunction], TaskDe
 class Registry:
     """The tasks and workflows this process knows."""
 
-    def __init__(self, output_root: Path = Path(), source_root: Path | None = None) -> None:
+    def __init__(
+        self,
+        output_root: Path = Path(),
+        source_root: Path | None = None,
+        limits: Mapping[str, Value] | None = None,
+    ) -> None:
         self.tasks: dict[str, TaskDefinition] = {}
         self.workflows: dict[str, WorkflowDefinition] = {}
         self.output_root = output_root
         """The folder that relative outputs of jobs lie in."""
         self.source_root = source_root
         """The folder that local sources of confined clients lie in; None: they have none."""
+        self.limits = dict(limits or {})
+        """What every client may use that has no limit of its own, see `adaptation.limits`."""
 
     def add_tasks(self, *definitions: TaskDefinition) -> None:
         """Make tasks known by their names."""

@@ -93,7 +93,7 @@ class Watching:
     @property
     def late_ms(self) -> int:
         """How much later a line may be seen than others with higher numbers."""
-        return 0 if self.database.is_sqlite else WINDOW_MS
+        return late_ms_of(self.database)
 
     def changes_of(
         self,
@@ -166,6 +166,11 @@ class Watching:
         )
         with self.database.read() as connection:
             return [line_of(row) for row in connection.execute(page)]
+
+
+def late_ms_of(database: Database) -> int:
+    """How much later a line may be seen than others with higher numbers."""
+    return 0 if database.is_sqlite else WINDOW_MS
 
 
 def standing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO
@@ -17,10 +18,19 @@ EBML_ID = b"\x1a\x45\xdf\xa3"
 """First element of Matroska and WebM, RFC 8794 §11.2."""
 SEGMENT_ID = 0x18538067
 """The element that holds all media of Matroska, RFC 9559 §5.1."""
+TS_PACKET_BYTES = 188
+"""A transport stream is nothing but packets of this size, ISO/IEC 13818-1 §2.4.3.2."""
+TS_SYNC = b"G"
+"""How each of them begins."""
 LEADING_BYTES = 4096
 """How much of the beginning is looked at to tell text from media."""
 MAX_PADDING_BYTES = 1024
 """The most zeros that may follow the last box."""
+MAX_INDEX_BYTES = 1 << 26
+"""How much of an index is searched for signs of encryption; those of day-long films are smaller."""
+PROTECTED = re.compile(rb"schm\0\0\0[\0\1]\w{4}")
+"""The box that names how samples are encrypted, ISO/IEC 14496-12 §8.12.5; readers that have no key
+show noise and call it a picture."""
 MAX_BOXES = 1_000_000
 """A file with more top-level boxes than this is an attack, not a film."""
 
@@ -32,7 +42,7 @@ def check_complete(stream: BinaryIO) -> None:
         stream: seekable; only headers are read.
 
     Raises:
-        SourceError: `source_empty`, `source_not_media`, `source_truncated`.
+        SourceError: `source_empty`, `source_not_media`, `source_truncated`, `source_encrypted`.
     """
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
@@ -55,6 +65,25 @@ def check_complete(stream: BinaryIO) -> None:
         _check_matroska(stream, size)
     elif head.startswith(b"RIFF"):
         _check_riff(head, size)
+
+
+def check_last_packet(stream: BinaryIO) -> None:
+    """Refuse an MPEG-TS that ends inside a packet, where nothing else tells of its end.
+
+    Not for all sources: a recorder that is switched off leaves half a packet, too.
+
+    Args:
+        stream: seekable.
+
+    Raises:
+        SourceError: `source_truncated`.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    head = stream.read(2 * TS_PACKET_BYTES + 1)
+    rest = size % TS_PACKET_BYTES
+    if rest and head[::TS_PACKET_BYTES] == TS_SYNC * 3:
+        raise truncated(f"{rest} of {TS_PACKET_BYTES} bytes of its last packet are there")
 
 
 def truncated(what: str) -> SourceError:
@@ -100,8 +129,20 @@ def _mp4_boxes(stream: BinaryIO, size: int) -> Iterator[bytes]:
         if end > size:
             name = kind.decode("latin-1")
             raise truncated(f"{end - size} of {end} bytes are missing in box {name!r}")
+        if kind == b"moov":
+            _refuse_encryption(stream, offset, end)
         yield kind
         offset = end
+
+
+def _refuse_encryption(stream: BinaryIO, offset: int, end: int) -> None:
+    stream.seek(offset)
+    if PROTECTED.search(stream.read(min(end - offset, MAX_INDEX_BYTES))):
+        raise SourceError(
+            "the source is encrypted",
+            code="source_encrypted",
+            hint="Give the film as it was before its encryption; no key is taken for a source.",
+        )
 
 
 def _box_length(header: bytes, rest: int) -> int:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any, BinaryIO
 
 from adaptation.errors import SourceError
+from adaptation.media.bounds import Clock, Silence, check_frames, check_size, check_stills
 from adaptation.media.container import check_complete, truncated
 from adaptation.media.fields import LOOK, LOOK_SECONDS, Look, is_pulled_down, look_start
 from adaptation.media.picture import hdr_kind
@@ -51,6 +52,8 @@ class Inspection:
         self._announced: dict[int, float] = {}
         self._time_bases: dict[int, Fraction] = {}
         self._extents: dict[int, _Extent] = {}
+        self._silences: dict[int, Silence] = {}
+        self._clock = Clock(Fraction(1))
         self._frames: dict[int, int] = {}
         self._stored = StoredReader()
         self._first_key: int | None = None
@@ -76,20 +79,26 @@ class Inspection:
         """Take the answer of `ffprobe -of json -show_format -show_streams -show_chapters`.
 
         Raises:
-            SourceError: `source_no_video`.
+            SourceError: `source_no_video`, `source_picture_too_large`.
         """
         self._source = parse_source(document)
         self._video = self._source.video
-        self._picture()
+        picture = self._picture()
         for stream in document["streams"]:
             index = int(stream["index"])
             if stream.get("time_base", "0/1")[:2] != "0/":
                 self._time_bases[index] = Fraction(stream["time_base"])
                 self._extents[index] = _Extent()
+                self._silences[index] = Silence(self._time_bases[index])
             # A cover is announced as long as the film, but is a single picture.
             is_track = stream.get("codec_type") in ("audio", "video") and not is_cover(stream)
             if is_track and "duration" in stream:
                 self._announced[index] = float(stream["duration"])
+            if index == picture.index:
+                check_size(
+                    picture.width, picture.height, int(stream["width"]) * int(stream["height"])
+                )
+                self._clock = Clock(self._time_bases.get(index, Fraction(1)))
 
     @property
     def needs_first_frame(self) -> bool:
@@ -131,9 +140,12 @@ class Inspection:
             self._read_picture(fields)
         elif "D" not in fields[5] and index in self._extents and _is_number(fields[1]):
             self._extents[index].add(int(fields[1]), _ticks(fields[3]))
+            self._silences[index].read(int(fields[1]))
 
     def _read_picture(self, fields: list[str]) -> None:
         pts, flags = fields[1], fields[5]
+        if _is_number(fields[2]):
+            self._clock.read(int(fields[2]))
         self._stored.read(int(pts) if _is_number(pts) else None, _ticks(fields[4]), flags)
         if not _is_number(pts):
             self.times_missing = self.times_missing or "D" not in flags
@@ -162,19 +174,22 @@ class Inspection:
     def read_frame(self, pts: int, duration: int) -> None:
         """Take one frame of the picture, in ticks of its stream."""
         self._frames[pts] = duration
+        check_frames(len(self._frames))
         self._extents[self.video_index].add(pts, duration)
 
     def result(self) -> tuple[Source, Timeline]:
         """The source with measured durations, and when its frames are shown.
 
         Raises:
-            SourceError: `source_truncated`, `source_no_video` (a track without frames).
+            SourceError: `source_truncated`, `source_gap`, `source_no_video` (a track without
+                frames).
         """
         video = self._picture()
         last = max(self._frames, default=0)
         frames = timeline(self._time_bases[video.index], self._frames, self._frames.get(last, 0))
         if frames is None:
             raise _no_picture("its video track has no frame that can be shown")
+        check_stills(frames)
         source = replace(self._measured(frames), video=self._judged(video, frames))
         self._check_announced(source)
         return source, frames
@@ -222,6 +237,10 @@ class Inspection:
             start, end = self._seconds(track.index)
             # Without packets, or over before the first frame: nothing of it would be heard.
             if end > max(start, float(frames.start_seconds)):
+                extent = self._extents[track.index]
+                self._silences[track.index].check(
+                    float(frames.start_seconds), extent.start or 0, extent.end
+                )
                 audio.append(replace(track, start_seconds=start, end_seconds=end))
         end = max([float(frames.end_seconds), *(track.end_seconds for track in audio)])
         duration = end - float(frames.start_seconds)

@@ -48,6 +48,11 @@ def language_tag(code: str) -> str:
     return "-".join([_SHORT.get(primary, primary), *map(_case, subtags)])
 
 
+def known_code(code: str) -> str:
+    """A code as a source has it, or `und` for what is no code: it becomes a word of a command."""
+    return UNKNOWN_LANGUAGE if language_tag(code) == UNKNOWN_LANGUAGE else code
+
+
 def _case(subtag: str) -> str:
     """Countries in capitals, scripts with one, as RFC 5646 §2.1.1 recommends."""
     if len(subtag) == 4 and subtag.isalpha():

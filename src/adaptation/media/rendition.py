@@ -20,8 +20,8 @@ MAX_RENDITIONS = 64
 """More rungs than this is an attack, not a ladder."""
 SAFE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """Names become folders and parts of Packager's descriptors, where a comma starts a new option."""
-RESERVED_NAME = re.compile(r"(audio|text)(_.*)?")
-"""Folders of sound and subtitle tracks."""
+RESERVED_NAME = re.compile(r"(audio|text)(_.*)?|con|prn|aux|nul|com[0-9]|lpt[0-9]")
+"""Folders of sound and subtitle tracks, and what is a device on Windows."""
 FIELDS = frozenset({"name", "height", "bitrate", "codec"})
 """What a rendition may say."""
 
@@ -124,7 +124,7 @@ def _name(where: str, value: object, default: str) -> str:
     if not isinstance(value, str) or not SAFE_NAME.fullmatch(value):
         raise _invalid(where, value, "use 1 to 63 of a-z, 0-9, _ and -, beginning with a-z or 0-9")
     if RESERVED_NAME.fullmatch(value):
-        raise _invalid(where, value, "audio and text begin the names of sound and subtitle tracks")
+        raise _invalid(where, value, "sound, subtitles or devices have names like this")
     return value
 
 

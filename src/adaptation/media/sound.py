@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from adaptation.media.encode import decimal, input_options, output_options
+from adaptation.media.language import known_code
 from adaptation.media.package import audio_names
 from adaptation.media.probe import AudioTrack
 from adaptation.media.timeline import Timeline
@@ -104,7 +105,7 @@ def audio_command(  # noqa: PLR0913 - named at the call
         "-map", f"0:{track.index}",
         *("-af", audio_filter(timeline, track.channels, layout)),
         *("-c:a", "aac", "-b:a", str(bitrate or BITRATES[layout])),
-        *("-metadata:s:a:0", f"language={track.language}"),
+        *("-metadata:s:a:0", f"language={known_code(track.language)}"),
         # Fragments of a second, or the muxer would hold all of the sound until its end.
         *("-frag_duration", "1000000"),
         *output_options(output_path, fragments=""),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +11,7 @@ from celery import chain
 from celery.canvas import Signature
 
 from adaptation.engine.tasks import Registry, WorkflowDefinition
-from adaptation.limits import Value, in_force
+from adaptation.limits import in_force
 from adaptation.workflows import copying, steps, texts, tracks
 from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.forecast import forecast
@@ -25,7 +24,6 @@ DESCRIPTION = (
     "One source to a ladder of renditions, as HLS and DASH over the same CMAF segments: download,"
     " probe, for each rendition in parallel size, transcode and package, then publish."
 )
-NOTHING_LIMITED: Mapping[str, Value] = MappingProxyType({})
 CALLBACK_ONLY = frozenset({"custom_data", "rest_endpoints"})
 
 
@@ -48,7 +46,6 @@ def register(
     assets_root: Path,
     profiles: Path | None = None,
     source_root: Path | None = None,
-    limits: Mapping[str, Value] = NOTHING_LIMITED,
 ) -> None:
     """Make the workflow and its tasks known.
 
@@ -58,7 +55,6 @@ def register(
         profiles: a folder of encoding profiles beside the package's own.
         source_root: the folder that local sources of the API's clients lie in; None: there are
             none.
-        limits: what every client may use that has no limit of its own.
     """
 
     def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +76,9 @@ def register(
             parameters=EncodingParameters,
             example={"url": "https://example.org/film.mp4", "content_id": "film-42"},
             forecast=forecast,
-            limit=lambda checked, own: Allowance(in_force(limits, own)).check_wanted(checked),
+            limit=lambda checked, own: Allowance(in_force(registry.limits, own)).check_wanted(
+                checked
+            ),
             confine=lambda given, within: confined(given, within, source_root),
         )
     )

@@ -13,6 +13,8 @@ from adaptation.adapters.process import Limits
 from adaptation.adapters.storage import LocalStorage
 from adaptation.context import Context
 from adaptation.engine.tasks import Expand, Outlook, Registry, WorkflowDefinition
+from adaptation.limits import in_force
+from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.material import source_path
 from adaptation.workflows.parameters import CommonParameters, checked, confined
 from adaptation.workflows.resources import Run, get_file, get_json, put_file, put_json, put_text
@@ -76,6 +78,7 @@ def add_workflow(  # noqa: PLR0913 - what a workflow is
             parameters=parameters,
             check=lambda given: checked(parameters, given, registry.output_root),
             confine=lambda given, within: confined(given, within, registry.source_root),
+            limit=lambda given, own: Allowance(in_force(registry.limits, own)).check_wanted(given),
             author=author,
             example=example,
             **more,

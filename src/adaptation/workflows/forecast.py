@@ -25,7 +25,7 @@ from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.branches import branches, renditions
 from adaptation.workflows.copying import choose
 from adaptation.workflows.experience import Experience
-from adaptation.workflows.material import COPIED, read_material
+from adaptation.workflows.material import COPIED, check_end, read_material
 from adaptation.workflows.parameters import is_web, shown_source
 from adaptation.workflows.resources import Resources
 
@@ -91,17 +91,17 @@ def _fetched(url: str, outlook: Outlook[Resources], allowance: Allowance) -> Pat
     target = outlook.scratch / "source"
 
     def refuse_much(done: int, total: int | None) -> None:
-        allowance.check_size(url, max(done, total or 0))
         if max(done, total or 0) > FETCHED_BYTES:
             size = f"{total:,}" if total else f"more than {FETCHED_BYTES:,}"
             raise _Elsewhere(f"{shown_source(url)} has {size} bytes, too many to be looked at")
 
     try:
         with _stop_after(FETCH_SECONDS) as stop:
-            fetch(
+            fetched = fetch(
                 url,
                 target,
                 policy=outlook.resources.policy.granting(outlook.limits),
+                most_bytes=allowance.source_bytes,
                 on_progress=refuse_much,
                 cancelled=stop,
                 retries=0,
@@ -111,6 +111,7 @@ def _fetched(url: str, outlook: Outlook[Resources], allowance: Allowance) -> Pat
         raise _Elsewhere(told) from error
     except Transient as error:
         raise _Elsewhere(error.message) from error
+    check_end(target, fetched.length_known)
     return target
 
 

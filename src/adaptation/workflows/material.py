@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adaptation.adapters import ffmpeg
+from adaptation.adapters.containment import names_below
 from adaptation.adapters.tools import Tools
 from adaptation.context import Context
 from adaptation.errors import SourceError
+from adaptation.media.container import check_last_packet
 from adaptation.media.encode import keyframes
 from adaptation.media.inspection import Inspection
 from adaptation.media.passthrough import Candidate
@@ -131,6 +133,17 @@ def read_material(path: Path, tools: Tools, max_frame_rate: float | None = None)
     return Material(source, timeline, inspection.seek_points(), inspection.stored())
 
 
+def check_end(path: Path, length_known: bool) -> None:
+    """Look harder at what was fetched when its server told neither a length nor an end.
+
+    Raises:
+        SourceError: `source_truncated`.
+    """
+    if not length_known:
+        with path.open("rb") as stream:
+            check_last_packet(stream)
+
+
 def material_of(context: Context, run: Run) -> Material:
     """What `get_video_size` has read of the job's source."""
     document = get_json(run, context["material_key"])
@@ -156,7 +169,7 @@ def source_path(context: Context, run: Run) -> Path:
     """
     if "source_key" in context:
         return get_file(run, context["source_key"])
-    if file_state(context) != context["source_state"]:
+    if file_state(context, run) != context["source_state"]:
         raise SourceError(
             f"{context['url']} was changed while the job ran",
             code="source_changed",
@@ -165,14 +178,21 @@ def source_path(context: Context, run: Run) -> Path:
     return Path(context["source_path"])
 
 
-def file_state(context: Context) -> list[int]:
+def file_state(context: Context, run: Run) -> list[int]:
     """Size in bytes and time of the last change, in nanoseconds, of a local source.
 
     Raises:
-        SourceError: `source_missing`.
+        SourceError: `source_missing`; `source_changed`, a client's is a symbolic link by now.
     """
+    path, root = Path(context["url"]), run.resources.source_root
+    if root is not None and names_below(root, path) is not None and path.resolve() != path:
+        raise SourceError(
+            f"{path.name} leads elsewhere since the job was submitted",
+            code="source_changed",
+            hint="Put the file itself into the folder of sources, then submit it again.",
+        )
     try:
-        facts = Path(context["url"]).stat()
+        facts = path.stat()
     except OSError as error:
         raise SourceError(
             f"{context['url']} cannot be read: {error.strerror}",

@@ -12,12 +12,12 @@ from urllib.request import url2pathname
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from adaptation.adapters.containment import contained, inside, safe_key
 from adaptation.adapters.masking import masked
 from adaptation.errors import ParameterError
 from adaptation.media.coding import RateControl
 from adaptation.media.profile import Profile
 from adaptation.media.rendition import parse_renditions
-from adaptation.workflows.names import safe_key
 from adaptation.workflows.profiles import ENCODING, Profiles
 
 WEB_SCHEMES = frozenset({"http", "https"})
@@ -84,7 +84,7 @@ class EncodingParameters(CommonParameters):
         description="name, height (px), bitrate (kbit/s), codec; null: chosen from the source.",
     )
     output_folder: str | None = Field(
-        None, description="The folder the asset appears as; null: a new one."
+        None, max_length=4000, description="The folder the asset appears as; null: a new one."
     )
     segment_seconds: float = Field(4, ge=1, le=30, description="Length of a segment in seconds.")
     metadata: dict[str, Any] | None = Field(None, description="Kept in asset.json as given.")
@@ -167,13 +167,24 @@ def checked(
     document = found.model_dump()
     stem = "job"
     if "url" in document:
-        stem = _stem(document["url"])
         document["url"] = absolute_source(document["url"])
+        stem = _stem(document["url"])
     if "output_folder" in document:
         folder = document["output_folder"] or f"{stem}-{uuid.uuid4().hex[:8]}"
-        under = safe_key(found.output_root, "output_root") if found.output_root else ""
-        document["output_folder"] = str((assets_root / under / folder).resolve())
+        document["output_folder"] = str(_output(assets_root, found.output_root, folder))
     return document
+
+
+def _output(assets_root: Path, output_root: str | None, folder: str) -> Path:
+    """The folder of an asset with all links resolved, below the root of assets if it is relative.
+
+    Raises:
+        ParameterError: `path_outside`, `parameter_invalid`.
+    """
+    root = safe_key(output_root, "output_root") if output_root else ""
+    if Path(folder).is_absolute():
+        return Path(folder).resolve()
+    return inside(assets_root, str(PurePosixPath(root, folder)), "output_folder")
 
 
 def confined(
@@ -215,15 +226,8 @@ def _local_source(url: str, source_root: Path | None) -> str:
             code="path_outside",
             hint="Give an http or https address, or have ADAPTATION_SOURCE_ROOT set to a folder.",
         )
-    root = source_root.resolve()
-    path = Path(absolute_source(url)) if "://" in url else root / url
-    if not path.resolve().is_relative_to(root):
-        raise ParameterError(
-            f"{Path(url).name!r} is not in the folder of sources",
-            code="path_outside",
-            hint="Give a path relative to it, without `..`.",
-        )
-    return str(path.resolve())
+    path = Path(absolute_source(url)) if "://" in url else source_root / url
+    return str(contained(source_root, path, "url"))
 
 
 def _check_storages(checked: CommonParameters) -> None:
@@ -250,10 +254,25 @@ def is_address(url: str) -> bool:
 
 
 def _validated(model: type[Model], parameters: dict[str, Any]) -> Model:
+    for name, value in parameters.items():
+        if not _is_writable(value):
+            raise ParameterError(
+                f"parameter {name!r:.100} holds a text that cannot be stored",
+                hint="Leave out NUL characters and halves of surrogate pairs.",
+            )
     try:
         return model.model_validate(parameters)
     except ValidationError as error:
         raise _explained(error, list(model.model_fields)) from error
+
+
+def _is_writable(value: Any) -> bool:
+    """Whether every database can hold a document of JSON."""
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    if isinstance(value, Mapping):
+        return all(_is_writable(one) for pair in value.items() for one in pair)
+    return not isinstance(value, list | tuple) or all(map(_is_writable, value))
 
 
 def _encoding(document: Mapping[str, Any], profiles: Profiles) -> Profile:
@@ -269,11 +288,21 @@ def absolute_source(url: str) -> str:
     """A source as it stays valid in another working folder: a URL, or an absolute path.
 
     Raises:
-        ParameterError: `source_scheme`, a scheme other than file, http and https.
+        ParameterError: `source_scheme`, a scheme other than file, http and https; `source_url`.
     """
     if "://" not in url:
         return str(Path(url).expanduser().absolute())
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme.lower() not in WEB_SCHEMES or bool(parts.hostname)
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ParameterError(
+            f"the address of the source is malformed: {masked(url):.200}",
+            code="source_url",
+            hint="Give a whole address, such as https://example.org/film.mp4.",
+        )
     if parts.scheme.lower() in WEB_SCHEMES:
         return url
     if parts.scheme.lower() == "file" and parts.netloc in {"", "localhost"}:
@@ -287,7 +316,8 @@ def absolute_source(url: str) -> str:
 
 def is_web(url: str) -> bool:
     """Whether a checked source must be downloaded."""
-    return "://" in url and urlsplit(url).scheme.lower() in WEB_SCHEMES
+    scheme, sign, _ = url.partition("://")
+    return bool(sign) and scheme.lower() in WEB_SCHEMES
 
 
 def shown_source(url: str) -> str:

@@ -29,6 +29,10 @@ class Resources:
     """Folder for downloads under way, so that a cut one is resumed by the next attempt."""
     live: LiveArea
     """Where assets can be watched while they grow."""
+    assets_root: Path | None = None
+    """The folder of relative outputs: below it, symbolic links are not followed."""
+    source_root: Path | None = None
+    """The folder of clients' local sources: the same; None: they have none."""
     parallel_chunks: int = 2
     """How many chunks of one job are meant to be encoded at a time. Part of the plan: the bytes
     depend on where chunks begin."""

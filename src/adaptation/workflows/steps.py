@@ -23,6 +23,7 @@ from adaptation.workflows.copying import choose
 from adaptation.workflows.experience import planned_figures
 from adaptation.workflows.material import (
     COPIED,
+    check_end,
     file_state,
     material_of,
     read_material,
@@ -50,7 +51,7 @@ def download_file(context: Context, run: Run) -> Context:
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
     allowance = Allowance.of(run)
     if not is_web(context["url"]):
-        state = file_state(context)
+        state = file_state(context, run)
         allowance.check_size(context["url"], state[0])
         return context.extended(source_path=context["url"], source_state=state)
     from adaptation.adapters.web import fetch
@@ -58,19 +59,16 @@ def download_file(context: Context, run: Run) -> Context:
     folder = run.resources.download_folder(run.claim.job_id)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / "source"
-
-    def note(done: int, total: int | None) -> None:
-        allowance.check_size(context["url"], max(done, total or 0))
-        run.progress(done / total if total else 0.0, bytes=done)
-
     fetched = fetch(
         context["url"],
         target,
         policy=run.resources.policy.granting(run.claim.limits),
         total_seconds=run.resources.fetch_seconds,
+        most_bytes=allowance.source_bytes,
         cancelled=run.cancelled,
-        on_progress=note,
+        on_progress=lambda done, total: run.progress(done / total if total else 0.0, bytes=done),
     )
+    check_end(target, fetched.length_known)
     if not fetched.length_known:
         run.log("the server announced no length: a cut would show only in the container", 30)
     return context.extended(source_key=put_file(run, target, "source"))
@@ -194,6 +192,7 @@ def publish(context: Context, run: Run) -> Context:
         token=publish_token(run.claim.job_id),
         # A job that is run anew takes the place of what it made before.
         overwrite=context["empty_target"] or asset_id_of(output) in context.get("replaces", ()),
+        root=run.resources.assets_root,
     )
     seconds = float(material.timeline.duration_seconds)
     context = context.extended(**{PUBLISHED: published([name for _, name in files], seconds)})
