@@ -48,7 +48,8 @@ ifneq ($(shell cat .venv/.place 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help install develop demo test check lint fmt sim bench chaos fuzz docs sbom audit lock clean moved
+.PHONY: help install develop demo test check lint fmt sim bench chaos fuzz docs sbom audit lock \
+	clean moved
 
 help:
 	@sed -n '2,/^$$/s/^#\( \{0,3\}\)//p' Makefile

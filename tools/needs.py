@@ -24,6 +24,7 @@ NEEDS = (
     (("initdb",), ("postgresql",)),
     (("node",), ("nodejs",)),
     (("npm",), ("npm",)),
+    (("strace",), ("strace",)),
 )
 """The commands of which one is enough, and the Debian packages that bring them."""
 

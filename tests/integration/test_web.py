@@ -47,7 +47,7 @@ def test_a_file_arrives_whole_and_progress_says_how_far(server: FaultServer, tar
     url = server.add("/film.mp4", Resource(FILM, "video/mp4; codecs=avc1", etag='"1"'))
     fetched = fetch(url, target, on_progress=lambda *far: seen.append(far))
     assert_whole(target)
-    assert fetched == web.Fetched(len(FILM), True, "video/mp4", '"1"')
+    assert fetched == web.Fetched(len(FILM), True, "video/mp4", '"1"', url)
     assert seen[-1] == (len(FILM), len(FILM))
     assert seen == sorted(seen)
     assert server.requests[0].headers["accept-encoding"] == "identity"

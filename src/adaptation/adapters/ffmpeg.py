@@ -9,6 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
+from adaptation.adapters.inputs import (
+    ASSET_FORMATS,
+    allowed_input,
+    refuse_codecs,
+    refused_input,
+    with_guards,
+)
 from adaptation.adapters.process import Finished, Flag, Limits, OnLine, run
 from adaptation.adapters.progress import Progress, ProgressReader
 from adaptation.adapters.sandbox import Access, named_in
@@ -16,14 +23,6 @@ from adaptation.adapters.tools import Tools
 from adaptation.adapters.verdict import blamed
 from adaptation.errors import SourceError, ToolError
 
-SOURCE_FORMATS = (
-    "mov,matroska,mpegts,mpeg,avi,flv,asf,mxf,ogg,mp3,wav,flac,aac,h264,hevc,mpegvideo,m4v,ivf"
-)
-"""Containers that are read; none of them can name another file, as playlists do."""
-ASSET_FORMATS = "hls,dash,mov,webvtt"
-"""Containers of our own output, which is read back to prove it."""
-MAX_PIXELS = 35_389_440
-"""The largest picture that is decoded (8192 x 4320); a bomb of 31 kB can hold more."""
 PROBE_TIMEOUT_SECONDS = 120.0
 """Reading headers takes a moment; more means that the source is hostile."""
 PUT_DOWN_TO_SOURCE = frozenset(
@@ -102,7 +101,8 @@ def inspect(path: Path, tools: Tools, inspection: Inspection[T_co]) -> T_co:
     """Read everything but the pictures of a source: bytes, headers, all packets.
 
     Raises:
-        SourceError: `source_missing`, `source_unreadable`, and what `inspection` finds.
+        SourceError: `source_missing`, `source_unreadable`, `source_format_refused`, and what
+            `inspection` finds.
     """
     try:
         with path.open("rb") as stream:
@@ -113,7 +113,9 @@ def inspect(path: Path, tools: Tools, inspection: Inspection[T_co]) -> T_co:
             code="source_missing",
             hint="Check the path and its permissions.",
         ) from error
-    inspection.read_headers(_headers(path, tools))
+    headers = _headers(path, tools)
+    refuse_codecs(headers, path.name)
+    inspection.read_headers(headers)
     if inspection.needs_first_frame:
         inspection.read_first_frame(_first_frame(path, tools, inspection.video_index))
     if inspection.look_start is not None:
@@ -145,7 +147,7 @@ def _look(path: Path, tools: Tools, inspection: Inspection[T_co], start: float) 
     piece = ["-max_error_rate", "1", "-noaccurate_seek", "-ss", f"{start:.3f}"]
     piece += ["-t", str(inspection.look_seconds)]
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error"]
-    argv += _guarded([*piece, "-i", _url(path)], SOURCE_FORMATS)
+    argv += with_guards([*piece, "-i", _url(path)])
     argv += ["-map", f"0:{inspection.video_index}", "-vf", inspection.look_filters]
     limits = Limits(None, STALL_SECONDS)
     _run([*argv, "-f", "null", "-"], tools, on_line=inspection.read_look, limits=limits)
@@ -177,13 +179,15 @@ def _show(entries: str) -> list[str]:
 
 
 def _probe(path: Path, tools: Tools, options: Sequence[str], on_line: OnLine | None) -> Finished:
-    argv = [str(tools.ffprobe), "-v", "error", *_guard(SOURCE_FORMATS), *options, _url(path)]
+    argv = [str(tools.ffprobe), "-v", "error", *allowed_input(), *options, _url(path)]
     stall = None if on_line is None else STALL_SECONDS
     timeout = PROBE_TIMEOUT_SECONDS if on_line is None else None
     try:
         access, limits = Access(reads=(path,)), Limits(None, stall, timeout)
         return _run(argv, tools, access=access, on_line=on_line, limits=limits)
     except ToolError as error:
+        if refused := refused_input(error.stderr_tail, path.name):
+            raise refused from error
         if error.code not in PUT_DOWN_TO_SOURCE:
             raise
         last = error.stderr_tail.rpartition("\n")[2].rpartition(": ")[2]
@@ -213,7 +217,7 @@ def study(
         Cancelled: `cancelled` was set.
     """
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error"]
-    argv += _guarded(arguments, SOURCE_FORMATS)
+    argv += with_guards(arguments)
     limits = Limits(cancelled, STALL_SECONDS)
     return _run(argv, tools, on_line=on_line, limits=limits).stderr_tail
 
@@ -266,7 +270,7 @@ def encode_argv(arguments: Sequence[str], tools: Tools) -> list[str]:
     """The whole command of an encode."""
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error", "-y"]
     argv += ["-progress", "pipe:1", "-stats_period", "0.5"]
-    return [*argv, *_guarded(arguments, SOURCE_FORMATS)]
+    return [*argv, *with_guards(arguments)]
 
 
 def trial(arguments: Sequence[str], tools: Tools, cancelled: Flag | None = None) -> str:
@@ -350,7 +354,7 @@ def _decode(
     cancelled: Flag | None,
 ) -> None:
     argv = [str(tools.ffmpeg), "-nostdin", "-hide_banner", "-v", "error"]
-    argv += [*_guarded(inputs, ASSET_FORMATS), *outputs]
+    argv += [*with_guards(inputs, ASSET_FORMATS), *outputs]
     # Progress keeps a long decode from looking stalled. Frames keep their times, for some that
     # were skipped are no reason to repeat others.
     argv += ["-fps_mode", "passthrough", "-progress", "pipe:1", "-f", "null", "-"]
@@ -380,18 +384,3 @@ def _run(
 def _url(path: Path) -> str:
     """A name that FFmpeg cannot take for an option, a protocol or a pattern."""
     return f"file:{path.absolute()}"
-
-
-def _guard(formats: str) -> list[str]:
-    """Options that keep an input from opening networks, other formats or huge pictures."""
-    return ["-protocol_whitelist", "file", "-format_whitelist", formats]
-
-
-def _guarded(arguments: Sequence[str], formats: str) -> list[str]:
-    """Put the guard before every input, whoever built the command."""
-    guarded: list[str] = []
-    for argument in arguments:
-        if argument == "-i":
-            guarded += [*_guard(formats), "-max_pixels", str(MAX_PIXELS)]
-        guarded.append(argument)
-    return guarded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -50,6 +50,8 @@ class Fetched:
     """Media type without parameters, lower case; empty when the server gave none."""
     etag: str
     """The server's ETag as sent; empty when it gave none."""
+    address: str
+    """Where redirects led: what addresses in it are relative to."""
 
 
 def fetch(  # noqa: PLR0913  (two say what, the others how)
@@ -57,6 +59,7 @@ def fetch(  # noqa: PLR0913  (two say what, the others how)
     target: Path,
     *,
     policy: AddressPolicy = PUBLIC_ONLY,
+    link: Connection | None = None,
     on_progress: Progress | None = None,
     cancelled: threading.Event | None = None,
     most_bytes: int | None = None,
@@ -74,6 +77,7 @@ def fetch(  # noqa: PLR0913  (two say what, the others how)
         url: http or https; user and password in it are sent, and never shown.
         target: written by a rename at the end.
         policy: which addresses may be reached, redirects included; public ones by default.
+        link: a connection to use, with a policy of its own; none: one is made for this fetch.
         on_progress: told how far it is; throttle it there.
         cancelled: set from elsewhere to stop within a second, also while the server is silent.
         most_bytes: of the whole file; None: as large as there is room for.
@@ -91,9 +95,9 @@ def fetch(  # noqa: PLR0913  (two say what, the others how)
     """
     stop = cancelled or threading.Event()
     with naming_a_full_disk(target.parent, "scratch_full"), claimed_part(target, url) as part:
-        with connection(stop, policy) as link:
+        with nullcontext(link) if link else connection(stop, policy) as used:
             caps = Caps(most_bytes, total_seconds, least_bytes_per_second)
-            transfer = _Transfer(url, part, link, on_progress or _ignore, stop, caps)
+            transfer = _Transfer(url, part, used, on_progress or _ignore, stop, caps)
             try:
                 transfer.finish(retries, retry_delay_seconds)
                 refuse_what_is_no_media(part.head(256), url)
@@ -102,7 +106,9 @@ def fetch(  # noqa: PLR0913  (two say what, the others how)
                 raise
         entity, size_bytes = part.entity, part.size_bytes
         part.publish()
-    return Fetched(size_bytes, entity.length_known, entity.content_type, entity.etag)
+    return Fetched(
+        size_bytes, entity.length_known, entity.content_type, entity.etag, transfer.address
+    )
 
 
 class _Transfer:
@@ -125,6 +131,7 @@ class _Transfer:
         self.caps = caps
         self.clock = Clock(url, caps)
         self.changes = 0
+        self.address = url
 
     def finish(self, retries: int, delay_seconds: float) -> None:
         """Try until all bytes are on disk, or `retries` tries in a row brought nothing much."""
@@ -167,6 +174,7 @@ class _Transfer:
                 code="fetch_failed",
                 hint="Check the host name and that this machine can reach it; then try again.",
             ) from error
+        self.address = str(response.url)
         try:
             yield response
         finally:

@@ -261,11 +261,11 @@ class Inspection:
         end = max(end for _, end in spans)
         # Matroska counts from zero, the others from the first packet.
         start = 0.0 if container == "matroska" else min(begin for begin, end in spans if end)
-        _check_length("file", self._source.duration_seconds, end - start)
+        check_length("file", self._source.duration_seconds, end - start)
         if container == "mov":  # the others' track durations are guesses
             for index, announced in self._announced.items():
                 start, end = self._seconds(index)
-                _check_length(f"track {index}", announced, end - start)
+                check_length(f"track {index}", announced, end - start)
 
 
 def _since_start(chapter: Chapter, frames: Timeline) -> Chapter:
@@ -282,7 +282,12 @@ def _since_start(chapter: Chapter, frames: Timeline) -> Chapter:
     )
 
 
-def _check_length(name: str, announced: float, found: float) -> None:
+def check_length(name: str, announced: float, found: float) -> None:
+    """Compare how long something should be with how long it is, both in seconds.
+
+    Raises:
+        SourceError: `source_truncated`.
+    """
     if announced - found > max(ALLOWED_LOSS_SECONDS, ALLOWED_LOSS * announced):
         raise truncated(f"its {name} should last {announced:.2f} s and ends after {found:.2f} s")
 

@@ -35,6 +35,18 @@ def has_short_code(primary: str) -> bool:
     return primary in _SHORT.values()
 
 
+def long_code(tag: str) -> str:
+    """The three letters of a language's tag, as MP4 and FFmpeg want them; `und` if unknown.
+
+    Args:
+        tag: of RFC 5646, such as `pt-BR`, or an ISO 639 code.
+    """
+    primary = language_tag(tag).partition("-")[0]
+    if len(primary) == 3:
+        return primary
+    return next((long for long, short in _SHORT.items() if short == primary), UNKNOWN_LANGUAGE)
+
+
 def language_tag(code: str) -> str:
     """The RFC 5646 tag of an ISO 639 code; `und` for what is no code.
 

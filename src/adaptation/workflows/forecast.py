@@ -25,6 +25,7 @@ from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.branches import branches, renditions
 from adaptation.workflows.copying import choose
 from adaptation.workflows.experience import Experience
+from adaptation.workflows.gathering import is_playlist
 from adaptation.workflows.material import COPIED, check_end, read_material
 from adaptation.workflows.parameters import is_web, shown_source
 from adaptation.workflows.resources import Resources
@@ -63,6 +64,8 @@ def forecast(parameters: dict[str, Any], outlook: Outlook[Resources]) -> dict[st
     url = context["url"]
     try:
         path = _fetched(url, outlook, allowance) if is_web(url) else Path(url)
+        if is_playlist(path):
+            raise _Elsewhere("what a playlist names is gathered when the job runs")
     except _Elsewhere as reason:
         return {"sure": "rough", "based_on": f"the canvas alone: {reason}"}
     tools = outlook.resources.tools

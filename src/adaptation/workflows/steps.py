@@ -16,11 +16,13 @@ from adaptation.engine.tasks import task as engine_task
 from adaptation.media import dash, hls
 from adaptation.media.asset import ASSET_NAME, Origin, asset_text
 from adaptation.media.index import Track
+from adaptation.media.inspection import check_length
 from adaptation.media.picture import notes
 from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.branches import branches
 from adaptation.workflows.copying import choose
 from adaptation.workflows.experience import planned_figures
+from adaptation.workflows.gathering import GATHERED_SECONDS, Gathered, gather, is_playlist
 from adaptation.workflows.material import (
     COPIED,
     check_end,
@@ -47,12 +49,20 @@ from adaptation.workflows.texts import joined_texts, readable_subtitles, text_fi
 
 @step("download", more_tries="retries")
 def download_file(context: Context, run: Run) -> Context:
-    """Bring the source to where every worker can read it; a local file stays where it is."""
+    """Bring the source to where every worker can read it; a local file stays where it is.
+
+    Of a playlist all that it names is brought, and made one file.
+    """
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
     allowance = Allowance.of(run)
     if not is_web(context["url"]):
-        state = file_state(context, run)
+        state, path = file_state(context, run), Path(context["url"])
         allowance.check_size(context["url"], state[0])
+        if is_playlist(path):
+            # Resolved: by what it names a link is at the place that it leads to.
+            real = path.resolve()
+            gathered = gather(real, real.as_uri(), run, allowance.source_bytes)
+            return _with_gathered(context, run, gathered)
         return context.extended(source_path=context["url"], source_state=state)
     from adaptation.adapters.web import fetch
 
@@ -71,6 +81,9 @@ def download_file(context: Context, run: Run) -> Context:
     check_end(target, fetched.length_known)
     if not fetched.length_known:
         run.log("the server announced no length: a cut would show only in the container", 30)
+    if is_playlist(target):
+        gathered = gather(target, fetched.address, run, allowance.source_bytes)
+        return _with_gathered(context, run, gathered)
     return context.extended(source_key=put_file(run, target, "source"))
 
 
@@ -81,6 +94,7 @@ def get_video_size(context: Context, run: Run) -> Context:
     path = source_path(context, run)
     material = read_material(path, run.resources.tools, context["max_frame_rate"])
     Allowance.of(run).check_source(material.source)
+    check_length("playlist", context.get(GATHERED_SECONDS, 0.0), material.source.duration_seconds)
     picture, source, timeline = material.picture, material.source, material.timeline
     run.log(f"source: {picture.width}x{picture.height}, {source.duration_seconds:.2f} s")
     if timeline.thinning > 1:
@@ -210,6 +224,11 @@ TASKS = (
     chunk_dash,
     publish,
 )
+
+
+def _with_gathered(context: Context, run: Run, gathered: Gathered) -> Context:
+    key = put_file(run, gathered.path, "source")
+    return context.extended(**{"source_key": key, GATHERED_SECONDS: gathered.least_seconds})
 
 
 def _tracks(context: Context, run: Run) -> list[Track]:

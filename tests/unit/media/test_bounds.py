@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from adaptation.adapters import ffmpeg
+from adaptation.adapters import inputs
 from adaptation.errors import SourceError
 from adaptation.media import bounds
 from adaptation.media.bounds import Clock, Silence, check_frames, check_size, check_stills
@@ -16,7 +16,7 @@ MILLISECOND = Fraction(1, 1000)
 
 
 def test_tools_are_told_the_same_limit_of_pixels() -> None:
-    assert ffmpeg.MAX_PIXELS == bounds.MAX_PIXELS == 8192 * 4320
+    assert inputs.MAX_PIXELS == bounds.MAX_PIXELS == 8192 * 4320
 
 
 @pytest.mark.parametrize("size", [(8192, 4320), (4320, 8192), (16_384, 2160), (1, 1)])

@@ -1,0 +1,151 @@
+"""Makes one file of a source that is a playlist: its tracks are gathered here and joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from adaptation.adapters import ffmpeg
+from adaptation.adapters.children import FolderChildren, WebChildren
+from adaptation.adapters.gather import Gathering
+from adaptation.adapters.process import Limits
+from adaptation.errors import SourceError, ToolError
+from adaptation.media import dash_source
+from adaptation.media.hls_source import Rendition, is_master, renditions, track_plan
+from adaptation.media.joining import join_command
+from adaptation.media.playlist_source import (
+    HEAD_BYTES,
+    MAX_PLAYLIST_BYTES,
+    GatherPlan,
+    checked,
+    invalid,
+    playlist_kind,
+)
+from adaptation.workflows.resources import Run
+
+FETCH_PART = 0.9
+"""Part of the work that fetching is; the rest is joining."""
+JOINED_SPARE_BYTES = 64 * 1024 * 1024
+"""What joining may write beside twice what it reads: an index, and never much."""
+GATHERED_SECONDS = "gathered_seconds"
+"""What the context calls the least length of a source that was gathered."""
+UNREADABLE = frozenset({"tool_failed", "source_unreadable"})
+"""How a tool ends with what is no media."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What came of a playlist."""
+
+    path: Path
+    """A file with a picture and sounds, to be taken away."""
+    least_seconds: float
+    """How long it should be."""
+
+
+def is_playlist(path: Path) -> bool:
+    """Whether a file is an HLS playlist or a DASH manifest, whatever it is called.
+
+    Raises:
+        SourceError: `source_missing`.
+    """
+    return playlist_kind(_head(path)) is not None
+
+
+def gather(path: Path, address: str, run: Run, most_bytes: int | None = None) -> Gathered:
+    """Fetch all that a playlist names, and make one file of it.
+
+    Args:
+        path: of the playlist itself, here.
+        address: where it came from: `http`, `https` or `file`.
+        run: the task; its progress is told.
+        most_bytes: that all it names may have together; None: any number.
+
+    Raises:
+        SourceError: as `playlist_source` and `Gathering` say.
+        Transient, Cancelled: as a fetch.
+    """
+    folder = run.resources.download_folder(run.claim.job_id)
+    is_local = urlsplit(address).scheme == "file"
+    gathering = Gathering(
+        FolderChildren(path.parent) if is_local else _web(run),
+        folder / "children",
+        cancelled=run.cancelled,
+        most_bytes=most_bytes,
+        on_progress=lambda part: run.progress(FETCH_PART * part),
+    )
+    plan = _plan(path, address, gathering)
+    pieces = [track.pieces for track in plan.tracks]
+    run.log(f"a playlist: {len(pieces)} tracks in {sum(map(len, pieces))} segments are gathered")
+    gathering.fetch(pieces)
+    tracks = [folder / f"track{number}" for number in range(len(pieces))]
+    for track, target in zip(pieces, tracks, strict=True):
+        gathering.put_together(track, target)
+    gathering.forget()
+    return Gathered(_joined(plan, tracks, folder / "joined", run), plan.least_seconds)
+
+
+def _web(run: Run) -> WebChildren:
+    resources = run.resources
+    return WebChildren(resources.policy.granting(run.claim.limits), resources.fetch_seconds)
+
+
+def _plan(path: Path, address: str, gathering: Gathering) -> GatherPlan:
+    if path.stat().st_size > MAX_PLAYLIST_BYTES:
+        raise invalid(f"it has more than {MAX_PLAYLIST_BYTES:,} bytes")
+    content = path.read_bytes()
+    if playlist_kind(content[:HEAD_BYTES]) == "dash":
+        return dash_source.gather_plan(content, address)
+    text = _text(content)
+    if not is_master(text):
+        return checked([track_plan(text, address, Rendition(address, "all"))])
+    tracks = []
+    for rendition in renditions(text, address):
+        body, base = gathering.text(rendition.address, MAX_PLAYLIST_BYTES)
+        if playlist_kind(body[:HEAD_BYTES]) != "hls":
+            raise invalid("what it names as a playlist is none")
+        tracks.append(track_plan(_text(body), base, rendition))
+    return checked(tracks)
+
+
+def _joined(plan: GatherPlan, tracks: Sequence[Path], output: Path, run: Run) -> Path:
+    heads = [_head(track) for track in tracks]
+    command = join_command(plan.tracks, heads, tracks, output)
+    try:
+        sizes = sum(track.stat().st_size for track in tracks)
+        limits = Limits(run.cancelled, file_bytes=JOINED_SPARE_BYTES + 2 * sizes)
+        ffmpeg.encode(command, run.resources.tools, expected_seconds=0, limits=limits)
+    except (ToolError, SourceError) as error:
+        if error.code not in UNREADABLE:
+            raise
+        said = error.stderr_tail.strip() if isinstance(error, ToolError) else ""
+        raise SourceError(
+            "what the playlist names cannot be read as media:"
+            f" {said.rpartition(chr(10))[2] or error.message}",
+            code="source_unreadable",
+            hint="Check that the playlist plays; segments are MPEG-TS, MP4, WebM or packed sound.",
+        ) from error
+    for track in tracks:
+        track.unlink()
+    return output
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise invalid("it is not in UTF-8") from error
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except OSError as error:
+        raise SourceError(
+            f"{path.name} cannot be read: {error.strerror}",
+            code="source_missing",
+            hint="Check the path; every worker must be able to read it.",
+        ) from error
