@@ -238,26 +238,26 @@ def test_a_header_is_refused_or_stays_one_line() -> None:
 
 
 WHOLE = [
-    ("url", "a,b=c;d'e\"f %05d $(touch owned) [0:v] -i x.mp4"),
-    ("url", "concat:a|b.mp4"),
-    ("output_folder", "x,output=owned;$(touch owned) %d {{7}} '[v]'"),
-    ("content_id", "<script>'; DROP TABLE job; --\u202e$(touch owned)"),
+    {
+        "url": "a,b=c;d'e\"f %05d $(touch owned) [0:v] -i x.mp4",
+        "output_folder": "x,output=owned;$(touch owned) %d {{7}} '[v]'",
+        "content_id": "<script>'; DROP TABLE job; --\u202e$(touch owned)",
+    },
+    {"url": "concat:a|b.mp4"},
 ]
 
 
-@pytest.mark.parametrize(("field", "words"), WHOLE)
-def test_a_job_with_such_a_text_writes_nothing_outside_the_root(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, words: str
+@pytest.mark.parametrize("texts", WHOLE, ids=["many", "concat"])
+def test_a_job_with_such_texts_writes_nothing_outside_the_root(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: dict[str, str]
 ) -> None:
     sources, elsewhere = tmp_path / "sources", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    film = clips.make_plain(sources)
-    if field == "url":
-        film = film.rename(sources / words)
+    clips.make_plain(sources).rename(sources / texts["url"])
     monkeypatch.setenv("ADAPTATION_SOURCE_ROOT", str(sources))
     monkeypatch.setenv("ADAPTATION_OUTPUT_ROOT", str(tmp_path / "assets"))
     monkeypatch.chdir(elsewhere)
-    given = {**GIVEN, "url": film.name, "renditions": RUNGS[1:], field: words}
+    given = {**GIVEN, "renditions": RUNGS[1:], **texts}
     before = tree(tmp_path)
     deployment = deploy()
     deployment.engine.prepare()
