@@ -202,7 +202,7 @@ def test_a_tool_that_tidies_up_at_its_cpu_limit_is_known_all_the_same() -> None:
         signal.signal(signal.SIGXCPU, lambda *_: os._exit(255))
         while True: pass
     """
-    assert ending(code, Limits(cpu_seconds=1)).code == "tool_cpu_limit"
+    assert ending(code, Limits(cpu_seconds=2)).code == "tool_cpu_limit"
 
 
 def test_a_file_that_grows_too_large_has_its_own_code(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ BAD_SOURCE = (
 )
 """What FFmpeg says when the source is at fault."""
 DENIED = ("Permission denied", "Operation not permitted")
-NEARLY = 0.8
+NEARLY = 0.7
 """The kernel's two accounts of processor time differ; so much of the limit says who was stopped."""
 LIMIT_SIGNALS = {
     "SIGXCPU": "tool_cpu_limit",
