@@ -159,7 +159,7 @@ MONSTERS: dict[str, Monster] = {
     "thirty-two tracks": Monster(_made(f"{TRACKS} tracks.mkv"), frames=20, is_encoded=False),
     "ten bits in 4:4:4": Monster(_made(f"{SMALL} {DEEP} -an deep.mp4"), frames=20),
     "a wrong extension": Monster(_renamed(RIGHT, "wrong.mp4"), frames=20),
-    "a huge PNG": Monster(_renamed(HUGE_PNG, "big.mp4"), "source_unreadable"),
+    "a huge PNG": Monster(_renamed(HUGE_PNG, "big.mp4"), "source_format_refused"),
     "35 million pixels": Monster(HUGE_H264, TOO_LARGE),
     "pixels 255 times as wide as high": Monster(WIDE, TOO_LARGE),
     "a hundred thousand packets": Monster(make_many, frames=100_000, is_encoded=False),

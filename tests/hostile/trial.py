@@ -46,7 +46,7 @@ class Ending:
     """How a film ended."""
 
     code: str
-    """Of its error; `fine` when there was none."""
+    """Of its error; `fine` when there was none, `rough` when only a whole job can tell."""
     frames: int = 0
     """That were planned."""
     message: str = ""
@@ -75,7 +75,8 @@ def planned(deployment: Deployment, path: Path) -> Ending:
     finally:
         seconds = time.monotonic() - started
         assert seconds < MOST_SECONDS, f"it took {seconds:.1f} s to read"
-    return Ending("fine", told["frames"])
+    # A playlist is read when its job has gathered what it names.
+    return Ending("fine", told["frames"]) if "frames" in told else Ending("rough")
 
 
 def checked_code(code: str) -> str:

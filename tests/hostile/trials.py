@@ -18,6 +18,8 @@ from hostile.trial import Ending
 
 THREADS = (os.cpu_count() or 2) + 1
 """Films that are read at a time."""
+PLANNED = {"fine", "rough"}
+"""How planning ends for what can be encoded, as far as that is known then."""
 
 
 @dataclass
@@ -35,8 +37,8 @@ class Trials:
 
     @property
     def encodable(self) -> list[int]:
-        """Those that can be planned."""
-        return [seed for seed, ending in self.plans.items() if ending.code == "fine"]
+        """Those that a whole job begins to work on."""
+        return [seed for seed, ending in self.plans.items() if ending.code in PLANNED]
 
     @property
     def late(self) -> list[str]:
@@ -44,7 +46,7 @@ class Trials:
         return [
             f"{self.made[seed]}: {ending.code}, {ending.message}"
             for seed, ending in (*self.plans.items(), *self.jobs.items())
-            if ending.code != "fine" and not ending.code.startswith("source_")
+            if ending.code not in PLANNED and not ending.code.startswith("source_")
         ]
 
     def counted(self) -> str:
@@ -71,7 +73,7 @@ def plan_all(
             ending = trial.planned(deployment, path)
         except Exception:  # noqa: BLE001 - that is what is looked for
             return seed, str(made), traceback.format_exc()
-        if ending.code != "fine":
+        if ending.code not in PLANNED:
             path.unlink()
         return seed, str(made), ending
 

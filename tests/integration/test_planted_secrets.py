@@ -43,6 +43,7 @@ PLANTED = {
             "semaphore token",
             "database password",
             "broker password",
+            "token of a default",
         ),
         start=1,
     )
@@ -181,6 +182,8 @@ def test_no_planted_secret_is_found_anywhere(
     here("settings", "schedule_interval", "1")
     own = [f"--header=X-Studio={PLANTED['callback header']}"]
     own += [f"--header=X-Token=Bearer {PLANTED['callback bearer']}"]
+    token = quote(PLANTED["token of a default"], safe="")
+    own += [f'--default=rest_endpoints=["https://example.org/?token={token}"]']
     studio, signing = added("studio", "client", *own)
     admin, _ = added("boss", "admin")
     settings |= {"API key": studio.key, "signing secret": signing.removeprefix("whsec_")}
@@ -195,7 +198,7 @@ def test_no_planted_secret_is_found_anywhere(
         studio.call("GET", f"/jobs?api-key={wrong}", headers={"api-key": wrong})
         jobs = submitted(studio, web)
         store = Store(os.environ["ADAPTATION_DATABASE_URL"])
-        assert wait_until(lambda: _settled(admin, jobs), 60), (tmp_path / "serve.log").read_text()
+        assert wait_until(lambda: _settled(admin, jobs), 120), (tmp_path / "serve.log").read_text()
         assert wait_until(lambda: any("/ready" in line for line, _, _ in web.heard), 20)
         places = answers([studio, admin], jobs)
         stored = _stored(redis_url)

@@ -7,10 +7,17 @@ import re
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from adaptation.adapters.keyring import new_key_text
+from adaptation.adapters.keyring import Keyring, new_key_text
+from adaptation.adapters.vault import Vault
+from adaptation.engine.engine import Pace
+from adaptation.engine.store import Store
+from adaptation.engine.tasks import WorkflowDefinition
 from api_kit import Caller
 from command_line import here, started
+from engine_kit import count_one, small_engine, small_registry
+from services import wait_until
 
 SECRET = "hunter2-hunter2"
 SOURCE = f"https://user:{SECRET}@example.org/film.mp4"
@@ -72,6 +79,27 @@ def test_keys_are_not_dropped_while_one_is_missing(own_key: Path) -> None:
     assert told.code == "secret_key_missing"
     assert lost in told.err
     assert "missing" in here("keys", "ls").out
+
+
+def test_a_job_waits_for_a_key_that_is_missing_and_then_goes_on(
+    tmp_path: Path,
+) -> None:
+    keyring = Keyring(tmp_path / "secret.key", makes=True)
+    store = Store(f"sqlite:///{tmp_path / 'engine.db'}", Vault(keyring))
+    known = small_registry()
+    known.add_workflow(WorkflowDefinition("one", dict, lambda given: count_one.s(**given)))
+    engine = small_engine(tmp_path, known, Pace(sweep_seconds=0.2), store)
+    job = engine.submit("one", {"password": SECRET})
+    kept = keyring.file.read_text()
+    keyring.file.write_text(new_key_text())
+
+    with capture_logs() as told, engine.running(1):
+        assert wait_until(lambda: "there is no key" in str(told))
+        keyring.file.write_text(kept)
+        assert wait_until(lambda: store.job(job.id).ended, 20)
+
+    assert store.job(job.id).succeeded
+    store.close()
 
 
 def test_a_fleet_without_a_key_stores_no_secret(

@@ -54,6 +54,15 @@ def test_every_error_code_is_documented_once() -> None:
     assert set(documented) <= strings(), "a documented code is not in the product"
 
 
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    page = (ROOT / "docs" / "threat-model.md").read_text()
+    named = re.findall(r"`([\w/]*test_\w+\.py)`", page)
+
+    there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    assert len(named) > 20
+    assert [name for name in named if not any(path.endswith(name) for path in there)] == []
+
+
 def test_every_code_of_the_api_is_documented() -> None:
     codes = {*CODES.values(), *UNKNOWN_CODES.values(), "unhealthy"}
 

@@ -15,6 +15,8 @@ SOURCE_FORMATS = (
 """Containers that are read; none of them can name another file, as playlists do."""
 ASSET_FORMATS = "hls,dash,mov,webvtt"
 """Containers of our own output, which is read back to prove it."""
+_TOO_LARGE = "exceeds specified max pixel count"
+"""What a tool says of a picture with more than `MAX_PIXELS`."""
 MAX_PIXELS = 35_389_440
 """The largest picture that is decoded (8192 x 4320); a bomb of 31 kB can hold more."""
 PICTURE_CODECS = (
@@ -95,6 +97,12 @@ def refuse_codecs(document: Mapping[str, Any], name: str) -> None:
 
 def refused_input(stderr: str, name: str) -> SourceError | None:
     """The error for an input that a tool knew and was not allowed to read, if it was that."""
+    if _TOO_LARGE in stderr:
+        return SourceError(
+            f"{name} has a picture that is too large",
+            code="source_picture_too_large",
+            hint=f"At most {MAX_PIXELS:,} pixels are read (8192 x 4320): scale it down first.",
+        )
     match = _REFUSED.search(stderr)
     if match is None:
         return None

@@ -11,6 +11,7 @@ import uvicorn
 
 from adaptation.adapters.listening import address_of, is_of_this_machine_alone, listening
 from adaptation.api.app import make_api
+from adaptation.api.auth import FAILED_LOGINS
 from adaptation.errors import SettingsError
 from adaptation.wiring import Deployment
 
@@ -21,20 +22,23 @@ GRACE_SECONDS = 5
 
 
 @contextmanager
-def serving(deployment: Deployment, host: str, port: int) -> Iterator[str]:
+def serving(
+    deployment: Deployment, host: str, port: int, *, failed_logins: int = FAILED_LOGINS
+) -> Iterator[str]:
     """Answer requests until the block ends; gives the server's URL.
 
     Args:
         deployment: the engine behind it, whose tables must be there.
         host: address of this machine to listen on.
         port: 0 takes any that is free.
+        failed_logins: wrong keys that one address may send in a minute.
 
     Raises:
         SettingsError: `address_taken`, or `key_needed`: others could reach it, and nobody has
             a key.
     """
     _ask_for_a_key(deployment, host)
-    api = make_api(deployment)
+    api = make_api(deployment, failed_logins=failed_logins)
     config = uvicorn.Config(
         api,
         log_config=None,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from adaptation.adapters.masking import HIDDEN
+from adaptation.adapters.masking import HIDDEN, redacted_fields
 from adaptation.cli import output
 from adaptation.cli.client_options import Options
 from adaptation.cli.store import opened_store
@@ -188,9 +188,10 @@ def remove(name: str, /) -> None:
 
 
 def _document(known: Client, *, reveal: bool = False) -> dict[str, Any]:
-    """A client as JSON; the values of its headers may be secrets."""
+    """A client as JSON; the values of its headers and its defaults may be secrets."""
     facts = asdict(known)
     if not reveal:
+        facts["defaults"] = redacted_fields(known.defaults)
         facts["callback"]["headers"] = dict.fromkeys(known.callback.headers, HIDDEN)
     return facts | {"role": str(known.role), "created_at": _iso(known.created_at)}
 

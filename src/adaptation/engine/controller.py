@@ -17,6 +17,7 @@ from adaptation.engine.process import host_identity, is_alive
 from adaptation.engine.semaphores import Semaphores
 from adaptation.engine.store import Store
 from adaptation.engine.transport import Dispatcher
+from adaptation.errors import SettingsError
 
 logger = structlog.get_logger(__name__)
 
@@ -87,8 +88,8 @@ class Controller:
         while not self._stop.is_set():
             try:
                 self.look()
-            except (SQLAlchemyError, OperationalError, OSError) as error:
-                # The database or the broker is away: the next look may find it back.
+            except (SQLAlchemyError, OperationalError, OSError, SettingsError) as error:
+                # The database, the broker or a key is away: the next look may find it back.
                 logger.warning("sweep failed", error=str(error))
             self._stop.wait(LOOK_SECONDS)
 

@@ -25,7 +25,7 @@ from adaptation.engine.letters import fields_of, shaped
 from adaptation.engine.model import Job
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import Registry
-from adaptation.errors import ParameterError
+from adaptation.errors import ParameterError, SettingsError
 
 logger = structlog.get_logger(__name__)
 
@@ -164,8 +164,8 @@ class Deliverer:
                 worker_id=self.worker_id,
             )
             letters = self._written(found)
-        except SQLAlchemyError as error:
-            # What was taken or tried and could not be stored is due again after its lease.
+        except (SQLAlchemyError, SettingsError) as error:
+            # Or for a key. What was taken or tried and could not be stored is due again later.
             logger.warning("callbacks wait for the database", error=str(error))
             return []
         self._busy.update(letter.delivery.url for letter in letters)

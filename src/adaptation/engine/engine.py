@@ -109,9 +109,10 @@ class Engine(Acceptance):
             return
         try:
             self._worker.execute(task_id, generation)
-        except SQLAlchemyError as error:
-            # Away for longer than a call waits. What was held is taken back when its lease is over.
-            logger.warning("a slot cannot reach the database", error=str(error))
+        except (SQLAlchemyError, SettingsError) as error:
+            # Away for longer than a call waits, or the key is missing that opens what is there.
+            # What was held is taken back when its lease is over.
+            logger.warning("a slot cannot work with the database", error=str(error))
         self._executed.set()
 
     def wait(self, seconds: float) -> None:

@@ -13,7 +13,7 @@ from adaptation.engine.model import LogLine
 from adaptation.engine.reads import time_of
 from adaptation.engine.rows import AnyRow
 from adaptation.engine.schema import UNFINISHED, job, log, task
-from adaptation.engine.states import JobState
+from adaptation.engine.states import JOB_ENDS, JobState
 from adaptation.engine.watching import late_ms_of
 
 MOST_LINES = 10_000
@@ -27,6 +27,8 @@ MOST_IDS = 200_000
 told once more."""
 
 NEWEST = select(func.max(log.c.id))
+GOING_ON = [state for state in JobState if state not in JOB_ENDS]
+"""In the words of the index of unfinished jobs, which begins with their state."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,7 @@ class Overview:
             last = connection.execute(NEWEST).scalar() or log_after
             lines = [_with_owner(row) for row in connection.execute(logged)]
             touched = {line.job_id for _, line in lines if line.id not in known}
-            running = job.c.state == JobState.STARTED
-            told = _standing(connection, or_(running, job.c.id.in_(touched)))
+            told = _standing(connection, running_or(touched))
         if len(lines) == MOST_LINES:
             last = min(last, lines[-1][1].id)
         return Happenings(now_ms, last, lines, told)
@@ -98,12 +99,8 @@ class Overview:
 
     def unfinished(self, client: str | None) -> list[int]:
         """The newest unfinished jobs of a client, or of all, the oldest of them first."""
-        found = select(job.c.id).where(text(UNFINISHED))
-        if client is not None:
-            found = found.where(job.c.client == client)
-        newest = found.order_by(job.c.id.desc()).limit(MOST_UNFINISHED)
         with self.database.read() as connection:
-            return list(reversed(connection.execute(newest).scalars().all()))
+            return list(reversed(connection.execute(unfinished(client)).scalars().all()))
 
     def newest_line(self) -> int:
         """The highest id of a log line that is visible; 0: there is none."""
@@ -161,6 +158,20 @@ class Overview:
             page = page.where(job.c.client == client)
         with self.database.read() as connection:
             return [_with_owner(row) for row in connection.execute(page)]
+
+
+def unfinished(client: str | None) -> Select[int]:
+    """The ids of the newest unfinished jobs of a client, or of all, newest first."""
+    found = select(job.c.id).where(text(UNFINISHED), job.c.state.in_(GOING_ON))
+    if client is not None:
+        # In words that no index has: that of a client's jobs leads to all that have ended.
+        found = found.where(job.c.client.concat("") == client)
+    return found.order_by(job.c.id.desc()).limit(MOST_UNFINISHED)
+
+
+def running_or(job_ids: Collection[int]) -> ColumnElement[bool]:
+    """The jobs that run, and some more."""
+    return or_(job.c.state == JobState.STARTED, job.c.id.in_(list(job_ids)))
 
 
 def standing(which: ColumnElement[bool]) -> Select[Any]:
