@@ -20,6 +20,7 @@ LENGTH = re.compile(r"(\d{1,9})\s*([smhd]?)")
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 SHAPE = re.compile(r"(\d{1,6})\s*x\s*(\d{1,6})")
 HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]{0,251}[a-z0-9_.])?")
+STORAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,59}")
 UNLIMITED = frozenset({"unlimited", "none"})
 MOST_NUMBER = 2**62
 MOST_LISTED = 100
@@ -156,6 +157,12 @@ LIMITS = {
             "hosts it may reach wherever they lie",
             "origin.example.org",
             fits=HOST.fullmatch,
+        ),
+        ListLimit(
+            "storages",
+            "storages it may use beside local",
+            "incoming,assets",
+            fits=STORAGE.fullmatch,
         ),
     )
 }

@@ -15,11 +15,12 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from adaptation.adapters import orphans
+from adaptation.adapters import object_publish, orphans
 from adaptation.adapters.addresses import AddressPolicy
 from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.keyring import Keyring
 from adaptation.adapters.live import LiveArea
+from adaptation.adapters.object_store import ObjectStore
 from adaptation.adapters.publish import asset_id_of, check_output, discard_staging
 from adaptation.adapters.scratch import Scratch
 from adaptation.adapters.semaphore import answers_well
@@ -44,6 +45,7 @@ from adaptation.settings import Settings, load_settings
 from adaptation.workflows import encoding, plugins
 from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
+from adaptation.workflows.places import place_of
 from adaptation.workflows.resources import Resources, publish_token
 
 logger = structlog.get_logger(__name__)
@@ -110,7 +112,22 @@ class Deployment:
             policy=self.policy,
             fetch_seconds=self.settings.fetch_seconds,
             limits=self.settings.limits,
+            storage=self.storage,
         )
+
+    def storage(self, name: str) -> ObjectStore:
+        """A configured storage, opened anew, so that a changed key counts from the next task on.
+
+        Raises:
+            ParameterError: `storage_unknown`.
+            AdaptationError: as `ObjectStore`.
+        """
+        return ObjectStore(self.store.storage(name), self.policy)
+
+    def _has_storage(self, name: str) -> bool:
+        """Whether a storage is configured; without a database none is, and none is made."""
+        is_open = "store" in vars(self) or is_there(self.settings.database)
+        return is_open and self.store.has_storage(name)
 
     @property
     def chunk_cache(self) -> ChunkCache:
@@ -126,7 +143,13 @@ class Deployment:
         """
         settings = self.settings
         registry = Registry(settings.assets_root, settings.source_root, settings.limits)
-        encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
+        encoding.register(
+            registry,
+            settings.assets_root,
+            settings.profiles,
+            settings.source_root,
+            self._has_storage,
+        )
         plugins.load(registry)
         return registry
 
@@ -161,7 +184,7 @@ class Deployment:
         """Delete what a job that is over left anywhere, except its asset."""
         self.resources.remove_work(job_id)
         found = self.store.list_jobs(JobQuery(job_ids=(job_id,)))  # another may have deleted it
-        for output in [job.output for job in found if job.output]:
+        for output in [job.output for job in found if job.output and not place_of(job.output)]:
             discard_staging(
                 Path(output), token=publish_token(job_id), root=self.settings.assets_root
             )
@@ -212,7 +235,8 @@ class Deployment:
         if known is not None and self._goes_on(known, anew=anew):
             return self.store.job(known.id), True
         _check_source(checked["url"])
-        check_output(Path(checked["output_folder"]), overwrite=checked["empty_target"])
+        if not place_of(checked["output_folder"]):  # of a storage the first task looks at it
+            check_output(Path(checked["output_folder"]), overwrite=checked["empty_target"])
         job = self.engine.submit(encoding.NAME, checked, fingerprint=fingerprint, terms=terms)
         return job, False
 
@@ -300,11 +324,16 @@ class Deployment:
             self.store.resume(known.id)
             return True
         if known.succeeded:
-            return not anew and asset_id_of(Path(str(known.output))) == known.main_task_id
+            return not anew and self._asset_id_of(str(known.output)) == known.main_task_id
         if not known.retryable:
             return False
         self.store.retry(known.id)
         return True
+
+    def _asset_id_of(self, output: str) -> str | None:
+        if place := place_of(output):
+            return object_publish.asset_id_of(self.storage(place.storage), place.key)
+        return asset_id_of(Path(output))
 
     def _refuse_second_run(self, known: Job) -> None:
         for process in self.store.processes(host_identity()):
@@ -336,7 +365,7 @@ def _fingerprint(checked: Mapping[str, Any], client: str) -> str:
 
 
 def _check_source(url: str) -> None:
-    if not is_web(url) and not Path(url).is_file():
+    if not is_web(url) and not place_of(url) and not Path(url).is_file():
         raise SourceError(
             f"there is no file {url}",
             code="source_missing",

@@ -18,16 +18,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from adaptation.adapters.listening import address_of, listening
+from adaptation.adapters.media_types import MEDIA_TYPES
 from adaptation.adapters.publish import asset_id_of
 from adaptation.errors import ParameterError
 
-_TYPES = {
-    ".m3u8": "application/vnd.apple.mpegurl",
-    ".mpd": "application/dash+xml",
-    ".m4s": "video/iso.segment",
-    ".mp4": "video/mp4",
-    ".vtt": "text/vtt",
-}
 _PLAYERS = {
     "hls.min.js": Path("hls.js/dist/hls.min.js"),
     "dash.all.min.js": Path("dashjs/dist/modern/umd/dash.all.min.js"),
@@ -127,8 +121,8 @@ class _AssetFiles(StaticFiles):
     ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
         suffix = Path(full_path).suffix
-        if response.status_code == status_code and suffix in _TYPES:
-            response.headers["Content-Type"] = _TYPES[suffix]
+        if response.status_code == status_code and suffix in MEDIA_TYPES:
+            response.headers["Content-Type"] = MEDIA_TYPES[suffix]
         # Segments, too: an asset that replaced this one has the same names.
         response.headers["Cache-Control"] = "no-cache"
         return response

@@ -33,6 +33,7 @@ COMMANDS = (
     ("callbacks", "callbacks:callbacks", "List what was told to a job's end points, or stop it."),
     ("redeliver", "callbacks:redeliver", "Send a callback once more."),
     ("client", "clients:client", "Say who may use the API, with which keys, in what limits."),
+    ("storage", "storages:storage", "Say which storages jobs may use besides local folders."),
     ("keys", "keys:keys", "Make, list and change the keys that seal stored secrets."),
     ("serve", "service:serve", "Run jobs in this process, and answer the API, until stopped."),
     ("api", "service:api", "Answer the API's requests until it is stopped; run no jobs."),

@@ -35,6 +35,7 @@ _BY_CODE = {
     "setting_unknown": NOT_FOUND,
     "client_unknown": NOT_FOUND,
     "key_unknown": NOT_FOUND,
+    "storage_unreachable": UNREACHABLE,
 }
 _BAD_REQUEST = (ParameterError, SourceError, OutputError, SettingsError)
 

@@ -260,6 +260,15 @@ tally = Table(
 )
 """Ends of jobs and callbacks are added up: there may be millions, and no row is waited for."""
 
+storage = Table(
+    "storage",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("facts", Json, nullable=False),  # see adapters/storage_config.py
+    Column("updated_at", BigInteger, nullable=False),
+)
+"""Where sources and assets may lie besides the machines' own folders."""
+
 # SQLite minds no lengths, and would have to copy the table to be told another.
 SIGNING_SECRET = SealedText("signing_secret", String(120).with_variant(Text(), "postgresql"))
 

@@ -24,13 +24,16 @@ from adaptation.engine.resealing import Resealing
 from adaptation.engine.retention import Retention
 from adaptation.engine.scheduling import Scheduling
 from adaptation.engine.setting import Choices
+from adaptation.engine.storages import Storages
 from adaptation.engine.submissions import AT_ONCE, Submissions
 from adaptation.engine.together import Together
 from adaptation.engine.watching import Watching
 
 SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
 OPENING = dict.fromkeys(("create", "migrate", "close"), 0.0)
-ONCE = dict.fromkeys(("add_client", "remove_client", "rotate_key", "rotate_secret"), 0.0)
+ONCE = dict.fromkeys(
+    ("add_client", "remove_client", "remove_storage", "rotate_key", "rotate_secret"), 0.0
+)
 """They make a secret or look first; what they call then is tried again."""
 
 REPEATED = {"changes_of": 0.0, "happenings": 0.0}
@@ -59,6 +62,7 @@ class Store(
     Overview,
     Deliveries,
     EndPoints,
+    Storages,
     Reads,
 ):
     """Jobs, tasks, logs and messages in one SQL database."""

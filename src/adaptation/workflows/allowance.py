@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adaptation.adapters.storage_config import storage_unknown
 from adaptation.errors import AdaptationError, ParameterError, SourceError
 from adaptation.limits import LIMITS, Value, in_force
 from adaptation.media.plan import EncodingPlan
 from adaptation.media.probe import Source
 from adaptation.media.rendition import target_size
 from adaptation.workflows.parameters import is_web, shown_source
+from adaptation.workflows.places import place_of
 from adaptation.workflows.resources import Run
 
 
@@ -40,12 +42,25 @@ class Allowance:
 
         Raises:
             SourceError: `source_too_large`, a local source.
-            ParameterError: `too_many_renditions`.
+            ParameterError: `too_many_renditions`, `storage_unknown`.
         """
+        for name in ("url", "output_folder"):
+            if place := place_of(str(checked.get(name) or "")):
+                self.check_storage(place.storage)
         self._check_renditions(len(checked.get("renditions") or ()))
         url = checked.get("url")
         if isinstance(url, str) and not is_web(url) and (path := Path(url)).is_file():
             self.check_size(url, path.stat().st_size)
+
+    def check_storage(self, name: str) -> None:
+        """Refuse a storage that the client may not use, as if it were not there.
+
+        Raises:
+            ParameterError: `storage_unknown`.
+        """
+        allowed = self.limits.get("storages")
+        if isinstance(allowed, list) and name not in allowed:
+            raise storage_unknown(name)
 
     def check_size(self, url: str, size_bytes: int) -> None:
         """Refuse a source that has more bytes than one may have.

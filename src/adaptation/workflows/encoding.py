@@ -16,6 +16,7 @@ from adaptation.workflows import copying, steps, texts, tracks
 from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.forecast import forecast
 from adaptation.workflows.parameters import EncodingParameters, check_encoding, confined, is_web
+from adaptation.workflows.places import Known, none_known
 from adaptation.workflows.profiles import Profiles
 from adaptation.workflows.report import report
 
@@ -46,6 +47,7 @@ def register(
     assets_root: Path,
     profiles: Path | None = None,
     source_root: Path | None = None,
+    known: Known = none_known,
 ) -> None:
     """Make the workflow and its tasks known.
 
@@ -55,11 +57,12 @@ def register(
         profiles: a folder of encoding profiles beside the package's own.
         source_root: the folder that local sources of the API's clients lie in; None: there are
             none.
+        known: whether a storage of a name is configured besides local.
     """
 
     def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
         # Read anew for each job, so that a changed profile counts from the next one on.
-        return check_encoding(parameters, assets_root, Profiles.among(profiles))
+        return check_encoding(parameters, assets_root, Profiles.among(profiles), known)
 
     registry.add_tasks(*steps.TASKS, *tracks.TASKS, *copying.TASKS, *texts.TASKS)
     registry.add_workflow(

@@ -28,6 +28,7 @@ from adaptation.workflows.experience import Experience
 from adaptation.workflows.gathering import is_playlist
 from adaptation.workflows.material import COPIED, check_end, read_material
 from adaptation.workflows.parameters import is_web, shown_source
+from adaptation.workflows.places import place_of
 from adaptation.workflows.resources import Resources
 
 SCRATCH = "SCRATCH"
@@ -63,6 +64,8 @@ def forecast(parameters: dict[str, Any], outlook: Outlook[Resources]) -> dict[st
     allowance = Allowance(in_force(outlook.resources.limits, outlook.limits))
     url = context["url"]
     try:
+        if place_of(url):
+            raise _Elsewhere("a source in a storage is fetched when the job runs")
         path = _fetched(url, outlook, allowance) if is_web(url) else Path(url)
         if is_playlist(path):
             raise _Elsewhere("what a playlist names is gathered when the job runs")

@@ -14,17 +14,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from adaptation.adapters.containment import contained, inside, safe_key
 from adaptation.adapters.masking import masked
+from adaptation.adapters.storage_config import LOCAL
 from adaptation.errors import ParameterError
 from adaptation.media.coding import RateControl
 from adaptation.media.profile import Profile
 from adaptation.media.rendition import parse_renditions
+from adaptation.workflows.places import (
+    Known,
+    below,
+    check_storage,
+    none_known,
+    place_of,
+    placed,
+)
 from adaptation.workflows.profiles import ENCODING, Profiles
 
 WEB_SCHEMES = frozenset({"http", "https"})
 MOST_ENDPOINTS = 100
 MOST_RENDITIONS = 64
-STORAGES = ("local",)
-"""Those that are configured."""
 
 
 PRINTED = r"^[^\x00-\x1f\x7f]*$"
@@ -50,7 +57,7 @@ class CommonParameters(BaseModel):
     )
     custom_data: Any = Field(None, description="Any JSON, given back in the job's callback.")
     source_storage: str | None = Field(
-        None, description="Name of the storage that sources lie in; local is the one there is."
+        None, description="Name of the storage that sources lie in: local, or a configured one."
     )
     destination_storage: str | None = Field(
         None, description="Name of the storage that the result goes to; source_storage by default."
@@ -122,7 +129,10 @@ TOLD = tuple(
 
 
 def check_encoding(
-    parameters: Mapping[str, Any], assets_root: Path, profiles: Profiles
+    parameters: Mapping[str, Any],
+    assets_root: Path,
+    profiles: Profiles,
+    known: Known = none_known,
 ) -> dict[str, Any]:
     """Check the parameters of a job and fill in the defaults.
 
@@ -130,6 +140,7 @@ def check_encoding(
         parameters: as the client gave them.
         assets_root: the folder relative output folders lie in.
         profiles: those there are.
+        known: which storages there are besides local.
 
     Returns:
         JSON with `url` and `output_folder` absolute, and as `ENCODING` all that the profile
@@ -141,7 +152,7 @@ def check_encoding(
     given = dict(parameters)
     # What was checked before has it already; nobody else may bring another.
     earlier = given.pop(ENCODING, None)
-    document = checked(EncodingParameters, given, assets_root)
+    document = checked(EncodingParameters, given, assets_root, known)
     document[ENCODING] = _encoding(document, profiles).to_json()
     if earlier not in (None, document[ENCODING]):
         _validated(EncodingParameters, dict(parameters))
@@ -149,7 +160,10 @@ def check_encoding(
 
 
 def checked(
-    model: type[CommonParameters], parameters: Mapping[str, Any], assets_root: Path
+    model: type[CommonParameters],
+    parameters: Mapping[str, Any],
+    assets_root: Path,
+    known: Known = none_known,
 ) -> dict[str, Any]:
     """Check parameters by a model and fill in the defaults, for a workflow of any package.
 
@@ -158,21 +172,42 @@ def checked(
             made absolute, and the folder is a new one where none is given.
         parameters: as the client gave them.
         assets_root: the folder relative output folders lie in.
+        known: which storages there are besides local: of a workflow that can work with them its
+            `url` and `output_folder` become places (`adaptation.workflows.places`).
 
     Raises:
         ParameterError: names the field, what is wrong with it, and the nearest known name.
     """
     found = _validated(model, dict(parameters))
-    _check_storages(found)
+    check_storage(found.source_storage, known)
+    check_storage(found.destination_storage, known)
     document = found.model_dump()
     stem = "job"
     if "url" in document:
-        document["url"] = absolute_source(document["url"])
+        document["url"] = _source(document["url"], found.source_storage, known)
         stem = _stem(document["url"])
     if "output_folder" in document:
         folder = document["output_folder"] or f"{stem}-{uuid.uuid4().hex[:8]}"
-        document["output_folder"] = str(_output(assets_root, found.output_root, folder))
+        document["output_folder"] = _destination(found, folder, assets_root, known)
     return document
+
+
+def _source(url: str, storage: str | None, known: Known) -> str:
+    """A source as it stays valid elsewhere: a web address, an absolute path, or a place."""
+    if is_web(url):
+        return absolute_source(url)
+    return placed(url, storage, "url", known) or absolute_source(url)
+
+
+def _destination(found: CommonParameters, folder: str, assets_root: Path, known: Known) -> str:
+    """The folder of an asset: an absolute path, or a place."""
+    storage = found.destination_storage or found.source_storage
+    if storage not in (None, LOCAL) and place_of(folder) is None and found.output_root:
+        root = safe_key(found.output_root, "output_root")
+        folder = f"{root}/{safe_key(folder, 'output_folder')}"
+    return placed(folder, storage, "output_folder", known) or str(
+        _output(assets_root, found.output_root, folder)
+    )
 
 
 def _output(assets_root: Path, output_root: str | None, folder: str) -> Path:
@@ -215,7 +250,10 @@ def confined(
         known["output_folder"] = safe_key(folder, "output_folder")
     url = known.get("url")
     if isinstance(url, str) and not is_web(url):
-        known["url"] = _local_source(url, source_root)
+        if known.get("source_storage") in (None, LOCAL):
+            known["url"] = _local_source(url, source_root)
+        else:
+            known["url"] = below(url, within, "url")
     return known
 
 
@@ -228,17 +266,6 @@ def _local_source(url: str, source_root: Path | None) -> str:
         )
     path = Path(absolute_source(url)) if "://" in url else source_root / url
     return str(contained(source_root, path, "url"))
-
-
-def _check_storages(checked: CommonParameters) -> None:
-    for name in ("source_storage", "destination_storage"):
-        storage = getattr(checked, name)
-        if storage is not None and storage not in STORAGES:
-            raise ParameterError(
-                f"{name} {storage!r:.100} is not configured",
-                code="storage_unknown",
-                hint=f"There is: {', '.join(STORAGES)}.",
-            )
 
 
 def is_address(url: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from adaptation.context import Context
+from adaptation.workflows.places import place_of
 
 PUBLISHED = "published"
 """Field of the context that holds what was published."""
@@ -39,12 +40,18 @@ def report(result: dict[str, Any]) -> dict[str, Any]:
     if known is None:
         return {}
     context = Context(result)
-    folder = PurePath(context.folder_out)
+    folder = context.folder_out
+    # A storage has no separators of a file system.
+    place = folder if place_of(folder) else PurePath(folder)
     names = list(known["files"])
     for track, (first, last) in known["segments"].items():
         names += [f"{track}/{number:05d}.m4s" for number in range(first, last + 1)]
     return {
-        "message": str(folder / context.master_playlist),
-        "files": [str(folder / name) for name in names],
+        "message": _joined(place, context.master_playlist),
+        "files": [_joined(place, name) for name in names],
         "metadata": {"duration": known["duration_seconds"]},
     }
+
+
+def _joined(place: str | PurePath, name: str) -> str:
+    return f"{place}/{name}" if isinstance(place, str) else str(place / name)

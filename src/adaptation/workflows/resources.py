@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,21 @@ from typing import Any
 from adaptation.adapters.addresses import PUBLIC_ONLY, AddressPolicy
 from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.live import LiveArea
+from adaptation.adapters.object_store import ObjectStore
 from adaptation.adapters.storage import Storage
+from adaptation.adapters.storage_config import storage_unknown
 from adaptation.adapters.tools import Tools
 from adaptation.engine.tasks import TaskRun
 from adaptation.limits import Value
+
+
+def no_storage(name: str) -> ObjectStore:
+    """For a process that knows of no storages.
+
+    Raises:
+        ParameterError: `storage_unknown`.
+    """
+    raise storage_unknown(name)
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,9 @@ class Resources:
     """Which addresses may be reached."""
     fetch_seconds: float = 21_600.0
     """How long one attempt at fetching a source may take."""
+
+    storage: Callable[[str], ObjectStore] = no_storage
+    """Opens a configured storage by its name; raises `storage_unknown`."""
 
     def download_folder(self, job_id: int) -> Path:
         """Where a job's downloads gather."""

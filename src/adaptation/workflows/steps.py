@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from adaptation.workflows.material import (
     source_path,
 )
 from adaptation.workflows.parameters import TOLD, is_web, shown_source
+from adaptation.workflows.places import place_of
 from adaptation.workflows.profiles import ENCODING
 from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import (
@@ -44,6 +46,12 @@ from adaptation.workflows.resources import (
 )
 from adaptation.workflows.reuse import with_digest
 from adaptation.workflows.step import step
+from adaptation.workflows.storing import (
+    check_destination,
+    fetched_source,
+    folder_of,
+    publish_to_storage,
+)
 from adaptation.workflows.texts import joined_texts, readable_subtitles, text_files, texts_of
 
 
@@ -55,6 +63,9 @@ def download_file(context: Context, run: Run) -> Context:
     """
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
     allowance = Allowance.of(run)
+    check_destination(context, run)
+    if place_of(context["url"]):
+        return context.extended(source_key=put_file(run, fetched_source(context, run), "source"))
     if not is_web(context["url"]):
         state, path = file_state(context, run), Path(context["url"])
         allowance.check_size(context["url"], state[0])
@@ -198,9 +209,21 @@ def publish(context: Context, run: Run) -> Context:
         files += [(key, f"{track.folder}/{key.rpartition('/')[2]}") for key in get_json(run, media)]
     files += text_files(context, run)
     run.check_now()
+    _put_in_place(context, run, [(get_file(run, key), name) for key, name in files])
+    seconds = float(material.timeline.duration_seconds)
+    context = context.extended(**{PUBLISHED: published([name for _, name in files], seconds)})
+    run.log(f"published {context.folder_out}")
+    return context
+
+
+def _put_in_place(context: Context, run: Run, files: list[tuple[Path, str]]) -> None:
+    """Let the asset appear where the job wants it."""
+    if place_of(context.folder_out):
+        publish_to_storage(context, run, files)
+        return
     output = Path(context.folder_out)
     publish_folder(
-        [(get_file(run, key), name) for key, name in files],
+        files,
         output,
         asset_id=context["main_task_id"],
         token=publish_token(run.claim.job_id),
@@ -208,11 +231,7 @@ def publish(context: Context, run: Run) -> Context:
         overwrite=context["empty_target"] or asset_id_of(output) in context.get("replaces", ()),
         root=run.resources.assets_root,
     )
-    seconds = float(material.timeline.duration_seconds)
-    context = context.extended(**{PUBLISHED: published([name for _, name in files], seconds)})
     run.resources.live.finish(run.claim.job_id, output)
-    run.log(f"published {context.folder_out}")
-    return context
 
 
 TASKS = (
@@ -232,4 +251,5 @@ def _with_gathered(context: Context, run: Run, gathered: Gathered) -> Context:
 
 
 def _tracks(context: Context, run: Run) -> list[Track]:
-    return [Track.from_json(get_json(run, key)) for key in context["track_key"]]
+    found = [Track.from_json(get_json(run, key)) for key in context["track_key"]]
+    return [replace(track, folder=folder_of(context, track.folder)) for track in found]

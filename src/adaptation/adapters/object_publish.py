@@ -1,0 +1,251 @@
+"""Publishing into a storage: an asset's files under a version of their own, then what names them.
+
+A storage knows no folders that could be switched in one moment. So all media and playlists of an
+asset lie in a folder of its version, and only the files at its root, which name that folder, are
+written over: each is whole at any moment, and names one version alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from adaptation.adapters.media_types import MEDIA_TYPES
+from adaptation.adapters.object_store import ObjectStore, Stored
+from adaptation.adapters.publish import RECORD
+from adaptation.errors import AdaptationError, Cancelled, OutputError, SourceError, Transient
+
+_VERSION = re.compile(r"v[0-9a-f]{16}")
+_NAMED = re.compile(rb"\bv[0-9a-f]{16}/")
+"""Stands in every manifest at the root of an asset."""
+FILES_AT_ONCE = 8
+FOREVER = "public, max-age=31536000, immutable"
+"""What lies in the folder of a version never changes."""
+ASK_AGAIN = "no-cache"
+"""What lies at the root does."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A publication: what goes where, and on which terms."""
+
+    folder: str
+    """Key of the asset's folder."""
+    asset_id: str
+    """What its `asset.json` says."""
+    may_replace: Callable[[str], bool]
+    """Whether the asset with this id may be taken the place of."""
+    cancelled: threading.Event
+    """Ends it soon after it is set."""
+    on_progress: Callable[[int, int], None]
+    """Is told files that are there, and all."""
+    confirm: Callable[[], None]
+    """Raises if somebody else has this publication by now; called before others see it."""
+
+    @property
+    def version(self) -> str:
+        """Key of the folder that only this asset writes to."""
+        return f"{self.folder}/{version_folder(self.asset_id)}"
+
+
+def version_folder(asset_id: str) -> str:
+    """The folder inside an asset's that holds the files of this version of it."""
+    return f"v{hashlib.sha256(asset_id.encode()).hexdigest()[:16]}"
+
+
+def check_free(store: ObjectStore, plan: Plan) -> None:
+    """Tell before any work is done whether the asset could be published.
+
+    Raises:
+        OutputError: `output_exists`, another asset is there.
+        AdaptationError: as `ObjectStore.read`.
+    """
+    _root(store, plan)
+
+
+def publish(files: Iterable[tuple[Path, str]], store: ObjectStore, plan: Plan) -> None:
+    """Store an asset: media, then the playlists of its tracks, then what lies at its root.
+
+    Calling it again after a crash is safe: what is there already is not sent again. The files of
+    versions before are deleted at the end.
+
+    Args:
+        files: path and name inside the asset; those not at its root lie in `version_folder`.
+        store: where it goes.
+        plan: where in it, and on which terms.
+
+    Raises:
+        OutputError: `output_exists`; `output_incomplete`; `storage_conflict`, somebody else
+            publishes to this folder.
+        Cancelled: it was asked to stop.
+        AdaptationError: as `ObjectStore.put_file`.
+    """
+    pieces = [(path, name) for path, name in files]
+    inner = [piece for piece in pieces if "/" in piece[1]]
+    outer = sorted((piece for piece in pieces if "/" not in piece[1]), key=_turn)
+    root = _root(store, plan)
+    try:
+        _send(store, plan, inner, len(pieces))
+        _prove(store, plan, inner)
+        plan.confirm()
+        for path, name in outer:
+            _replace(store, plan, path, name, root.get(name))
+    except OutputError:
+        # After anything else the next try, or one that runs already, goes on with what is there.
+        with suppress(AdaptationError):
+            _withdraw(store, plan)
+        raise
+    plan.on_progress(len(pieces), len(pieces))
+    _drop_others(store, plan)
+
+
+def _turn(piece: tuple[Path, str]) -> tuple[bool, str]:
+    """The record comes last: an asset is there when it is."""
+    return piece[1] == RECORD, piece[1]
+
+
+def _root(store: ObjectStore, plan: Plan) -> dict[str, str]:
+    """The etags of what lies at the root now, by name; refuses what may not be replaced."""
+    there = {
+        found.key.rpartition("/")[2]: found.etag
+        for found in store.objects(plan.folder)
+        if found.key.rpartition("/")[0] == plan.folder
+    }
+    if RECORD not in there:
+        _refuse_foreign(store, plan, there)
+        return there
+    content, found = store.read(f"{plan.folder}/{RECORD}")
+    present = _asset_id(content)
+    if present != plan.asset_id and not (present and plan.may_replace(present)):
+        raise OutputError(
+            f"{plan.folder} of storage {store.config.name} holds another asset, {present}",
+            code="output_exists",
+            hint="Name another folder, or replace that asset with empty_target.",
+        )
+    return there | {RECORD: found.etag}
+
+
+def _refuse_foreign(store: ObjectStore, plan: Plan, names: Iterable[str]) -> None:
+    """Manifests without a record are what a killed publication left, or not ours at all."""
+    for name in names:
+        if not name.endswith((".m3u8", ".mpd")):
+            continue
+        if not _NAMED.search(store.read(f"{plan.folder}/{name}")[0]):
+            raise OutputError(
+                f"{plan.folder} of storage {store.config.name} has a {name} of no asset",
+                code="output_exists",
+                hint="Name another folder; empty_target replaces nothing but an asset.",
+            )
+
+
+def asset_id_of(store: ObjectStore, folder: str) -> str | None:
+    """The id of the asset in a folder of a storage; None: it holds none."""
+    try:
+        content, _ = store.read(f"{folder}/{RECORD}")
+    except SourceError:
+        return None
+    return _asset_id(content)
+
+
+def _asset_id(record: bytes) -> str | None:
+    try:
+        found = json.loads(record)
+    except ValueError:
+        return None
+    known = found.get("asset_id") if isinstance(found, dict) else None
+    return known if isinstance(known, str) else None
+
+
+def _send(store: ObjectStore, plan: Plan, pieces: Sequence[tuple[Path, str]], count: int) -> None:
+    """Media before the playlists that name them."""
+    there = {found.key: found for found in store.objects(plan.version)}
+    lists = [piece for piece in pieces if piece[1].endswith(".m3u8")]
+    media = [piece for piece in pieces if not piece[1].endswith(".m3u8")]
+    done = 0
+    for turn in (media, lists):
+        with ThreadPoolExecutor(FILES_AT_ONCE, "storing") as pool:
+
+            def send(piece: tuple[Path, str]) -> None:
+                if plan.cancelled.is_set():
+                    raise Cancelled("the publication was asked to stop")
+                _send_one(store, plan, piece, there)
+
+            for sent in [pool.submit(send, piece) for piece in turn]:
+                try:
+                    sent.result()
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)
+                    raise
+                done += 1
+                plan.on_progress(done, count)
+
+
+def _send_one(
+    store: ObjectStore, plan: Plan, piece: tuple[Path, str], there: dict[str, Stored]
+) -> None:
+    path, name = piece
+    key = f"{plan.folder}/{name}"
+    if key in there and there[key].size_bytes == path.stat().st_size:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if store.facts(key).sha256 == digest:
+            return
+    store.put_file(path, key, content_type=_type(name), cache_control=FOREVER)
+
+
+def _prove(store: ObjectStore, plan: Plan, pieces: Sequence[tuple[Path, str]]) -> None:
+    """The storage itself says what it has."""
+    there = {found.key: found.size_bytes for found in store.objects(plan.version)}
+    wanted = {f"{plan.folder}/{name}": path.stat().st_size for path, name in pieces}
+    wrong = sorted(key for key, size in wanted.items() if there.get(key) != size)
+    if wrong:
+        raise Transient(
+            f"{len(wrong)} files did not arrive whole in storage {store.config.name},"
+            f" such as {wrong[0]}",
+            code="output_incomplete",
+            hint="They are sent again; if that does not help, check the storage.",
+        )
+    if stray := sorted(there.keys() - wanted.keys()):
+        store.delete(stray)
+
+
+def _replace(store: ObjectStore, plan: Plan, path: Path, name: str, replacing: str | None) -> None:
+    store.put_bytes(
+        path.read_bytes(),
+        f"{plan.folder}/{name}",
+        replacing=replacing,
+        content_type=_type(name),
+        cache_control=ASK_AGAIN,
+    )
+
+
+def _withdraw(store: ObjectStore, plan: Plan) -> None:
+    """Remove what was sent, unless something at the root names it already."""
+    name = version_folder(plan.asset_id).encode()
+    for found in store.objects(plan.folder):
+        if found.key.rpartition("/")[0] == plan.folder and name in store.read(found.key)[0]:
+            return
+    store.delete_prefix(plan.version)
+
+
+def _drop_others(store: ObjectStore, plan: Plan) -> None:
+    """Delete the files of versions before, and nothing that is not ours."""
+    if asset_id_of(store, plan.folder) != plan.asset_id:
+        return  # somebody has replaced it meanwhile
+    mine, spent = version_folder(plan.asset_id), []
+    for found in store.objects(plan.folder):
+        first = found.key[len(plan.folder) + 1 :].partition("/")[0]
+        if _VERSION.fullmatch(first) and first != mine:
+            spent.append(found.key)
+    store.delete(spent)
+
+
+def _type(name: str) -> str:
+    return MEDIA_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
