@@ -21,6 +21,7 @@ import services
 from adaptation.engine.store import Store
 from brokers import Broker
 from postgres import Postgres, running_postgres
+from storage_services import S3, running_s3
 
 CI = os.environ.get("CI") == "true"
 """In CI everything must be proven: a skip is a failure."""
@@ -83,6 +84,13 @@ def session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         # Servers and receivers of tests listen on this machine.
         patch.setenv("ADAPTATION_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
         yield home
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """A service that speaks S3."""
+    with running_s3(tmp_path_factory.mktemp("s3") / "log") as found:
+        yield found
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from adaptation.adapters.object_publish import (
 )
 from adaptation.adapters.object_store import ObjectStore, Stored
 from adaptation.errors import Cancelled, OutputError
-from storage_services import S3, running_s3
+from storage_services import S3
 
 SEGMENTS = 12
 FOLDER = "ann/film"
@@ -34,12 +33,6 @@ class Counted(ObjectStore):
     def put_file(self, path: Path, key: str, **more: str) -> Stored:
         self.sent.append(key)
         return super().put_file(path, key, **more)
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with running_s3(tmp_path_factory.mktemp("s3") / "log") as found:
-        yield found
 
 
 @pytest.fixture

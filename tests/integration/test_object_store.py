@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -28,16 +27,10 @@ from adaptation.errors import (
     Transient,
 )
 from services import HERE
-from storage_services import S3, running_s3
+from storage_services import S3
 
 LARGE = bytes(range(256)) * (2 * PIECE_BYTES // 256 + 4)
 """A little more than two pieces."""
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with running_s3(tmp_path_factory.mktemp("s3") / "log") as found:
-        yield found
 
 
 @pytest.fixture(params=["", "studio/films"])

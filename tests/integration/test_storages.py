@@ -19,15 +19,9 @@ from api_kit import Api, running_api
 from command_line import here
 from receiver import Receiver, receiving
 from services import wait_until
-from storage_services import S3, running_s3
+from storage_services import S3
 
 QUICK = {"renditions": [{"height": 90, "bitrate": 100}], "preset": "ultrafast"}
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with running_s3(tmp_path_factory.mktemp("s3") / "log") as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +109,10 @@ def test_a_film_goes_from_a_storage_to_a_storage_and_the_callback_names_what_is_
     asset = fetched(store, "ann/out/film", tmp_path / "asset")
     version = version_folder(job.main_task_id)
     assert judges.tree(asset) == judges.promised(asset) | {version}
-    for name in ("master.m3u8", "manifest.mpd"):
-        assert {one["codec_type"] for one in judges.streams(asset / name)} == {"video", "audio"}
+    kinds = {one["codec_type"] for one in judges.streams(asset / "master.m3u8")}
+    assert kinds == {"video", "audio"}
+    named = {file for track in judges.dash_tracks(asset) for file in track.files}
+    assert named == {name for name in judges.tree(asset) if name.endswith((".m4s", ".mp4"))}
     record = json.loads((asset / "asset.json").read_text())
     assert record["asset_id"] == job.main_task_id
     assert {track["folder"].partition("/")[0] for track in record["tracks"]} == {version}
@@ -144,6 +140,9 @@ def test_an_asset_is_replaced_only_when_that_is_asked_for(
     assert after == whole
     assert again.succeeded
     assert json.loads(store.read("ann/film/asset.json")[0])["asset_id"] == again.main_task_id
+    rerun = int(api.client.call("POST", f"/jobs/{again.id}/rerun").json()["id"])
+    again = ended(api, rerun)
+    assert again.succeeded, "a job that is run anew replaces what it made"
     folders = {found.key.split("/")[2] for found in store.objects("ann/film") if "m4s" in found.key}
     assert folders == {version_folder(again.main_task_id)}
 
