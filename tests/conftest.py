@@ -21,7 +21,7 @@ import services
 from adaptation.engine.store import Store
 from brokers import Broker
 from postgres import Postgres, running_postgres
-from storage_services import S3, running_s3
+from storage_services import S3, Azure, running_azure, running_s3
 
 CI = os.environ.get("CI") == "true"
 """In CI everything must be proven: a skip is a failure."""
@@ -90,6 +90,13 @@ def session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     """A service that speaks S3."""
     with running_s3(tmp_path_factory.mktemp("s3") / "log") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azure]:
+    """A service that speaks Azure Blob."""
+    with running_azure(ROOT, tmp_path_factory.mktemp("azure") / "log") as found:
         yield found
 
 
