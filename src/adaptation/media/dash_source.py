@@ -57,6 +57,12 @@ class _Stream:
         """Bits per second."""
         return _whole(self.element.get("bandwidth", "0"))
 
+    @property
+    def width(self) -> int:
+        """Pixels; 0 when it does not say."""
+        told = [level.get("width", "") for level in reversed(self.levels[1:])]
+        return next((int(one) for one in told if re.fullmatch("[0-9]{1,6}", one)), 0)
+
     def parts(self, name: str) -> list[etree._Element]:
         """The elements of that name, from the outermost level inwards."""
         return [part for level in self.levels for part in _within(level, name)]
@@ -94,7 +100,7 @@ def gather_plan(content: bytes, base: str, preference: Preference = BEST) -> Gat
             sounds += [max(streams, key=lambda one: one.bandwidth)] if kind == "audio" else []
     if not pictures:
         raise invalid("it has no picture")
-    best = preference.pick(pictures, lambda one: one.bandwidth)
+    best = preference.pick(pictures, lambda one: one.bandwidth, lambda one: one.width)
     wanted = sounds if preference.with_sound else []
     return checked([_track(best), *(_track(sound) for sound in wanted)])
 

@@ -81,7 +81,7 @@ def renditions(text: str, base: str, preference: Preference = BEST) -> list[Rend
         raise invalid("it names no stream")
     most = max(_worth(variant)[:2] for variant in variants)
     among = [variant for variant in variants if _worth(variant)[:2] == most]
-    best = preference.pick(among, lambda variant: _worth(variant)[2])
+    best = preference.pick(among, lambda variant: _worth(variant)[2], _width)
     if not preference.with_sound:
         return [Rendition(resolved(base, best.uri), "video")]
     group = best.stream_info.audio
@@ -175,6 +175,11 @@ def _worth(variant: Any) -> tuple[bool, bool, int]:
     is_sound = not told.resolution and all(map(_SOUND_CODECS.match, codecs.split(",")))
     plain = not _DOLBY_VISION.search(codecs)
     return not (codecs and is_sound), plain, int(told.bandwidth or 0)
+
+
+def _width(variant: Any) -> int:
+    resolution = variant.stream_info.resolution
+    return int(resolution[0]) if resolution else 0
 
 
 def _sound(media: Any, base: str) -> Rendition:

@@ -38,16 +38,25 @@ class Preference:
     bitrate: int | None = None
     """Bits per second: of the pictures the one with most of them that has no more; where all have
     more, the one with the fewest. None: the best."""
+    width: int | None = None
+    """Pixels, instead of a bit rate: of the pictures that are at least so wide the one with the
+    fewest bits; the best where none is, or the playlist does not say. None: it does not matter."""
     with_sound: bool = True
     """Whether sound is taken, too."""
 
-    def pick(self, streams: Sequence[T], bandwidth: Callable[[T], int]) -> T:
+    def pick(
+        self, streams: Sequence[T], bandwidth: Callable[[T], int], width: Callable[[T], int]
+    ) -> T:
         """The stream that is meant.
 
         Args:
             streams: at least one.
             bandwidth: tells bits per second.
+            width: tells pixels; 0 when unknown.
         """
+        wide = [one for one in streams if self.width is not None and width(one) >= self.width]
+        if wide:
+            return min(wide, key=bandwidth)
         most = self.bitrate
         if most is None:
             return max(streams, key=bandwidth)

@@ -16,6 +16,7 @@ from adaptation.engine.tasks import Registry
 from adaptation.errors import ParameterError
 from adaptation.media.sprite import (
     MOST_THUMBNAILS,
+    THUMBNAIL_WIDTH,
     is_on_key_frames,
     plan_grid,
     sprite_command,
@@ -107,6 +108,8 @@ def register(registry: Registry) -> None:
         check=lambda given: _check(given, registry),
         main_file=_text_name,
         example={"content_id": "film-42", "source": "https://example.org/film/master.m3u8"},
+        # Of a large rendition all would be fetched and decoded to be made small.
+        width=THUMBNAIL_WIDTH,
     )
 
 

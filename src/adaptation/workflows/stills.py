@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +25,7 @@ from adaptation.media.chunk import cut_window, is_indexed
 from adaptation.media.inspection import check_length
 from adaptation.media.moment import FORMS, Moment, parse_moment
 from adaptation.media.picture import notes
+from adaptation.media.playlist_source import Preference
 from adaptation.media.probe import VideoTrack
 from adaptation.media.stills import Excerpt
 from adaptation.media.timeline import Timeline
@@ -228,6 +229,7 @@ def add_stills(  # noqa: PLR0913 - what a workflow is
     check: Callable[[Mapping[str, Any]], dict[str, Any]],
     main_file: Callable[[Mapping[str, Any]], str],
     example: Mapping[str, Any],
+    width: int | None = None,
 ) -> None:
     """Make a workflow known that fetches a source and makes a few files of it in one task.
 
@@ -239,13 +241,14 @@ def add_stills(  # noqa: PLR0913 - what a workflow is
         check: their door.
         main_file: the name of a file that only one job may make at a time.
         example: parameters that are enough.
+        width: see `Preference`; None: the best pictures of a playlist, or those of `bitrate`.
     """
 
     def author(given: dict[str, Any]) -> Signature[Any]:
         carried = {name: value for name, value in given.items() if name not in CALLBACK_ONLY}
         # Nobody hears a picture.
-        preference = {"bitrate": given.get("bitrate"), "with_sound": False}
-        fields = {**carried, "url": given["source"], PREFERENCE: preference}
+        preference = Preference(given.get("bitrate"), width, with_sound=False)
+        fields = {**carried, "url": given["source"], PREFERENCE: asdict(preference)}
         return chain(download_file.s(**fields), task.s())
 
     def limit(given: Mapping[str, Any], own: Any) -> None:

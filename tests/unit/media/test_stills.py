@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adaptation.errors import AdaptationError
-from adaptation.media.hls_source import Rendition, track_plan
+from adaptation.media.dash_source import gather_plan
+from adaptation.media.hls_source import Rendition, renditions, track_plan
 from adaptation.media.moment import Moment, parse_moment
 from adaptation.media.playlist_source import Preference
 from adaptation.media.probe import VideoTrack
-from adaptation.media.sprite import MOST_SHEET_SIDE, Grid, plan_grid, webvtt
+from adaptation.media.sprite import MOST_SHEET_SIDE, Grid, is_on_key_frames, plan_grid, webvtt
 from adaptation.media.stills import animation, frame_at, gif_size
-from adaptation.media.timeline import Timeline
+from adaptation.media.timeline import SeekPoint, Timeline
 
 ON_AIR = datetime(2026, 5, 1, 18, tzinfo=UTC)
 
@@ -156,7 +157,84 @@ def test_cues_follow_each_other_to_the_end() -> None:
     ("bitrate", "taken"), [(None, 900), (900, 900), (899, 400), (100, 100), (99, 100)]
 )
 def test_a_preference_takes_the_nearest_that_has_no_more(bitrate: int | None, taken: int) -> None:
-    assert Preference(bitrate).pick([400, 900, 100], lambda one: one) == taken
+    assert Preference(bitrate).pick([400, 900, 100], abs, lambda _: 0) == taken
+
+
+@pytest.mark.parametrize(("width", "taken"), [(200, 400), (400, 400), (401, 900), (2000, 900)])
+def test_a_preference_takes_the_smallest_that_is_wide_enough(width: int, taken: int) -> None:
+    assert Preference(width=width).pick([900, 400, 100], abs, abs) == taken
+    assert Preference(width=width).pick([900, 400, 100], abs, lambda _: 0) == 900
+
+
+MPD = """<MPD mediaPresentationDuration="PT4S"><Period>
+<AdaptationSet contentType="audio"><Representation id="a" bandwidth="9">
+<BaseURL>a.mp4</BaseURL></Representation></AdaptationSet>
+<AdaptationSet contentType="video">
+<Representation id="b" bandwidth="900" width="640"><BaseURL>b.mp4</BaseURL></Representation>
+<Representation id="c" bandwidth="400" width="320"><BaseURL>c.mp4</BaseURL></Representation>
+<Representation id="d" bandwidth="100"><BaseURL>d.mp4</BaseURL></Representation>
+</AdaptationSet></Period></MPD>"""
+
+
+@pytest.mark.parametrize(
+    ("preference", "files"),
+    [
+        (Preference(), "ba"),
+        (Preference(with_sound=False), "b"),
+        (Preference(899, with_sound=False), "c"),
+        (Preference(width=320, with_sound=False), "c"),
+        (Preference(width=641), "ba"),
+    ],
+)
+def test_a_preference_holds_for_manifests_too(preference: Preference, files: str) -> None:
+    plan = gather_plan(MPD.encode(), "https://example.org/x.mpd", preference)
+    assert [track.pieces[0].address for track in plan.tracks] == [
+        f"https://example.org/{name}.mp4" for name in files
+    ]
+
+
+MASTER = """#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="g",NAME="en",URI="a.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=900,RESOLUTION=640x360,AUDIO="g"
+b.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=400,RESOLUTION=320x180,AUDIO="g"
+c.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=100,AUDIO="g"
+d.m3u8
+"""
+
+
+@pytest.mark.parametrize(
+    ("preference", "files"),
+    [
+        (Preference(), "ba"),
+        (Preference(with_sound=False), "b"),
+        (Preference(399, with_sound=False), "d"),
+        (Preference(width=320, with_sound=False), "c"),
+        (Preference(width=641), "ba"),
+    ],
+)
+def test_a_preference_holds_for_master_playlists(preference: Preference, files: str) -> None:
+    found = renditions(MASTER, "https://example.org/x.m3u8", preference)
+    assert [one.address for one in found] == [f"https://example.org/{name}.m3u8" for name in files]
+    assert all(one.kind == "video" for one in found[:1])
+
+
+@pytest.mark.parametrize(
+    ("interval", "keys", "expected"),
+    [
+        ("1", (0, 25, 50), True),
+        ("0.5", (0, 25, 50), False),
+        ("1", (0, 25), False),
+        ("1.01", (0, 25, 50), True),
+    ],
+)
+def test_key_frames_are_enough_where_each_picture_is_one(
+    interval: str, keys: tuple[int, ...], expected: bool
+) -> None:
+    points = [SeekPoint(3 + key, 3 + key, has_leading=False) for key in keys]
+    count = 3
+    assert is_on_key_frames(film(), points, Fraction(interval), count) is expected
 
 
 @pytest.mark.parametrize(
