@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import bar_codes
 import clips
 import colours
 import judges
@@ -333,6 +334,26 @@ def test_each_cue_shows_the_frame_at_its_start(
         assert shown == [int(start * RATE) for start, _ in here]
         assert max(size_of(folder / name)) <= side
     assert {place[2:] for *_, place in cues} == {(320, 180)}
+
+
+def test_a_picture_that_changes_on_the_way_is_drawn_in_the_size_of_its_first_frame(
+    tmp_path: Path,
+) -> None:
+    parts = [
+        clips.ffmpeg(
+            tmp_path,
+            f"{bar_codes.numbered(size, seconds=1)} -c:v libx264 -preset ultrafast -g 25"
+            f" -pix_fmt {samples} -output_ts_offset {start} -f mpegts {start}.ts",
+        ).read_bytes()
+        for start, (size, samples) in enumerate([("320x180", "yuv420p"), ("160x90", "yuv422p")])
+    ]
+    source = tmp_path / "both.ts"
+    source.write_bytes(b"".join(parts))
+
+    gif = make("generate_gif", source, tmp_path / "out", start_at=0.48, duration=1) / "film.gif"
+
+    assert size_of(gif) == (160, 90)
+    assert numbers(gif, tmp_path) == [(12 + n * RATE // 12) % RATE for n in range(12)]
 
 
 def cue_of(*words: str) -> tuple[Fraction, Fraction, str, tuple[int, int, int, int]]:

@@ -61,7 +61,9 @@ class Excerpt:
         Args:
             options: more of the decoder.
         """
-        reading = [*decoder_options(self.video), *options, *seek_options(self.chunk)]
+        # Pictures that change their size on the way are scaled: filters begun anew count anew.
+        reading = [*decoder_options(self.video), *options, "-reinit_filter", "0"]
+        reading += seek_options(self.chunk)
         return [*reading, *input_options(self.path)]
 
     @property
