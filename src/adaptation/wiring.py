@@ -42,7 +42,13 @@ from adaptation.engine.worker import RetryRule
 from adaptation.errors import ParameterError, SettingsError, SourceError
 from adaptation.limits import Value
 from adaptation.settings import Settings, load_settings
-from adaptation.workflows import encoding, plugins
+from adaptation.workflows import (
+    build_thumbnails,
+    capture_frame,
+    encoding,
+    generate_gif,
+    plugins,
+)
 from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
 from adaptation.workflows.places import place_of
@@ -150,6 +156,8 @@ class Deployment:
             settings.source_root,
             self._has_storage,
         )
+        for workflow in (capture_frame, generate_gif, build_thumbnails):
+            workflow.register(registry)
         plugins.load(registry)
         return registry
 

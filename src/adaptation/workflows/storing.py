@@ -57,7 +57,7 @@ def check_destination(context: Context, run: Run) -> None:
         ParameterError: `storage_unknown`.
         AdaptationError: as `ObjectStore.read`.
     """
-    if place := place_of(context.folder_out):
+    if place := place_of(str(context.get("output_folder"))):
         object_publish.check_free(_store(place, run), _plan(context, run, place))
 
 
