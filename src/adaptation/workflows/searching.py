@@ -217,7 +217,9 @@ def _tiles(context: Context, plan: TilePlan, picture: Path, run: Run) -> list[Pa
             f"{len(tiles)} tiles were made instead of {plan.tile_count}", code="output_mismatch"
         )
     together = run.scratch / "tiles.mjpeg"
-    together.write_bytes(b"".join(path.read_bytes() for path in tiles))
+    with together.open("wb") as file:
+        for path in tiles:
+            file.write(path.read_bytes())
     ffmpeg.decode(together, run.resources.tools, full=True, cancelled=run.cancelled)
     together.unlink()
     return tiles
