@@ -24,6 +24,7 @@ from adaptation.engine.model import Claim, Job
 from adaptation.engine.tasks import TaskRun
 from adaptation.settings import Settings
 from adaptation.wiring import deploy
+from adaptation.workflows.parameters import CommonParameters
 from api_kit import Api, running_api
 from engine_kit import HandWorker
 from receiver import Receiver, receiving
@@ -32,6 +33,8 @@ from services import wait_until
 
 TASKS = ["find_key_frames", "make_thumbnails", "publish_trickplay"]
 MPD = judges.MPD
+ROOT = Path(__file__).resolve().parent.parent.parent
+COMMON = CommonParameters.model_fields
 _numbers = itertools.count(1)
 
 
@@ -75,6 +78,10 @@ def asked(film: Path) -> dict[str, Any]:
     return {"content_id": "film-42", "source_folder": f"{film.parent.name}/film"}
 
 
+def with_record(film: Path, **fields: Any) -> None:
+    (film / "asset.json").write_text(json.dumps({**judges.record(film), **fields}))
+
+
 def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
@@ -114,7 +121,7 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 def test_the_whole_workflow_is_told_as_the_contract_says(
     api: Api, film: Path, receiver: Receiver
 ) -> None:
-    before = digests(film)
+    before, media = digests(film), (film / "180p" / "00001.m4s").stat()
 
     job = searched(api, film, rest_endpoints=[f"{receiver.url}/ok"], custom_data={"shelf": 7})
 
@@ -142,6 +149,7 @@ def test_the_whole_workflow_is_told_as_the_contract_says(
     after = digests(film)
     written = {"master.m3u8", "manifest.mpd", "asset.json"}
     assert {name for name in before if after[name] != before[name]} == written
+    assert (film / "180p" / "00001.m4s").stat().st_ino == media.st_ino, "no media was copied"
 
 
 def test_every_range_of_an_iframe_playlist_is_a_picture_of_its_time(api: Api, film: Path) -> None:
@@ -331,6 +339,26 @@ def test_another_folder_gets_the_whole_asset_and_the_first_stays_as_it_is(
     assert (said, len(played)) == ("", 4), "with the track of single pictures"
 
 
+def test_names_and_defaults_are_those_of_the_contract_and_of_the_page(api: Api) -> None:
+    told = api.readonly.get("/workflows/trickplay")["parameters"]
+    page = (ROOT / "docs" / "workflows" / "trickplay.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\S+) \|", page, re.MULTILINE)
+
+    assert set(told["required"]) == {"content_id", "source_folder"}
+    own = [name for name in told["properties"] if name == "content_id" or name not in COMMON]
+    assert [name for name, _ in rows] == own
+    assert told["properties"]["output_folder"]["default"] is None
+    contract = {
+        "trickplay_thumbnails": True,
+        "trickplay_thumbnail_size": 0,
+        "trickplay_thumbnail_interval": 10,
+        "trickplay_thumbnail_quality": 30,
+    }
+    assert {name: told["properties"][name]["default"] for name in contract} == contract
+    shown = {name: default for name, default in rows if name in contract}
+    assert shown == {name: json.dumps(default) for name, default in contract.items()}
+
+
 class TwiceWorker(HandWorker):
     """Does each task twice, as when a worker is killed at the end of its first attempt."""
 
@@ -417,10 +445,12 @@ def test_a_track_that_is_a_link_ends_the_job(api: Api, film: Path, made: Path) -
     [
         (lambda film: (film / "asset.json").unlink(), "asset_missing"),
         (shutil.rmtree, "asset_missing"),
-        (lambda film: (film / "asset.json").write_text("{}"), "asset_invalid"),
-        (lambda film: (film / "90p" / "00002.m4s").unlink(), "asset_invalid"),
-        (lambda film: (film / "90p" / "00002.m4s").write_bytes(b"short"), "asset_invalid"),
-        (lambda film: (film / "180p" / "init.mp4").write_bytes(b"x"), "asset_invalid"),
+        (lambda film: (film / "asset.json").write_text("{}"), "asset_damaged"),
+        (lambda film: with_record(film, protection={"active": "cbcs"}), "asset_protected"),
+        (lambda film: with_record(film, format=2), "asset_damaged"),
+        (lambda film: (film / "90p" / "00002.m4s").unlink(), "asset_damaged"),
+        (lambda film: (film / "90p" / "00002.m4s").write_bytes(b"short"), "asset_damaged"),
+        (lambda film: (film / "180p" / "init.mp4").write_bytes(b"x"), "asset_damaged"),
     ],
 )
 def test_an_asset_that_is_not_whole_is_named_and_left_as_it_is(

@@ -51,7 +51,7 @@ class AssetFolder:
             name: relative to the folder, with `/`.
 
         Raises:
-            SourceError: `asset_missing` for the record, `asset_invalid` for any other file that
+            SourceError: `asset_missing` for the record, `asset_damaged` for any other file that
                 is not there, or is no file.
             ParameterError: `path_outside`, `parameter_invalid`: a link, or no name of a file.
         """
@@ -94,7 +94,7 @@ class AssetFolder:
             return _missing(self.name)
         return SourceError(
             f"{self.name}/{name} cannot be read",
-            code="asset_invalid",
+            code="asset_damaged",
             hint="Somebody removed it: encode the asset again.",
         )
 

@@ -19,6 +19,8 @@ ASSET_NAME = "asset.json"
 """File of the record, at the root of the asset."""
 FORMAT = 1
 """Version of the document; readers refuse a larger one."""
+PROTECTION, CLEAR = "protection", "clear"
+"""Field of the record that tells of encrypted copies, and what is active where none is."""
 TRICKPLAY = "trickplay"
 """Field of what there is for searching, in the record of an asset that has it."""
 
@@ -85,11 +87,12 @@ class Asset:
         """Read what `asset_document` or `with_trick` gave.
 
         Raises:
-            SourceError: `asset_invalid`.
+            SourceError: `asset_damaged`, `asset_protected`.
         """
         try:
+            _refuse_protected(document)
             if document["format"] > FORMAT:
-                raise invalid_asset(f"its format {document['format']} is newer than {FORMAT}")
+                raise damaged_asset(f"its format {document['format']} is newer than {FORMAT}")
             listed, trick = document["tracks"], document.get(TRICKPLAY)
             tracks = [Track.from_json(_known(Track, one)) for one in listed if _is_media(one)]
             texts = [
@@ -100,9 +103,9 @@ class Asset:
             )
             is_whole = isinstance(document["asset_id"], str) and all(one.segments for one in tracks)
         except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-            raise invalid_asset(f"its record cannot be read: {error!r:.200}") from error
+            raise damaged_asset(f"its record cannot be read: {error!r:.200}") from error
         if not is_whole or not any(track.kind == "video" for track in tracks):
-            raise invalid_asset("it has no picture")
+            raise damaged_asset("it has no picture")
         return asset
 
     @property
@@ -120,14 +123,24 @@ class Asset:
         return _text({**self.media, TRICKPLAY: trick.to_json()})
 
 
-def invalid_asset(what: str) -> SourceError:
+def damaged_asset(what: str) -> SourceError:
     """The error for an asset that is not as it was made."""
     return SourceError(
-        f"the asset cannot be used: {what}",
-        code="asset_invalid",
+        f"the asset is damaged: {what}",
+        code="asset_damaged",
         hint="Somebody changed or removed its files, or it was made by a newer version: encode it"
         " again.",
     )
+
+
+def _refuse_protected(document: Mapping[str, Any]) -> None:
+    """Refuse an asset whose manifests lead to encrypted copies of the tracks that it lists."""
+    if document.get(PROTECTION, {}).get("active", CLEAR) != CLEAR:
+        raise SourceError(
+            "the asset's DRM is on",
+            code="asset_protected",
+            hint="Turn it off, do this, and turn it on again.",
+        )
 
 
 def _known(kind: type[Track | TextTrack], document: Mapping[str, Any]) -> dict[str, Any]:

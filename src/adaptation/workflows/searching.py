@@ -20,7 +20,7 @@ from adaptation.adapters.publish import publish as publish_folder
 from adaptation.context import Context
 from adaptation.errors import SourceError, ToolError
 from adaptation.media import dash, hls
-from adaptation.media.asset import ASSET_NAME, Asset, invalid_asset
+from adaptation.media.asset import ASSET_NAME, Asset, damaged_asset
 from adaptation.media.boxes import read_init
 from adaptation.media.index import Track
 from adaptation.media.tiles import TILE_FILES, TilePlan, image_track, plan_tiles, tile_command
@@ -126,7 +126,7 @@ def publish_trickplay(context: Context, run: Run) -> Context:
             )
     seconds = float(max(t.duration_seconds for t in asset.tracks if t.kind == "video"))
     run.log(f"published {context.folder_out} with {len(trick.key_frames)} I-frame playlists")
-    return context.extended(**{PUBLISHED: published([name for _, name in files], seconds)})
+    return context.extended(**{PUBLISHED: published(sorted(name for _, name in files), seconds)})
 
 
 TASKS = (find_key_frames, make_thumbnails, publish_trickplay)
@@ -147,10 +147,10 @@ def _key_frames(folder: AssetFolder, track: Track) -> tuple[ByteRange, ...]:
                 one = first_picture(file, header)
                 size_bytes = file.seek(0, SEEK_END)
             if size_bytes != segment.size_bytes or one.offset + one.length > size_bytes:
-                raise invalid_asset(f"{name} has another size than its record says")
+                raise damaged_asset(f"{name} has another size than its record says")
             found.append(one)
     except (ToolError, struct.error) as error:
-        raise invalid_asset(f"{track.name} is damaged: {error}") from error
+        raise damaged_asset(f"{track.name} is damaged: {error}") from error
     return tuple(found)
 
 
@@ -192,7 +192,7 @@ def _whole(folder: AssetFolder, track: Track, name: str, sha256: str) -> bytes:
     with folder.reading(f"{track.folder}/{name}") as file:
         content = file.read()
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise invalid_asset(f"{track.folder}/{name} is not what its record says")
+        raise damaged_asset(f"{track.folder}/{name} is not what its record says")
     return content
 
 
