@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -155,11 +156,8 @@ def test_the_whole_workflow_is_told_as_the_contract_says(
 def test_every_range_of_an_iframe_playlist_is_a_picture_of_its_time(api: Api, film: Path) -> None:
     assert searched(api, film).succeeded
 
-    offered = lines(film, "EXT-X-I-FRAME-STREAM-INF")
-    assert [re.search('URI="(.*?)"', line)[1] for line in offered] == [  # type: ignore[index]
-        "180p/iframes.m3u8",
-        "90p/iframes.m3u8",
-    ]
+    master = m3u8.load(str(film / "master.m3u8"))
+    assert [one.uri for one in master.iframe_playlists] == ["180p/iframes.m3u8", "90p/iframes.m3u8"]
     for name, wanted in (("180p", (320, 180)), ("90p", (160, 90))):
         read = m3u8.load(str(film / name / "iframes.m3u8"))
         whole = m3u8.load(str(film / name / "playlist.m3u8"))
@@ -167,6 +165,12 @@ def test_every_range_of_an_iframe_playlist_is_a_picture_of_its_time(api: Api, fi
         assert [(s.uri, s.duration) for s in read.segments] == [
             (s.uri, s.duration) for s in whole.segments
         ]
+        (told,) = [one for one in master.iframe_playlists if one.uri == f"{name}/iframes.m3u8"]
+        sizes = [int(segment.byterange.partition("@")[0]) for segment in read.segments]
+        assert told.iframe_stream_info.average_bandwidth == ceil(8 * sum(sizes) / SECONDS)
+        rates = [8 * size / s.duration for size, s in zip(sizes, read.segments, strict=True)]
+        assert told.iframe_stream_info.bandwidth == ceil(max(rates[:-1]))
+        assert told.iframe_stream_info.resolution == wanted
         init, start = (film / name / "init.mp4").read_bytes(), 0.0
         for number, segment in enumerate(read.segments):
             length, offset = map(int, segment.byterange.split("@"))
@@ -410,6 +414,7 @@ def test_a_task_that_was_killed_at_its_end_gives_the_same_once_more(
         ({"source_folder": "/etc"}, "source_folder"),
         ({"output_folder": "../bob/film"}, "output_folder"),
         ({"output_root": "bob"}, "output_root"),
+        ({"output_folder": "film/copy"}, "output_folder"),
     ],
 )
 def test_a_parameter_that_cannot_be_is_named(api: Api, wrong: dict[str, Any], word: str) -> None:

@@ -80,7 +80,8 @@ def iframe_playlist(track: Track, ranges: Sequence[ByteRange]) -> str:
 def image_playlist(images: ImageTrack) -> str:
     """The playlist of the thumbnails, by Roku's image media playlist specification."""
     lines = _searching_head(images, "#EXT-X-IMAGES-ONLY")
-    layout = f"LAYOUT={images.columns}x{images.rows},DURATION={float(images.interval):g}"
+    seconds = f"{float(images.interval)}".removesuffix(".0")
+    layout = f"LAYOUT={images.columns}x{images.rows},DURATION={seconds}"
     for tile in images.segments:
         lines += [_lasts(tile, images.timescale)]
         lines += [f"#EXT-X-TILES:RESOLUTION={images.width}x{images.height},{layout}", tile.name]

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from adaptation.adapters.containment import inside, safe_key
 from adaptation.engine.tasks import Registry, WorkflowDefinition
+from adaptation.errors import ParameterError
 from adaptation.workflows import searching
 from adaptation.workflows.parameters import PRINTED, CommonParameters, checked, confined
 from adaptation.workflows.report import report
@@ -96,6 +97,11 @@ def check(parameters: Mapping[str, Any], assets_root: Path) -> dict[str, Any]:
         place = source.resolve()
     else:
         place = inside(assets_root, source.as_posix(), "source_folder")
+    if place in Path(document["output_folder"]).parents:
+        raise ParameterError(
+            "output_folder lies inside source_folder, of which it would be a copy",
+            hint="Name a folder beside source_folder, or leave output_folder out.",
+        )
     return {**document, "source_folder": str(place)}
 
 

@@ -76,7 +76,7 @@ export async function search(name, url) {
   try {
     // So little that there is something left to be fetched at speed.
     const player = await players[name](video, url, report, { bufferSeconds: 1 });
-    for (const seconds of [0.5, 1.5, 2.5]) {
+    for (const seconds of player.thumbnail ? [0.5, 1.5, 2.5] : []) {
       outcome.thumbnails.push(await look(await player.thumbnail(seconds)));
     }
     await video.play();
