@@ -59,13 +59,13 @@ class AssetFolder:
         with ExitStack() as opened:
             try:
                 folder = opened.enter_context(held(self.place, folders))
-                file = opened.enter_context(os.fdopen(os.open(folder / last, _PLAIN), "rb"))
-                is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+                descriptor = os.open(folder / last, _PLAIN)
             except OSError as error:
                 raise self._gone(name) from error
-            if not is_file:
+            opened.callback(os.close, descriptor)
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise self._gone(name)
-            yield file
+            yield opened.enter_context(os.fdopen(descriptor, "rb", closefd=False))
 
     @contextmanager
     def files(self) -> Iterator[list[tuple[Path, str]]]:

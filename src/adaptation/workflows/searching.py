@@ -44,11 +44,10 @@ from adaptation.workflows.resources import (
     publish_token,
     put_file,
     put_json,
-    put_text,
 )
 from adaptation.workflows.step import step
 
-KEY_FRAMES, TRACK, IMAGES = "key_frames_key", "trick_prefix", "images_key"
+KEY_FRAMES, IMAGES = "key_frames_key", "images_key"
 """Fields of the context: keys in the work area, of what was found and of what was made."""
 MEDIA = "media_digest"
 """Field of the context: what the asset must still be when the job ends."""
@@ -69,13 +68,12 @@ def find_key_frames(context: Context, run: Run) -> Context:
         alone = trick_track(
             least,
             f"{added_folder(asset.tracks)}/{least.name}",
-            _single_pictures(folder, least, found[least.name], run),
+            (content for _, content in _single_pictures(folder, least, found[least.name], run)),
         )
     run.log(f"{sum(map(len, found.values()))} key frames in {len(pictures)} renditions")
     document = TrickPlay(found, alone, None).to_json()
     return context.extended(
-        **{KEY_FRAMES: put_json(run, "key_frames.json", document), TRACK: _track_prefix(run)},
-        **{MEDIA: _digest(asset)},
+        **{KEY_FRAMES: put_json(run, "key_frames.json", document), MEDIA: _digest(asset)}
     )
 
 
@@ -108,12 +106,12 @@ def publish_trickplay(context: Context, run: Run) -> Context:
     """Make the asset appear with what was added and new manifests, whole, by one switch."""
     with _source(context, run) as folder:
         asset = _same_asset(context, folder)
-        made, trick = _made(context, run, asset)
+        made, trick = _made(context, run, asset, folder)
         # What an earlier run had made is replaced; all else that lies there stays.
         earlier = _names(asset, asset.trick) if asset.trick else set[str]()
         with folder.files() as there:
             kept = [(path, name) for path, name in there if name not in earlier | made.keys()]
-            files = [*kept, *((get_file(run, key), name) for name, key in made.items())]
+            files = [*kept, *((path, name) for name, path in made.items())]
             run.check_now()
             publish_folder(
                 files,
@@ -156,24 +154,16 @@ def _key_frames(folder: AssetFolder, track: Track) -> tuple[ByteRange, ...]:
 
 def _single_pictures(
     folder: AssetFolder, track: Track, ranges: Sequence[ByteRange], run: Run
-) -> Iterator[bytes]:
-    """Make a segment of each first picture, and leave it in the work area."""
-    init = _whole(folder, track, track.init_name, track.init_sha256)
-    header, prefix = read_init(init), _track_prefix(run)
-    run.resources.work.put_bytes(init, f"{prefix}/{track.init_name}")
+) -> Iterator[tuple[str, bytes]]:
+    """Make a media segment of each first picture; gives their names and contents."""
+    header = read_init(_whole(folder, track, track.init_name, track.init_sha256))
     for number, (segment, one) in enumerate(zip(track.segments, ranges, strict=True), start=1):
         with folder.reading(f"{track.folder}/{segment.name}") as file:
             file.seek(one.offset)
             content = file.read(one.length)
         span = Span(number, track.timescale, segment.start, segment.duration)
-        made = picture_segment(content, header, span)
-        run.resources.work.put_bytes(made, f"{prefix}/{segment.name}")
+        yield segment.name, picture_segment(content, header, span)
         run.check()
-        yield made
-
-
-def _track_prefix(run: Run) -> str:
-    return f"{run.area}/track"
 
 
 def _put_together(folder: AssetFolder, plan: TilePlan, run: Run) -> Path:
@@ -246,42 +236,53 @@ def _digest(asset: Asset) -> str:
     return hashlib.sha256(json.dumps(asset.media, sort_keys=True).encode()).hexdigest()
 
 
-def _made(context: Context, run: Run, asset: Asset) -> tuple[dict[str, str], TrickPlay]:
-    """The key of each file that is new or written anew, by its name; and what there is now."""
-    tiles, images = list[str](), None
+def _made(
+    context: Context, run: Run, asset: Asset, folder: AssetFolder
+) -> tuple[dict[str, Path], TrickPlay]:
+    """Each file that is new or written anew, by its name; and what there is now."""
+    made, images = dict[str, Path](), None
     if IMAGES in context:
         document = get_json(run, context[IMAGES])
-        tiles, images = document["keys"], ImageTrack.from_json(document["images"])
+        images = ImageTrack.from_json(document["images"])
+        for tile, key in zip(images.segments, document["keys"], strict=True):
+            made[f"{images.folder}/{tile.name}"] = get_file(run, key)
     trick = replace(TrickPlay.from_json(get_json(run, context[KEY_FRAMES])), images=images)
-    texts = {
-        f"{track.folder}/{IFRAMES_NAME}": hls.iframe_playlist(track, trick.key_frames[track.name])
-        for track in asset.tracks
-        if track.name in trick.key_frames
-    }
-    if images:
-        texts[f"{images.folder}/{hls.PLAYLIST_NAME}"] = hls.image_playlist(images)
-    texts[hls.MASTER_NAME] = hls.master_playlist(asset.tracks, asset.texts, trick)
-    texts[dash.MANIFEST_NAME] = dash.manifest(asset.tracks, asset.texts, trick=trick)
-    texts[ASSET_NAME] = asset.with_trick(trick)
-    made = {name: put_text(run, name, text) for name, text in texts.items()}
-    made |= {
-        f"{trick.track.folder}/{name}": f"{context[TRACK]}/{name}" for name in _media(trick.track)
-    }
-    if images:
-        names = (f"{images.folder}/{tile.name}" for tile in images.segments)
-        made |= dict(zip(names, tiles, strict=True))
+    for name, content in _contents(run, asset, trick, folder):
+        path = made[name] = run.scratch / "made" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     return made, trick
+
+
+def _contents(
+    run: Run, asset: Asset, trick: TrickPlay, folder: AssetFolder
+) -> Iterator[tuple[str, bytes]]:
+    """The track of single pictures, all playlists for searching, the manifests and the record."""
+    least = smallest(asset.tracks)
+    init = _whole(folder, least, least.init_name, least.init_sha256)
+    yield f"{trick.track.folder}/{trick.track.init_name}", init
+    pictures = _single_pictures(folder, least, trick.key_frames[least.name], run)
+    for (name, content), known in zip(pictures, trick.track.segments, strict=True):
+        if hashlib.sha256(content).hexdigest() != known.sha256:
+            raise damaged_asset(f"{least.folder}/{name} was changed while the job ran")
+        yield f"{trick.track.folder}/{name}", content
+    for track in asset.tracks:
+        if ranges := trick.key_frames.get(track.name):
+            yield f"{track.folder}/{IFRAMES_NAME}", hls.iframe_playlist(track, ranges).encode()
+    if trick.images:
+        playlist = hls.image_playlist(trick.images)
+        yield f"{trick.images.folder}/{hls.PLAYLIST_NAME}", playlist.encode()
+    yield hls.MASTER_NAME, hls.master_playlist(asset.tracks, asset.texts, trick).encode()
+    yield dash.MANIFEST_NAME, dash.manifest(asset.tracks, asset.texts, trick=trick).encode()
+    yield ASSET_NAME, asset.with_trick(trick).encode()
 
 
 def _names(asset: Asset, trick: TrickPlay) -> set[str]:
     """The files that were added by the run which left this behind."""
     names = {f"{t.folder}/{IFRAMES_NAME}" for t in asset.tracks if t.name in trick.key_frames}
-    names |= {f"{trick.track.folder}/{name}" for name in _media(trick.track)}
+    files = [trick.track.init_name, *(segment.name for segment in trick.track.segments)]
+    names |= {f"{trick.track.folder}/{name}" for name in files}
     if trick.images:
         files = [hls.PLAYLIST_NAME, *(tile.name for tile in trick.images.segments)]
         names |= {f"{trick.images.folder}/{name}" for name in files}
     return names
-
-
-def _media(track: Track) -> list[str]:
-    return [track.init_name, *(segment.name for segment in track.segments)]
