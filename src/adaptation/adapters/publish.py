@@ -71,7 +71,7 @@ def publish(  # noqa: PLR0913 - what, where, and on which terms
     token: str,
     overwrite: bool,
     root: Path | None = None,
-    anew: bool = False,
+    renew: bool = False,
 ) -> None:
     """Make `output` a folder that holds exactly `files`, in one moment, durably.
 
@@ -80,7 +80,7 @@ def publish(  # noqa: PLR0913 - what, where, and on which terms
     `asset.json`, which people do edit in place, are always copies.
 
     Calling it again after a crash, or while another call for the same asset runs, is safe. When
-    `output` holds this very asset, nothing happens, unless it is made anew.
+    `output` holds this very asset, nothing happens.
 
     Args:
         files: source path and name inside the asset; one of them is `asset.json`.
@@ -90,8 +90,7 @@ def publish(  # noqa: PLR0913 - what, where, and on which terms
         overwrite: whether another asset there is replaced.
         root: a folder below which symbolic links are not followed, whoever puts one there while
             this runs; None, or an output elsewhere: a link's folder is what is switched.
-        anew: whether these files take the place of an earlier version of this very asset, from
-            which they may come.
+        renew: whether `output` holds this very asset as it was before.
 
     Raises:
         OutputError: as `check_output`.
@@ -102,7 +101,7 @@ def publish(  # noqa: PLR0913 - what, where, and on which terms
     pieces = sorted((_piece(source, name) for source, name in files), key=_turn)
     with _naming_the_output(output), _standing(output, root, make=True) as place:
         _discard(place, token)
-        if not anew and _holds(place, asset_id, pieces):
+        if not renew and _holds(place, asset_id, pieces):
             return
         staging = _staging(place, token)
         try:

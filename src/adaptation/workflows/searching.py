@@ -120,7 +120,7 @@ def publish_trickplay(context: Context, run: Run) -> Context:
                 token=publish_token(run.claim.job_id),
                 overwrite=False,
                 root=run.resources.assets_root,
-                anew=True,
+                renew=True,
             )
     seconds = float(max(t.duration_seconds for t in asset.tracks if t.kind == "video"))
     run.log(f"published {context.folder_out} with {len(trick.key_frames)} I-frame playlists")
