@@ -47,6 +47,7 @@ from adaptation.workflows import (
     encoding,
     generate_gif,
     plugins,
+    trickplay,
 )
 from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
@@ -133,7 +134,7 @@ class Deployment:
         settings = self.settings
         registry = Registry(settings.assets_root, settings.source_root, settings.limits)
         encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
-        for workflow in (capture_frame, generate_gif, build_thumbnails):
+        for workflow in (capture_frame, generate_gif, build_thumbnails, trickplay):
             workflow.register(registry)
         plugins.load(registry)
         return registry
