@@ -41,7 +41,7 @@ from adaptation.engine.worker import RetryRule
 from adaptation.errors import ParameterError, SettingsError, SourceError
 from adaptation.limits import Value
 from adaptation.settings import Settings, load_settings
-from adaptation.workflows import encoding, plugins
+from adaptation.workflows import deleting, encoding, mp4, plugins
 from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
 from adaptation.workflows.resources import Resources, publish_token
@@ -110,6 +110,7 @@ class Deployment:
             policy=self.policy,
             fetch_seconds=self.settings.fetch_seconds,
             limits=self.settings.limits,
+            writers_below=self._writers_below,
         )
 
     @property
@@ -127,6 +128,8 @@ class Deployment:
         settings = self.settings
         registry = Registry(settings.assets_root, settings.source_root, settings.limits)
         encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
+        deleting.register(registry, settings.assets_root)
+        mp4.register(registry, settings.assets_root, settings.source_root)
         plugins.load(registry)
         return registry
 
@@ -156,6 +159,10 @@ class Deployment:
                 retry=RetryRule(self.settings.retry_limit, self.settings.retry_delay),
             ),
         )
+
+    def _writers_below(self, folder: str) -> list[int]:
+        """Asked of a store that is opened by then: tools can be had without one."""
+        return self.store.unfinished_below(folder)
 
     def _remove_work(self, job_id: int) -> None:
         """Delete what a job that is over left anywhere, except its asset."""

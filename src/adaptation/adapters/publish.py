@@ -120,6 +120,33 @@ def discard_staging(output: Path, *, token: str, root: Path | None = None) -> No
         _discard(place, token)
 
 
+def withdraw(output: Path, *, token: str, root: Path) -> None:
+    """Take a folder away from its readers in one moment, then delete it with all that it holds.
+
+    Calling it again after a crash is safe: what was taken away is deleted then. A folder that is
+    not there is no error.
+
+    Args:
+        output: below `root`, with all links resolved.
+        token, root: as for `publish`.
+
+    Raises:
+        OutputError: `output_is_mount`, `output_unwritable`.
+        ParameterError: `path_outside`, a symbolic link stands in the way.
+    """
+    with (
+        _naming_the_output(output),
+        suppress(FileNotFoundError, NotADirectoryError),
+        _standing(output, root, make=False) as place,
+    ):
+        _discard(place, token)
+        _refuse_mount(place, output)
+        aside = _staging(place, token)
+        place.rename(aside)
+        sync(place.parent)
+        shutil.rmtree(aside)
+
+
 def _discard(output: Path, token: str) -> None:
     if not output.parent.is_dir():
         return
@@ -149,17 +176,21 @@ def _check_what_is_there(output: Path, *, overwrite: bool, asset_id: str | None)
             code="output_is_file",
             hint="Name a folder; it is made when it does not exist.",
         )
-    if output.is_mount():
-        raise OutputError(
-            f"{output} is a mount point and cannot be switched in one moment",
-            code="output_is_mount",
-            hint=f"Name a folder inside it, such as {output / 'asset'}.",
-        )
+    _refuse_mount(output, output)
     if not any(output.iterdir()):
         return
     present = asset_id_of(output)
     if present is None or (present != asset_id and not overwrite):
         raise _taken(output, present)
+
+
+def _refuse_mount(place: Path, shown: Path) -> None:
+    if place.is_mount():
+        raise OutputError(
+            f"{shown} is a mount point and cannot be switched in one moment",
+            code="output_is_mount",
+            hint=f"Name a folder inside it, such as {shown / 'asset'}.",
+        )
 
 
 def _taken(output: Path, present: str | None) -> OutputError:

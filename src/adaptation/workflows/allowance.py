@@ -79,7 +79,14 @@ class Allowance:
             if self._is_beyond("output_pixels", width * height):
                 what = f"the rendition {rung.name} has {width}x{height} = {width * height:,} pixels"
                 raise self._refusal(ParameterError, "output_pixels", what, "picture_too_large")
-        needed = round(plan.scratch_bytes(parallel_chunks).expected)
+        self.check_scratch(round(plan.scratch_bytes(parallel_chunks).expected))
+
+    def check_scratch(self, needed: int) -> None:
+        """Refuse a job that needs more bytes for its temporary files than it may.
+
+        Raises:
+            ParameterError: `scratch_too_large`.
+        """
         if self._is_beyond("scratch_bytes", needed):
             what = f"the job needs about {needed:,} bytes for its temporary files"
             raise self._refusal(ParameterError, "scratch_bytes", what, "scratch_too_large")
