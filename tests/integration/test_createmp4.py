@@ -15,6 +15,7 @@ import clips
 from adaptation.context import Context
 from adaptation.engine.tasks import TaskRun
 from adaptation.workflows import mp4
+from api_kit import Caller
 from whole_jobs import JOB_FIELDS, Studio, a_studio
 
 RUNGS = [{"name": f"{height}p", "height": height, "bitrate": 200} for height in (180, 90)]
@@ -188,6 +189,51 @@ def test_what_cannot_be_copied_says_why(studio: Studio) -> None:
     assert studio.failed("createmp4", source_folder="sound") == "source_no_video"
     assert studio.failed("createmp4", source_folder="none") == "source_missing"
     assert studio.failed("createmp4", source_folder="nowhere") == "source_missing"
+
+
+def test_a_dry_run_names_all_tasks(studio: Studio) -> None:
+    parameters = {"content_id": "a", "source_folder": "film"}
+    wanted = {"job": {"workflow": "createmp4"}, "parameters": parameters}
+
+    told = studio.client.call("POST", "/job", wanted, dry_run=1).json()
+
+    assert {task["name"] for task in told["tasks"]} == {"find_tracks", "create_mp4", "notify"}
+    assert told["parameters"]["mp4_filename"] == "a.mp4"
+
+
+def test_a_client_copies_no_more_than_it_may(studio: Studio) -> None:
+    store = studio.deployment.store
+    few = {"output_root": "studio"}
+    _, key, _ = store.add_client("few", "client", defaults=few, limits={"source_bytes": 1000})
+    caller = Caller(studio.client.url, "few", key)
+
+    code = studio.failed("createmp4", caller, source_folder="film", output_folder="small")
+
+    assert code == "source_too_large"
+    assert not (studio.assets / "studio" / "small").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"init_size_bytes": "many"},
+        {"folder": "../../rival/secret"},
+        {"init_name": None},
+        {"segments": [{"name": "../../asset.json"}]},
+        {"width": -1},
+    ],
+)
+def test_a_record_that_lies_is_not_followed(studio: Studio, change: dict[str, Any]) -> None:
+    folder = studio.assets / "studio" / "lies"
+    shutil.copytree(studio.assets / "studio" / "film", folder, dirs_exist_ok=True)
+    record = json.loads((folder / "asset.json").read_text())
+    record["tracks"][0] |= change
+    (folder / "asset.json").write_text(json.dumps(record))
+
+    code = studio.failed("createmp4", source_folder="lies", mp4_filename="lies.mp4")
+
+    assert code in {"asset_damaged", "path_outside"}
+    assert not (folder / "lies.mp4").exists()
 
 
 def test_nobody_copies_what_is_not_theirs(studio: Studio, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +14,11 @@ from typing import BinaryIO
 from adaptation.adapters.containment import held, led_out, names_below
 from adaptation.errors import SourceError
 
-_NO_LINK = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_PLAIN = os.O_RDONLY
+# No link is followed, and nobody waits for a pipe that has no writer.
+for _name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+    _PLAIN |= getattr(os, _name, 0)
+_COPIED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,14 @@ class SourceFolder:
             ParameterError: `path_outside`.
         """
         found = []
-        with self._standing() as folder:
-            for entry in sorted(folder.iterdir(), key=lambda path: path.name):
-                facts = entry.lstat()
-                if stat.S_ISREG(facts.st_mode) and not entry.name.startswith("."):
-                    found.append(FoundFile(entry.name, facts.st_size, facts.st_mtime_ns))
+        try:
+            with self._standing() as folder:
+                for entry in sorted(folder.iterdir(), key=lambda path: path.name):
+                    facts = entry.lstat()
+                    if stat.S_ISREG(facts.st_mode) and not entry.name.startswith("."):
+                        found.append(FoundFile(entry.name, facts.st_size, facts.st_mtime_ns))
+        except OSError as error:
+            raise self._missing(error) from error
         return found
 
     @contextmanager
@@ -63,11 +70,13 @@ class SourceFolder:
             ParameterError: `path_outside`.
         """
         *folders, last = key.split("/")
-        with (
-            self._standing() as place,
-            held(place, folders) as folder,
-            os.fdopen(os.open(folder / last, _NO_LINK), "rb") as stream,
-        ):
+        with ExitStack() as stack:
+            try:
+                place = stack.enter_context(self._standing())
+                folder = stack.enter_context(held(place, folders))
+                stream = stack.enter_context(os.fdopen(os.open(folder / last, _PLAIN), "rb"))
+            except OSError as error:
+                raise self._missing(error) from error
             yield stream
 
     def append(self, key: str, size_bytes: int, sha256: str, target: BinaryIO) -> None:
@@ -82,35 +91,20 @@ class SourceFolder:
         Raises:
             SourceError: `asset_damaged`, `source_missing`.
         """
+        digest, left = hashlib.sha256(), size_bytes
         with self.opened(key) as stream:
-            # No further than that: a file may have been replaced by one without an end.
-            content = stream.read(size_bytes + 1)
-        if len(content) != size_bytes or hashlib.sha256(content).hexdigest() != sha256:
+            # Never more than that: a file may have been replaced by one without an end.
+            while left and (content := stream.read(min(left, _COPIED_BYTES))):
+                digest.update(content)
+                target.write(content)
+                left -= len(content)
+            is_longer = bool(stream.read(1))
+        if left or is_longer or digest.hexdigest() != sha256:
             raise SourceError(
                 f"{key} in {self.path} is not what the asset's record says",
                 code="asset_damaged",
                 hint="Somebody changed the file after it was published: make the asset anew.",
             )
-        target.write(content)
-
-    @contextmanager
-    def _standing(self) -> Iterator[Path]:
-        root, names = self.path, tuple[str, ...]()
-        for one in self.roots:
-            if below := names_below(one, self.path):
-                root, names = one, below
-        try:
-            with held(root, names) as folder:
-                yield folder
-        except OSError as error:
-            raise self._missing(error) from error
-
-    def _missing(self, error: OSError) -> SourceError:
-        return SourceError(
-            f"{self.path} cannot be read: {error.strerror}",
-            code="source_missing",
-            hint="Check the folder; every worker must be able to read all of it.",
-        )
 
     def file(self, name: str) -> Path:
         """The path of a file right in the folder, for a tool to read.
@@ -122,3 +116,19 @@ class SourceFolder:
         if place.resolve() != place:
             raise led_out(name)
         return place
+
+    @contextmanager
+    def _standing(self) -> Iterator[Path]:
+        root, names = self.path, tuple[str, ...]()
+        for one in self.roots:
+            if below := names_below(one, self.path):
+                root, names = one, below
+        with held(root, names) as folder:
+            yield folder
+
+    def _missing(self, error: OSError) -> SourceError:
+        return SourceError(
+            f"{self.path} cannot be read: {error.strerror}",
+            code="source_missing",
+            hint="Check the folder; every worker must be able to read all of it.",
+        )

@@ -117,6 +117,8 @@ def asset_tracks(record: object, *, mezzanine: bool) -> list[Track]:
             for one in record["tracks"]
             if one["kind"] in {"video", "audio"}
         ]
+        if not all(map(_is_well_formed, found)):
+            raise ValueError("a track is malformed")
     except (KeyError, TypeError, ValueError) as error:
         raise SourceError(
             f"asset.json is no record of an asset: {error}",
@@ -243,6 +245,19 @@ def check_copy(tracks: Sequence[Copied], found: Extents, *, same_clock: bool) ->
         if same_clock or track.path == tracks[0].path:
             begins = known.start_seconds + shift
             _check_seconds(f"the start of {name}", begins, copy.start_seconds)
+
+
+def _is_well_formed(track: Track) -> bool:
+    """Whether a record, which anybody may have written, has texts and numbers where they belong."""
+    segments = track.segments
+    words = [track.name, track.folder, track.language, track.title]
+    words += [track.init_name, track.init_sha256]
+    words += [word for one in segments for word in (one.name, one.sha256)]
+    numbers = [track.width, track.height, track.init_size_bytes]
+    numbers += [number for one in segments for number in (one.size_bytes, one.sample_count)]
+    return all(isinstance(word, str) for word in words) and all(
+        isinstance(number, int) and number >= 0 for number in numbers
+    )
 
 
 def _check_seconds(what: str, expected: float, found: float) -> None:

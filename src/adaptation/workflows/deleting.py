@@ -196,7 +196,8 @@ def _each(
 
 def _files_report(result: dict[str, Any]) -> dict[str, Any]:
     files = list(result["files"])
-    return {"message": f"{len(files)} files deleted", "files": files, "metadata": {}}
+    message = f"{len(files)} {'file' if len(files) == 1 else 'files'} deleted"
+    return {"message": message, "files": files, "metadata": {}}
 
 
 def _root(run: Run) -> Path:

@@ -35,6 +35,12 @@ SPARE_BYTES = 64 * 1024 * 1024
 """Scratch that is needed beside the tracks and the MP4: indexes, and never much."""
 MOST_RECORD_BYTES = 128 * 1024 * 1024
 """As much of an asset's record is read: that of a film of a day has a third of it."""
+FORETOLD = {
+    "sure": "rough",
+    "based_on": "the canvas: the folder is read when the job runs",
+    "tasks": {"create_mp4": 1},
+}
+"""What a dry run says beside the first tasks."""
 CONTENT_ID = "{content_id}"
 """Stands for the content's key in a file's name."""
 
@@ -132,6 +138,7 @@ def register(registry: Registry, assets_root: Path, source_root: Path | None) ->
             output=lambda known: str(known["output_folder"]),
             farewell={"quality": "all"},
             report=_report,
+            forecast=lambda known, outlook: dict(FORETOLD),  # noqa: ARG005
             example={"content_id": "film-42", "source_folder": "film-42"},
         )
     )
