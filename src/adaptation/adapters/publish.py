@@ -139,7 +139,9 @@ def withdraw(output: Path, *, token: str, root: Path) -> None:
         suppress(FileNotFoundError, NotADirectoryError),
         _standing(output, root, make=False) as place,
     ):
-        _discard(place, token)
+        # Not `_discard`: what cannot be deleted must be told of.
+        for folder in _left_behind(place, token):
+            shutil.rmtree(folder)
         _refuse_mount(place, output)
         aside = _staging(place, token)
         place.rename(aside)
@@ -148,15 +150,19 @@ def withdraw(output: Path, *, token: str, root: Path) -> None:
 
 
 def _discard(output: Path, token: str) -> None:
-    if not output.parent.is_dir():
-        return
-    for folder in output.parent.iterdir():
-        if not folder.name.startswith(_staging_stem(output, token)):
-            continue
+    for folder in _left_behind(output, token):
         if folder.suffix == ".old" and not output.exists():
             folder.rename(output)  # killed between the two renames of `swap`
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _left_behind(output: Path, token: str) -> list[Path]:
+    """What tries of `token` have put beside `output`."""
+    if not output.parent.is_dir():
+        return []
+    stem = _staging_stem(output, token)
+    return [folder for folder in output.parent.iterdir() if folder.name.startswith(stem)]
 
 
 def asset_id_of(folder: Path) -> str | None:
