@@ -213,26 +213,16 @@ def test_a_client_copies_no_more_than_it_may(studio: Studio) -> None:
     assert not (studio.assets / "studio" / "small").exists()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"init_size_bytes": "many"},
-        {"folder": "../../rival/secret"},
-        {"init_name": None},
-        {"segments": [{"name": "../../asset.json"}]},
-        {"width": -1},
-    ],
-)
-def test_a_record_that_lies_is_not_followed(studio: Studio, change: dict[str, Any]) -> None:
+def test_a_record_that_leads_elsewhere_is_not_followed(studio: Studio) -> None:
     folder = studio.assets / "studio" / "lies"
-    shutil.copytree(studio.assets / "studio" / "film", folder, dirs_exist_ok=True)
+    shutil.copytree(studio.assets / "studio" / "film", folder)
     record = json.loads((folder / "asset.json").read_text())
-    record["tracks"][0] |= change
+    record["tracks"][0]["folder"] = "../film/180p"
     (folder / "asset.json").write_text(json.dumps(record))
 
     code = studio.failed("createmp4", source_folder="lies", mp4_filename="lies.mp4")
 
-    assert code in {"asset_damaged", "path_outside"}
+    assert code == "path_outside"
     assert not (folder / "lies.mp4").exists()
 
 
