@@ -183,9 +183,11 @@ def test_a_changed_asset_becomes_nothing(studio: Studio) -> None:
 def test_what_cannot_be_copied_says_why(studio: Studio) -> None:
     clips.ffmpeg(studio.sources / "old", f"{clips.picture()} -c:v ffv1 old.mkv")
     clips.make_sound_only(studio.sources / "sound")
+    clips.make_avi(studio.sources / "avi")
     (studio.sources / "none").mkdir()
 
     assert studio.failed("createmp4", source_folder="old") == "codec_not_in_container"
+    assert studio.failed("createmp4", source_folder="avi") == "source_times"
     assert studio.failed("createmp4", source_folder="sound") == "source_no_video"
     assert studio.failed("createmp4", source_folder="none") == "source_missing"
     assert studio.failed("createmp4", source_folder="nowhere") == "source_missing"

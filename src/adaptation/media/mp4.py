@@ -35,6 +35,8 @@ class Extent:
     """When the first one that is shown begins."""
     end_seconds: float = 0.0
     """When the last one ends."""
+    untimed: int = 0
+    """Packets of which the container does not say when they are shown."""
 
     @property
     def seconds(self) -> float:
@@ -49,6 +51,7 @@ class Extents:
         self._packets = dict[int, int]()
         self._starts = dict[int, float]()
         self._ends = dict[int, float]()
+        self._untimed = dict[int, int]()
 
     def read(self, line: str) -> None:
         """Take one packet: `stream_index,pts_time,duration_time,flags`."""
@@ -57,8 +60,10 @@ class Extents:
             return
         index, start = int(words[0]), _seconds(words[1])
         self._packets[index] = self._packets.get(index, 0) + 1
+        if start is None:
+            self._untimed[index] = self._untimed.get(index, 0) + 1
         # What an edit list hides is stored, and shown to nobody.
-        if start is not None and "D" not in words[3]:
+        elif "D" not in words[3]:
             end = start + (_seconds(words[2]) or 0.0)
             self._starts[index] = min(start, self._starts.get(index, start))
             self._ends[index] = max(end, self._ends.get(index, end))
@@ -71,7 +76,7 @@ class Extents:
     def of(self, index: int) -> Extent:
         """The extent of one track."""
         start, end = self._starts.get(index, 0.0), self._ends.get(index, 0.0)
-        return Extent(self._packets.get(index, 0), start, end)
+        return Extent(self._packets.get(index, 0), start, end, self._untimed.get(index, 0))
 
 
 @dataclass(frozen=True)
@@ -186,6 +191,25 @@ def chosen(files: Sequence[Sequence[Copied]], *, mezzanine: bool) -> list[Copied
                 hint="Encode the source first, for example with encoding_workflow.",
             )
     return found
+
+
+def check_times(tracks: Sequence[Copied]) -> None:
+    """Refuse tracks whose order of showing is not stored: a copy would be shown in another one.
+
+    Args:
+        tracks: with their extents.
+
+    Raises:
+        SourceError: `source_times`.
+    """
+    for track in tracks:
+        if track.extent.untimed:
+            raise SourceError(
+                f"{track.path.name} does not say when {track.extent.untimed} of the"
+                f" {track.extent.packets} packets of a track are shown",
+                code="source_times",
+                hint="Old containers such as AVI leave that to the decoder: encode the source.",
+            )
 
 
 def copy_command(tracks: Sequence[Copied], output_path: Path, *, same_clock: bool) -> list[str]:

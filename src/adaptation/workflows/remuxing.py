@@ -22,6 +22,7 @@ from adaptation.media.mp4 import (
     Extents,
     asset_tracks,
     check_copy,
+    check_times,
     chosen,
     copy_command,
     file_tracks,
@@ -212,7 +213,9 @@ def _found(remux: Remux, run: Run) -> list[Copied]:
     for number, path in enumerate(used, start=1):
         extents[path] = _measured(path, run)
         run.progress(GATHERED * number / len(used))
-    return [replace(track, extent=extents[track.path].of(track.index)) for track in tracks]
+    found = [replace(track, extent=extents[track.path].of(track.index)) for track in tracks]
+    check_times(found)
+    return found
 
 
 def _streams(path: Path, run: Run) -> Mapping[str, Any]:

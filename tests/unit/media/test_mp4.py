@@ -170,4 +170,4 @@ def test_anything_else_is_none(lines: tuple[str, ...]) -> None:
 def test_what_an_edit_list_hides_is_counted_and_not_shown() -> None:
     found = packets("0,-0.02,0.02,KD_", "0,0.00,0.02,K__", "0,N/A,N/A,___", "nonsense")
 
-    assert found.of(0) == Extent(packets=3, start_seconds=0.0, end_seconds=0.02)
+    assert found.of(0) == Extent(packets=3, start_seconds=0.0, end_seconds=0.02, untimed=1)
