@@ -44,8 +44,10 @@ from adaptation.settings import Settings, load_settings
 from adaptation.workflows import (
     build_thumbnails,
     capture_frame,
+    deleting,
     encoding,
     generate_gif,
+    mp4,
     plugins,
     trickplay,
 )
@@ -117,6 +119,7 @@ class Deployment:
             policy=self.policy,
             fetch_seconds=self.settings.fetch_seconds,
             limits=self.settings.limits,
+            writers_below=self._writers_below,
         )
 
     @property
@@ -136,6 +139,8 @@ class Deployment:
         encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
         for workflow in (capture_frame, generate_gif, build_thumbnails, trickplay):
             workflow.register(registry)
+        deleting.register(registry, settings.assets_root)
+        mp4.register(registry, settings.assets_root, settings.source_root)
         plugins.load(registry)
         return registry
 
@@ -165,6 +170,10 @@ class Deployment:
                 retry=RetryRule(self.settings.retry_limit, self.settings.retry_delay),
             ),
         )
+
+    def _writers_below(self, folder: str) -> list[int]:
+        """Asked of a store that is opened by then: tools can be had without one."""
+        return self.store.unfinished_below(folder)
 
     def _remove_work(self, job_id: int) -> None:
         """Delete what a job that is over left anywhere, except its asset."""
