@@ -41,7 +41,7 @@ from adaptation.engine.worker import RetryRule
 from adaptation.errors import ParameterError, SettingsError, SourceError
 from adaptation.limits import Value
 from adaptation.settings import Settings, load_settings
-from adaptation.workflows import encoding, plugins
+from adaptation.workflows import drmswitch, encoding, plugins
 from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
 from adaptation.workflows.resources import Resources, publish_token
@@ -127,6 +127,7 @@ class Deployment:
         settings = self.settings
         registry = Registry(settings.assets_root, settings.source_root, settings.limits)
         encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
+        drmswitch.register(registry)
         plugins.load(registry)
         return registry
 

@@ -71,6 +71,7 @@ def publish(  # noqa: PLR0913 - what, where, and on which terms
     token: str,
     overwrite: bool,
     root: Path | None = None,
+    renew: bool = False,
 ) -> None:
     """Make `output` a folder that holds exactly `files`, in one moment, durably.
 
@@ -89,6 +90,7 @@ def publish(  # noqa: PLR0913 - what, where, and on which terms
         overwrite: whether another asset there is replaced.
         root: a folder below which symbolic links are not followed, whoever puts one there while
             this runs; None, or an output elsewhere: a link's folder is what is switched.
+        renew: whether `output` holds this very asset as it was before.
 
     Raises:
         OutputError: as `check_output`.
@@ -99,7 +101,7 @@ def publish(  # noqa: PLR0913 - what, where, and on which terms
     pieces = sorted((_piece(source, name) for source, name in files), key=_turn)
     with _naming_the_output(output), _standing(output, root, make=True) as place:
         _discard(place, token)
-        if _holds(place, asset_id, pieces):
+        if not renew and _holds(place, asset_id, pieces):
             return
         staging = _staging(place, token)
         try:
