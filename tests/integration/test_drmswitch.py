@@ -123,6 +123,8 @@ def test_a_client_turns_drm_on_and_off(
 ) -> None:
     tracks = ["180p", "90p", "audio_und"]
     clear = {name: frames(joined(original / name), tmp_path) for name in tracks}
+    (place(api) / "posters").mkdir()
+    (place(api) / "posters" / "one.jpg").write_bytes(b"of another workflow")
     with receiving(tmp_path / "log") as receiver:
         switched(api, studio, *drm, rest_endpoints=[receiver.url], content_id="film-42")
         told_is_what_is_there(api, receiver, place(api))
@@ -143,6 +145,7 @@ def test_a_client_turns_drm_on_and_off(
     switched(api, studio, *drm)
     manifests_lead_to(place(api), scheme)
     assert judges.media_digests(place(api)) == on
+    assert (place(api) / "posters" / "one.jpg").read_bytes() == b"of another workflow"
 
 
 def told_is_what_is_there(api: Api, receiver: Receiver, folder: Path) -> None:
@@ -182,7 +185,15 @@ def test_keys_are_seen_nowhere(api: Api, studio: Caller, tmp_path: Path) -> None
     answer = studio.refused(400, "POST", "/job", body)
     assert row["parameters"]["content_keys"] == "***"
     job = row["id"]
-    shown = [row, answer, studio.get(f"/logs/{job}", show_all=1), studio.get(f"/jobs/{job}/tasks")]
+    planned = studio.call("POST", "/job", {**body, "parameters": {"folder": "film"}}, dry_run=1)
+    assert planned.status_code == 200
+    shown = [
+        planned.text,
+        row,
+        answer,
+        studio.get(f"/logs/{job}", show_all=1),
+        studio.get(f"/jobs/{job}/tasks"),
+    ]
     home = api.deployment.settings.home
     files = [one.read_bytes() for one in home.rglob("*") if one.is_file()]
     assets = [one.read_bytes() for one in place(api).rglob("*") if one.is_file()]
@@ -226,30 +237,36 @@ def test_other_systems_and_other_keys(api: Api, studio: Caller, tmp_path: Path) 
         "urn:mpeg:dash:mp4protection:2011",
         "urn:uuid:9a04f079-9840-4286-ab92-e65be0885f95",
     }
+    (place(api) / "cenc" / "180p" / "00001.m4s").unlink()
+    switched(api, studio, "playready")
+    assert judges.media_digests(place(api)) == after, "what was missing is made again"
     switched(api, studio, "playready", content_keys=[{"key_id": "c3" * 16, "key": "11" * 16}])
     assert frames(joined(place(api) / "cenc" / "90p"), tmp_path, "11" * 16) == frames(
         joined(place(api) / "clear" / "90p"), tmp_path
     )
 
 
-def test_a_switch_that_was_killed_is_made_again(
+def test_what_is_made_again_is_the_same(
     api: Api, studio: Caller, original: Path, tmp_path: Path
 ) -> None:
-    """The same attempt twice gives the same bytes, and what stands beside the asset goes."""
-    switched(api, studio, *SYSTEMS)
-    first = judges.media_digests(place(api))
+    first = switched(api, studio, *SYSTEMS)["id"]
+    media, inodes = judges.media_digests(place(api)), media_inodes(place(api))
+    again = studio.call("POST", f"/jobs/{first}/rerun").json()["id"]
+    assert wait_until(lambda: api.deployment.store.job(again).ended, 30)
+    assert api.deployment.store.job(again).succeeded
+    assert media_inodes(place(api)) == inodes, "nothing was to be made"
+    # What a killed attempt leaves: an asset that is not switched yet, and a part of one beside it.
     shutil.rmtree(place(api))
     shutil.copytree(original, place(api))
+    left = place(api).with_name(f".film.job{again + 1}.0a.partial")
+    shutil.copytree(original, left)
     switched(api, studio, *SYSTEMS)
-    assert judges.media_digests(place(api)) == first
+    assert judges.media_digests(place(api)) == media
     assert [one.name for one in place(api).parent.iterdir()] == ["film"]
 
 
-def test_other_files_of_an_asset_stay(api: Api, studio: Caller) -> None:
-    (place(api) / "posters").mkdir()
-    (place(api) / "posters" / "one.jpg").write_bytes(b"picture")
-    switched(api, studio, "cenc")
-    assert (place(api) / "posters" / "one.jpg").read_bytes() == b"picture"
+def media_inodes(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_ino for path in folder.rglob("*.m4s")}
 
 
 REFUSED = {
@@ -272,6 +289,9 @@ def test_what_cannot_be_is_refused_at_once(api: Api, studio: Caller) -> None:
     for what, (given, code) in REFUSED.items():
         body = {"job": {"workflow": "drmswitch"}, "parameters": given}
         assert studio.refused(400, "POST", "/job", body)["code"] == code, what
+    # The client's default keys are no parameter of this one, and do not hinder it.
+    body = {"job": {"workflow": "encoding_workflow"}, "parameters": {"url": "film.mp4"}}
+    assert studio.call("POST", "/job", body, dry_run=1).json()["code"] == "source_missing"
 
 
 def test_what_is_no_asset_or_has_no_key_fails_for_good(api: Api, studio: Caller) -> None:
@@ -282,13 +302,10 @@ def test_what_is_no_asset_or_has_no_key_fails_for_good(api: Api, studio: Caller)
     (place(api) / "leads").symlink_to("/etc/passwd")
     assert refused(api, studio, "cenc")["code"] == "path_outside"
     (place(api) / "leads").unlink()
+    (place(api) / "90p" / "00001.m4s").rename(place(api) / "00001.m4s")
+    assert refused(api, studio, "cenc")["code"] == "asset_missing"
     (place(api) / "asset.json").write_text("{}")
     assert refused(api, studio, "cenc")["code"] == "asset_missing"
-
-
-def test_a_default_of_one_workflow_does_not_hinder_another(api: Api, studio: Caller) -> None:
-    body = {"job": {"workflow": "encoding_workflow"}, "parameters": {"url": "film.mp4"}}
-    assert studio.call("POST", "/job", body).status_code == 200
 
 
 @pytest.mark.parametrize("scheme", ["cenc", "cbcs"])

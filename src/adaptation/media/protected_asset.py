@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -80,6 +80,20 @@ class ProtectedAsset:
         }
         return cls(record, tracks, texts, copies, told["active"], tuple(told["systems"]))
 
+    def with_whole_copies(self, present: Set[str]) -> ProtectedAsset:
+        """The same without the tracks of copies that lack a file.
+
+        Args:
+            present: the files of the asset by their names in it.
+        """
+        if self.copies is None:
+            return self
+        copies = {
+            scheme: {name: one for name, one in copy.items() if media_files(one.track) <= present}
+            for scheme, copy in self.copies.items()
+        }
+        return replace(self, copies=copies)
+
     def apart(self) -> ProtectedAsset:
         """The same with the clear tracks in a folder of their own, which a server can keep back."""
         tracks = tuple(replace(track, folder=f"{CLEAR}/{track.name}") for track in self.tracks)
@@ -134,6 +148,12 @@ class ProtectedAsset:
     def _active_tracks(self) -> list[Track]:
         copy = self.active_copy
         return [copy[track.name].track if copy else track for track in self.tracks]
+
+
+def media_files(track: Track) -> set[str]:
+    """The files of a track with media, by their names in the asset."""
+    names = [track.init_name, *(segment.name for segment in track.segments)]
+    return {f"{track.folder}/{name}" for name in names}
 
 
 def encrypted_track(clear: Track, protection: Protection, files: Digests) -> EncryptedTrack:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from adaptation.adapters.containment import held, led_out, names_below
@@ -23,6 +23,7 @@ from adaptation.media.protected_asset import (
     EncryptedTrack,
     ProtectedAsset,
     encrypted_track,
+    media_files,
 )
 from adaptation.media.protection import SYSTEMS, Scheme, SystemName
 from adaptation.workflows.content_keys import document_of
@@ -61,8 +62,8 @@ def switch_drm(context: Context, run: Run) -> Context:
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
     folder = Path(context["folder"])
     with _asset(folder, run.resources.assets_root) as place:
-        asset = _read(place, folder)
         present = _files(place)
+        asset = _read(place, folder, present)
         wanted = _switched(asset, place, context, run)
         names = sorted(present)
         if wanted.document() != asset.document():
@@ -90,19 +91,23 @@ def switch_drm(context: Context, run: Run) -> Context:
 def _asset(folder: Path, root: Path | None) -> Iterator[Path]:
     """The folder of an asset as a path that stays this very folder."""
     names = None if root is None else names_below(root, folder)
-    try:
-        with held(root, names) if root and names else held(folder) as place:
-            yield place
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise _no_asset(folder) from error
+    with ExitStack() as stack:
+        try:
+            place = stack.enter_context(held(root, names) if root and names else held(folder))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise _no_asset(folder) from error
+        yield place
 
 
-def _read(place: Path, folder: Path) -> ProtectedAsset:
+def _read(place: Path, folder: Path, present: set[str]) -> ProtectedAsset:
+    """The asset with those of its copies that are whole."""
     try:
-        record = json.loads((place / ASSET_NAME).read_bytes())
-        return ProtectedAsset.read(record)
+        asset = ProtectedAsset.read(json.loads((place / ASSET_NAME).read_bytes()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _no_asset(folder) from error
+    if not all(media_files(track) <= present for track in asset.tracks):
+        raise _no_asset(folder)
+    return asset.with_whole_copies(present)
 
 
 def _no_asset(folder: Path) -> ParameterError:

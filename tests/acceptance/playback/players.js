@@ -1,6 +1,7 @@
 // One face for three players.
 //
-// Each opener takes (video, url, report, {fromStart}) and gives, once the manifest is known:
+// Each opener takes (video, url, report, {fromStart, clearKeys}), keys by their ids for shaka-player
+// alone, and gives, once the manifest is known:
 //   renditions   [{id, width, height}], what a viewer could choose from
 //   select(id)   play this rendition from now on, dropping what is buffered of another
 //   active()     the id of the rendition in force
@@ -43,7 +44,7 @@ async function openHls(video, url, report) {
   };
 }
 
-async function openShaka(video, url, report, { fromStart } = {}) {
+async function openShaka(video, url, report, { fromStart, clearKeys = {} } = {}) {
   const player = new shaka.Player();
   player.addEventListener("error", ({ detail }) =>
     report({
@@ -52,7 +53,7 @@ async function openShaka(video, url, report, { fromStart } = {}) {
     }),
   );
   await player.attach(video);
-  player.configure({ abr: { enabled: false } });
+  player.configure({ abr: { enabled: false }, drm: { clearKeys } });
   await player.load(url, fromStart ? 0 : null);
   const active = () => player.getVariantTracks().find((track) => track.active);
   const { audioId } = active();
