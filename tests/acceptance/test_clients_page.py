@@ -8,14 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from adaptation.wiring import deploy
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "clients.md"
 
 
-@pytest.mark.long
 def test_every_command_of_the_page_works(tmp_path: Path, home: Path) -> None:
     blocks = re.findall(r"^ *```sh\n(.*?)^ *```", PAGE.read_text(), re.M | re.S)
     script = "set -e\n" + "".join(blocks)

@@ -288,7 +288,6 @@ def test_encode_is_killed_at_15_moments_and_always_ends(
     storm(ByEncode(short_clip), home, tmp_path, per_stage=3)
 
 
-@pytest.mark.long
 def test_a_service_is_killed_at_8_moments_and_its_jobs_always_end(
     short_clip: Path, home: Path, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ import psutil
 
 import clips
 import judges
+from adaptation.adapters.orphans import MARK
 from adaptation.engine.model import Job
 from adaptation.errors import AdaptationError
 from adaptation.settings import Settings
@@ -148,8 +149,16 @@ def packets_of(path: Path) -> list[tuple[int, str]]:
 
 
 def left_behind(home: Path) -> list[str]:
-    """What should have gone with its jobs: scratch, downloads, and children of this process."""
+    """What should have gone with its jobs: scratch, downloads, and tools of this process."""
     found = [str(path) for name in ("scratch", "downloads") for path in home.glob(f"{name}/*/*")]
-    children = psutil.Process().children(recursive=True)
-    _, alive = psutil.wait_procs(children, timeout=LEAVING_SECONDS)
+    # Not all children: other tests' servers run on.
+    tools = [child for child in psutil.Process().children(recursive=True) if _is_tool(child)]
+    _, alive = psutil.wait_procs(tools, timeout=LEAVING_SECONDS)
     return found + [" ".join(child.cmdline()) for child in alive]
+
+
+def _is_tool(child: psutil.Process) -> bool:
+    try:
+        return MARK in child.environ()
+    except psutil.Error:
+        return False

@@ -61,7 +61,6 @@ def store(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]
 
 
 @pytest.mark.crash
-@pytest.mark.long
 def test_no_accepted_job_is_lost_or_doubled_while_the_api_is_killed(store: Store) -> None:
     _, key, _ = store.add_client("studio", Role.CLIENT)
     server = Killed(free_port())

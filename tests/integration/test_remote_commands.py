@@ -219,7 +219,7 @@ def test_end_points_are_closed_and_opened_here_and_over_a_server_in_the_same_wor
     api: Api, hand: HandWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = "http://127.0.0.1:1/told?token=abc"
-    job_id = hand.queue(client="client", endpoints=(url,))
+    job_id = hand.queue(client="client", endpoints=hand.store.named((url,)))
     hand.run_all()
 
     closed = here("callbacks", "disable", url)

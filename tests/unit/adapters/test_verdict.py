@@ -43,7 +43,7 @@ def test_each_ending_has_its_code_and_a_remedy(returncode: int, said: str, code:
 
 def test_who_used_up_the_processor_was_stopped_for_it_whatever_it_says() -> None:
     assert error_of(255, cpu_seconds=10.2, cpu_limit_seconds=10).code == "tool_cpu_limit"
-    assert error_of(255, cpu_seconds=7, cpu_limit_seconds=10).code == "tool_failed"
+    assert error_of(255, cpu_seconds=6, cpu_limit_seconds=10).code == "tool_failed"
 
 
 @pytest.mark.parametrize("said", ["No space left on device", "Disk quota exceeded"])
