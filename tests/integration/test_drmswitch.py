@@ -18,10 +18,11 @@ import judges
 from adaptation.adapters.packager import INPUT_NAME, package
 from adaptation.engine.clients import Role
 from adaptation.media.boxes import boxes, need
-from adaptation.media.cpix import ContentKey, Document, Rule, cpix_text
+from adaptation.media.cpix import ContentKey, Document, DrmSystem, Rule, cpix_text
 from adaptation.media.encrypted import protected_init
 from adaptation.media.package import package_command
-from adaptation.media.protection import Protection, Scheme, SystemName
+from adaptation.media.protection import SYSTEMS as SYSTEM_IDS
+from adaptation.media.protection import Protection, Scheme, SystemName, pssh_box
 from adaptation.settings import load_settings
 from adaptation.wiring import Deployment, deploy
 from adaptation.workflows import protecting
@@ -209,7 +210,9 @@ def test_keys_come_from_a_cpix_document(
     kids = {name: bytes.fromhex(name) for name in KEYS}
     listed = tuple(ContentKey(kids[name], bytes.fromhex(key)) for name, key in KEYS.items())
     rules = (Rule(kids[PICTURE], "VIDEO"), Rule(kids[SOUND], "AUDIO"))
-    document = cpix_text(Document(listed, (), rules))
+    pssh = pssh_box(SYSTEM_IDS["widevine"], b"what the key server says")
+    system = DrmSystem(kids[PICTURE], SYSTEM_IDS["widevine"], pssh)
+    document = cpix_text(Document(listed, (system,), rules))
     (tmp_path / "sources" / "keys.xml").write_bytes(document)
     more = {"cpix": True, "download_cpix": "keys.xml", "content_keys": []}
     switched(api, studio, "widevine", **more)

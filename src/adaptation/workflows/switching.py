@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from adaptation.adapters.containment import held, led_out, names_below
@@ -136,7 +137,8 @@ def _switched(asset: ProtectedAsset, place: Path, context: Context, run: Run) ->
         return asset.cleared()
     document = document_of(context, run)
     systems: list[SystemName] = [name for name in SYSTEMS if name in context["drm"]]
-    told = () if document is None else document.systems
+    # A document says all that is to be told; without one, what an earlier one said stays.
+    told = document.systems if document is not None and context["cpix"] else None
     copies = _copies(asset, scheme, document, place, run)
     made = [
         _announced(one, track, (systems, told), place, run.scratch / MADE)
@@ -188,12 +190,14 @@ def _copy(
 def _announced(
     copy: EncryptedTrack,
     clear: Track,
-    to: tuple[Sequence[SystemName], Sequence[DrmSystem]],
+    to: tuple[Sequence[SystemName], Sequence[DrmSystem] | None],
     place: Path,
     target: Path,
 ) -> EncryptedTrack:
     """A copy with its init segment and playlist, which tell the systems' players of the key."""
-    protection = copy.protection.for_systems(*to)
+    systems, told = to
+    before = copy.protection if told is None else replace(copy.protection, signals=())
+    protection = before.for_systems(systems, told or ())
     init = (place / clear.folder / clear.init_name).read_bytes()
     content = protected_init(init, protection)
     facts = (len(content), hashlib.sha256(content).hexdigest())
