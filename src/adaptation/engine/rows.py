@@ -122,12 +122,12 @@ def output_busy(connection: Connection, output: str | None) -> ParameterError:
 
 
 def lock_tasks(connection: Connection, job_id: int) -> None:
-    """Hold the tasks of a job that run or may be claimed, in the order heartbeats take them.
+    """Hold the tasks of a job in the order heartbeats take them.
 
-    Whoever changes them in another order could wait for a heartbeat that waits for it.
+    Whoever changes them in another order could wait for a heartbeat that waits for it. Those that
+    have ended, too: a heartbeat that came too late for one still holds its row on PostgreSQL.
     """
-    lively = task.c.job_id == job_id, task.c.state.in_([TaskState.READY, TaskState.RUNNING])
-    held = select(task.c.id).where(*lively).order_by(task.c.id)
+    held = select(task.c.id).where(task.c.job_id == job_id).order_by(task.c.id)
     connection.execute(held.with_for_update(key_share=True)).all()
 
 
