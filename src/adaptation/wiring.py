@@ -45,6 +45,7 @@ from adaptation.workflows import (
     build_thumbnails,
     capture_frame,
     deleting,
+    drmswitch,
     encoding,
     generate_gif,
     mp4,
@@ -137,7 +138,7 @@ class Deployment:
         settings = self.settings
         registry = Registry(settings.assets_root, settings.source_root, settings.limits)
         encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
-        for workflow in (capture_frame, generate_gif, build_thumbnails, trickplay):
+        for workflow in (capture_frame, generate_gif, build_thumbnails, trickplay, drmswitch):
             workflow.register(registry)
         deleting.register(registry, settings.assets_root)
         mp4.register(registry, settings.assets_root, settings.source_root)

@@ -35,7 +35,9 @@ TELLS_SOUNDS = (
 """What Apple's authoring specification asks of subtitles for people who hear badly."""
 
 
-def media_playlist(track: Track | TextTrack, growing_target: int | None = None) -> str:
+def media_playlist(
+    track: Track | TextTrack, growing_target: int | None = None, keys: Sequence[str] = ()
+) -> str:
     """The playlist of one track; its names are relative to the track's folder.
 
     Durations are exact to the microsecond, and rounding never adds up: each is the distance of
@@ -46,6 +48,7 @@ def media_playlist(track: Track | TextTrack, growing_target: int | None = None) 
         growing_target: of a track that still grows, the target duration it will have in seconds:
             it may not change, RFC 8216 §6.2.1. Its playlist is one to which segments are only
             added, and is watched from its beginning.
+        keys: lines that say how all segments are encrypted.
     """
     lines = [
         "#EXTM3U",
@@ -58,6 +61,8 @@ def media_playlist(track: Track | TextTrack, growing_target: int | None = None) 
     ]
     if isinstance(track, Track):
         lines.append(f'#EXT-X-MAP:URI="{track.init_name}"')
+    # Behind the init segment, which is not encrypted.
+    lines += keys
     for segment in track.segments:
         lines += [_lasts(segment, track.timescale), segment.name]
     return _text([*lines, *([] if growing_target else ["#EXT-X-ENDLIST"])])

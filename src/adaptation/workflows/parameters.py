@@ -13,7 +13,7 @@ from urllib.request import url2pathname
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from adaptation.adapters.containment import contained, inside, safe_key
-from adaptation.adapters.masking import masked
+from adaptation.adapters.masking import HIDDEN, is_secret_name, masked
 from adaptation.errors import ParameterError
 from adaptation.media.coding import RateControl
 from adaptation.media.profile import Profile
@@ -348,7 +348,8 @@ def _explained(error: ValidationError, names: list[str]) -> ParameterError:
         return ParameterError(
             f"parameter {field!r} is missing", code="parameter_missing", hint=f"Give {field}."
         )
+    given = HIDDEN if is_secret_name(field.partition(".")[0]) else f"{first['input']!r:.80}"
     return ParameterError(
-        f"parameter {field!r}: {first['msg']} (got {first['input']!r:.80})",
+        f"parameter {field!r}: {first['msg']} (got {given})",
         hint=f"Change {field}.",
     )

@@ -1,6 +1,7 @@
 // One face for three players.
 //
-// Each opener takes (video, url, report, {fromStart, bufferSeconds}) and gives, once the manifest is known:
+// Each opener takes (video, url, report, {fromStart, bufferSeconds, clearKeys}), keys by their ids for
+// shaka-player alone, and gives, once the manifest is known:
 //   renditions   [{id, width, height}], what a viewer could choose from
 //   select(id)   play this rendition from now on, dropping what is buffered of another
 //   active()     the id of the rendition in force
@@ -45,7 +46,8 @@ async function openHls(video, url, report) {
   };
 }
 
-async function openShaka(video, url, report, { fromStart, bufferSeconds } = {}) {
+async function openShaka(video, url, report, options = {}) {
+  const { fromStart, bufferSeconds, clearKeys = {} } = options;
   const player = new shaka.Player();
   player.addEventListener("error", ({ detail }) =>
     report({
@@ -54,7 +56,7 @@ async function openShaka(video, url, report, { fromStart, bufferSeconds } = {}) 
     }),
   );
   await player.attach(video);
-  player.configure({ abr: { enabled: false } });
+  player.configure({ abr: { enabled: false }, drm: { clearKeys } });
   if (bufferSeconds) {
     player.configure("streaming.bufferingGoal", bufferSeconds);
   }
