@@ -45,14 +45,18 @@ from adaptation.settings import Settings, load_settings
 from adaptation.workflows import (
     build_thumbnails,
     capture_frame,
+    deleting,
+    drmswitch,
     encoding,
     generate_gif,
+    mp4,
     plugins,
+    trickplay,
 )
 from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
-from adaptation.workflows.places import place_of
 from adaptation.workflows.resources import Resources, publish_token
+from adaptation.workflows.storage_places import storage_place
 
 logger = structlog.get_logger(__name__)
 
@@ -119,6 +123,7 @@ class Deployment:
             fetch_seconds=self.settings.fetch_seconds,
             limits=self.settings.limits,
             storage=self.storage,
+            writers_below=self._writers_below,
         )
 
     def storage(self, name: str) -> ObjectStore:
@@ -156,8 +161,10 @@ class Deployment:
             settings.source_root,
             self._has_storage,
         )
-        for workflow in (capture_frame, generate_gif, build_thumbnails):
+        for workflow in (capture_frame, generate_gif, build_thumbnails, trickplay, drmswitch):
             workflow.register(registry)
+        deleting.register(registry, settings.assets_root)
+        mp4.register(registry, settings.assets_root, settings.source_root)
         plugins.load(registry)
         return registry
 
@@ -188,11 +195,15 @@ class Deployment:
             ),
         )
 
+    def _writers_below(self, folder: str) -> list[int]:
+        """Asked of a store that is opened by then: tools can be had without one."""
+        return self.store.unfinished_below(folder)
+
     def _remove_work(self, job_id: int) -> None:
         """Delete what a job that is over left anywhere, except its asset."""
         self.resources.remove_work(job_id)
         found = self.store.list_jobs(JobQuery(job_ids=(job_id,)))  # another may have deleted it
-        for output in [job.output for job in found if job.output and not place_of(job.output)]:
+        for output in [job.output for job in found if job.output and not storage_place(job.output)]:
             discard_staging(
                 Path(output), token=publish_token(job_id), root=self.settings.assets_root
             )
@@ -243,7 +254,7 @@ class Deployment:
         if known is not None and self._goes_on(known, anew=anew):
             return self.store.job(known.id), True
         _check_source(checked["url"])
-        if not place_of(checked["output_folder"]):  # of a storage the first task looks at it
+        if not storage_place(checked["output_folder"]):  # of a storage the first task looks at it
             check_output(Path(checked["output_folder"]), overwrite=checked["empty_target"])
         job = self.engine.submit(encoding.NAME, checked, fingerprint=fingerprint, terms=terms)
         return job, False
@@ -339,7 +350,7 @@ class Deployment:
         return True
 
     def _asset_id_of(self, output: str) -> str | None:
-        if place := place_of(output):
+        if place := storage_place(output):
             return object_publish.asset_id_of(self.storage(place.storage), place.key)
         return asset_id_of(Path(output))
 
@@ -373,7 +384,7 @@ def _fingerprint(checked: Mapping[str, Any], client: str) -> str:
 
 
 def _check_source(url: str) -> None:
-    if not is_web(url) and not place_of(url) and not Path(url).is_file():
+    if not is_web(url) and not storage_place(url) and not Path(url).is_file():
         raise SourceError(
             f"there is no file {url}",
             code="source_missing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,18 @@ def test_secrets_are_shown_only_where_they_are_asked_for(store: Store) -> None:
     assert key not in revealed
 
 
+def test_a_default_comes_from_a_file_and_is_not_shown(store: Store, tmp_path: Path) -> None:
+    keys = [{"key_id": "a1" * 16, "key": "b2" * 16}]
+    (tmp_path / "keys.json").write_text(json.dumps(keys, indent=1))
+    add("ann", "--default-file", f"content_keys={tmp_path / 'keys.json'}")
+
+    assert store.client("ann").defaults == {"content_keys": keys}
+    assert "b2b2" not in here("client", "show", "ann").out + here("client", "ls", "--json").out
+    assert here("client", "set", "ann", "--default-file", "content_keys").status == 2
+    assert here("client", "set", "ann", "--default", "content_keys").status == 0
+    assert store.client("ann").defaults == {}
+
+
 def test_one_object_tells_a_program_everything_once(store: Store) -> None:
     (told,) = here("client", "add", "ann", "--json").documents
 
@@ -165,6 +178,7 @@ def test_a_removed_client_is_not_found(store: Store) -> None:
         (["add", "bob", "--rate", "often"], 2, "usage"),
         (["add", "bob", "--role", "root"], 2, "usage"),
         (["add", "bob", "--default", "=1"], 2, "client_invalid"),
+        (["add", "bob", "--default-file", "content_keys=/nowhere/file"], 2, "client_invalid"),
         (["add", "bob", "--header", "Host=h"], 2, "callback_invalid"),
         (["add", "bob", "--job-template", "/nowhere/file"], 2, "callback_invalid"),
         (["set", "bob", "--rate", "1"], 4, "client_unknown"),

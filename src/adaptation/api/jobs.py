@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 
@@ -95,7 +95,7 @@ def _stored(engine: Deployment, client: Client, wanted: Submission, key: str | N
             return _accepted(_the_same(known, fingerprint))
     job_id, is_new = engine.engine.accept(
         wanted.job.workflow,
-        client.defaults | wanted.parameters,
+        _given(engine, client, wanted),
         main_task_id=main_task_id,
         fingerprint=fingerprint,
         terms=_terms(engine, client, wanted),
@@ -110,12 +110,25 @@ def _foretold(engine: Deployment, client: Client, wanted: Submission) -> Forecas
     _ = terms.values  # raises what a job would be refused for
     found = engine.forecast(
         wanted.job.workflow,
-        client.defaults | wanted.parameters,
+        _given(engine, client, wanted),
         within=terms.within,
         limits=terms.limits,
     )
     shown = fit_to_be_shown(found["parameters"])
     return Forecast.model_validate({**found, "parameters": shown})
+
+
+def _given(engine: Deployment, client: Client, wanted: Submission) -> dict[str, Any]:
+    """The parameters of a job; of the client's defaults not those that only others know."""
+    known = {
+        name: set(one.parameters.model_fields)
+        for name, one in engine.registry.workflows.items()
+        if one.parameters is not None
+    }
+    own = known.get(wanted.job.workflow)
+    others = set[str]().union(*known.values()) - own if own is not None else set[str]()
+    kept = {name: value for name, value in client.defaults.items() if name not in others}
+    return kept | wanted.parameters
 
 
 def _owner(asking: Client, wanted: Submission) -> Client:

@@ -38,6 +38,8 @@ class Options:
     """Folder its relative output folders lie in, where its jobs name none; an empty text: none."""
     default: tuple[str, ...] = ()
     """NAME=VALUE: another parameter of its jobs, where they name none; NAME alone: no more."""
+    default_file: tuple[str, ...] = ()
+    """NAME=FILE: the same from a file, so that what is secret stands in no command."""
     header: tuple[str, ...] = ()
     """NAME=VALUE: a header its callbacks carry; NAME alone: no more."""
     task_template: Path | None = None
@@ -70,6 +72,8 @@ class Options:
             if getattr(self, name) is not None
         }
         laid = known | named | {name: _value(text) for name, text in _pairs(self.default)}
+        for name, path in _pairs(self.default_file):
+            laid[name] = _value(_file(path or ""))
         return {name: value for name, value in laid.items() if value not in (None, "")}
 
     def _limits(self, known: dict[str, Value]) -> dict[str, Value]:
@@ -110,6 +114,17 @@ def _value(text: str | None) -> Any:
         return None if text is None else json.loads(text)
     except ValueError:
         return text
+
+
+def _file(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(
+            f"the default in {path!r} cannot be read: {error}",
+            code="client_invalid",
+            hint="Give NAME=FILE, and a file with a parameter in JSON.",
+        ) from error
 
 
 def _text(path: Path) -> str:

@@ -14,8 +14,8 @@ from adaptation.media.plan import EncodingPlan
 from adaptation.media.probe import Source
 from adaptation.media.rendition import target_size
 from adaptation.workflows.parameters import is_web, shown_source
-from adaptation.workflows.places import place_of
 from adaptation.workflows.resources import Run
+from adaptation.workflows.storage_places import storage_place
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Allowance:
             ParameterError: `too_many_renditions`, `storage_unknown`.
         """
         for name in ("url", "output_folder"):
-            if place := place_of(str(checked.get(name) or "")):
+            if place := storage_place(str(checked.get(name) or "")):
                 self.check_storage(place.storage)
         self._check_renditions(len(checked.get("renditions") or ()))
         url = checked.get("url")
@@ -92,7 +92,14 @@ class Allowance:
         for rung in plan.ladder:
             width, height = target_size(plan.picture.width, plan.picture.height, rung.height)
             self.check_picture(f"the rendition {rung.name}", width, height)
-        needed = round(plan.scratch_bytes(parallel_chunks).expected)
+        self.check_scratch(round(plan.scratch_bytes(parallel_chunks).expected))
+
+    def check_scratch(self, needed: int) -> None:
+        """Refuse a job that needs more bytes for its temporary files than it may.
+
+        Raises:
+            ParameterError: `scratch_too_large`.
+        """
         if self._is_beyond("scratch_bytes", needed):
             what = f"the job needs about {needed:,} bytes for its temporary files"
             raise self._refusal(ParameterError, "scratch_bytes", what, "scratch_too_large")

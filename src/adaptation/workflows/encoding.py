@@ -16,9 +16,9 @@ from adaptation.workflows import copying, steps, texts, tracks
 from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.forecast import forecast
 from adaptation.workflows.parameters import EncodingParameters, check_encoding, confined, is_web
-from adaptation.workflows.places import Known, none_known
 from adaptation.workflows.profiles import Profiles
 from adaptation.workflows.report import report
+from adaptation.workflows.storage_places import Known, none_known
 
 NAME = "encoding_workflow"
 DESCRIPTION = (

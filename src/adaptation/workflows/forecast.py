@@ -28,8 +28,8 @@ from adaptation.workflows.experience import Experience
 from adaptation.workflows.gathering import is_playlist
 from adaptation.workflows.material import COPIED, check_end, read_material
 from adaptation.workflows.parameters import is_web, shown_source
-from adaptation.workflows.places import place_of
 from adaptation.workflows.resources import Resources
+from adaptation.workflows.storage_places import storage_place
 
 SCRATCH = "SCRATCH"
 """Stands in commands for the folder that each task gets when it runs."""
@@ -64,7 +64,7 @@ def forecast(parameters: dict[str, Any], outlook: Outlook[Resources]) -> dict[st
     allowance = Allowance(in_force(outlook.resources.limits, outlook.limits))
     url = context["url"]
     try:
-        if place_of(url):
+        if storage_place(url):
             raise _Elsewhere("a source in a storage is fetched when the job runs")
         path = _fetched(url, outlook, allowance) if is_web(url) else Path(url)
         if is_playlist(path):

@@ -13,21 +13,21 @@ from urllib.request import url2pathname
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from adaptation.adapters.containment import contained, inside, safe_key
-from adaptation.adapters.masking import masked
+from adaptation.adapters.masking import HIDDEN, is_secret_name, masked
 from adaptation.adapters.storage_config import LOCAL
 from adaptation.errors import ParameterError
 from adaptation.media.coding import RateControl
 from adaptation.media.profile import Profile
 from adaptation.media.rendition import parse_renditions
-from adaptation.workflows.places import (
+from adaptation.workflows.profiles import ENCODING, Profiles
+from adaptation.workflows.storage_places import (
     Known,
     below,
     check_storage,
     none_known,
-    place_of,
     placed,
+    storage_place,
 )
-from adaptation.workflows.profiles import ENCODING, Profiles
 
 WEB_SCHEMES = frozenset({"http", "https"})
 MOST_ENDPOINTS = 100
@@ -173,7 +173,7 @@ def checked(
         parameters: as the client gave them.
         assets_root: the folder relative output folders lie in.
         known: which storages there are besides local: of a workflow that can work with them its
-            `url` and `output_folder` become places (`adaptation.workflows.places`).
+            `url` and `output_folder` become places (`adaptation.workflows.storage_places`).
 
     Raises:
         ParameterError: names the field, what is wrong with it, and the nearest known name.
@@ -202,7 +202,7 @@ def _source(url: str, storage: str | None, known: Known) -> str:
 def _destination(found: CommonParameters, folder: str, assets_root: Path, known: Known) -> str:
     """The folder of an asset: an absolute path, or a place."""
     storage = found.destination_storage or found.source_storage
-    if storage not in (None, LOCAL) and place_of(folder) is None and found.output_root:
+    if storage not in (None, LOCAL) and storage_place(folder) is None and found.output_root:
         root = safe_key(found.output_root, "output_root")
         folder = f"{root}/{safe_key(folder, 'output_folder')}"
     return placed(folder, storage, "output_folder", known) or str(
@@ -375,7 +375,8 @@ def _explained(error: ValidationError, names: list[str]) -> ParameterError:
         return ParameterError(
             f"parameter {field!r} is missing", code="parameter_missing", hint=f"Give {field}."
         )
+    given = HIDDEN if is_secret_name(field.partition(".")[0]) else f"{first['input']!r:.80}"
     return ParameterError(
-        f"parameter {field!r}: {first['msg']} (got {first['input']!r:.80})",
+        f"parameter {field!r}: {first['msg']} (got {given})",
         hint=f"Change {field}.",
     )

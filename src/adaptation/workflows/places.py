@@ -1,91 +1,87 @@
-"""Places in storages other than the machines' own folders, as one text that names both parts."""
+"""Places that jobs name beside `url` and `output_folder`, and which of them clients may reach."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from adaptation.adapters.containment import safe_key
-from adaptation.adapters.storage_config import LOCAL, NAME, storage_unknown
-from adaptation.errors import ParameterError
-
-SIGN = "storage://"
-Known = Callable[[str], bool]
-"""Whether a storage of this name is configured, besides `local`."""
+from adaptation.adapters.containment import contained, inside, led_out, safe_key
 
 
-@dataclass(frozen=True)
-class Place:
-    """A file or folder of a storage."""
-
-    storage: str
-    """Name of the storage, not `local`."""
-    key: str
-    """Relative POSIX path in it."""
-
-    def __str__(self) -> str:
-        """As parameters, contexts and callbacks have it: `storage://films/ann/42`."""
-        return f"{SIGN}{self.storage}/{self.key}"
-
-
-def none_known(name: str) -> bool:  # noqa: ARG001 - as `Known`
-    """For workflows that work with local files alone."""
-    return False
-
-
-def place_of(words: str) -> Place | None:
-    """The place that a text names; None: it names something else."""
-    if not words.startswith(SIGN):
-        return None
-    storage, _, key = words.removeprefix(SIGN).partition("/")
-    return Place(storage, key)
-
-
-def placed(words: str, storage: str | None, parameter: str, known: Known) -> str | None:
-    """A source or folder as a place of a storage, checked; None: it is none of a storage.
+def place_of(words: str, parameter: str, root: Path, output_root: str | None) -> Path:
+    """A place below the folder of outputs, on the way to which no symbolic link lies.
 
     Args:
-        words: a key, or a whole place.
-        storage: name of the storage that a key is one of; None or `local`: a key is a path.
-        parameter: named in errors.
-        known: which storages there are.
-
-    Raises:
-        ParameterError: `storage_unknown`, `path_outside`, `parameter_invalid`.
-    """
-    place = place_of(words)
-    if place is None:
-        if storage in (None, LOCAL):
-            return None
-        place = Place(str(storage), words)
-    check_storage(place.storage, known)
-    return str(Place(place.storage, safe_key(place.key, parameter)))
-
-
-def check_storage(name: str | None, known: Known) -> None:
-    """Refuse the name of no storage.
-
-    Raises:
-        ParameterError: `storage_unknown`.
-    """
-    if name in (None, LOCAL):
-        return
-    if not NAME.fullmatch(str(name)) or not known(str(name)):
-        raise storage_unknown(str(name))
-
-
-def below(key: object, within: str, parameter: str) -> str:
-    """A client's key, which must lie below its own folder.
+        words: a path relative to `output_root`, or an absolute one, as callbacks tell it.
+        parameter: named in the error.
+        root: the folder of outputs.
+        output_root: a path below `root`.
 
     Raises:
         ParameterError: `path_outside`, `parameter_invalid`.
     """
-    found = safe_key(str(key), parameter)
-    if within and within not in map(str, PurePosixPath(found).parents):
-        raise ParameterError(
-            f"{parameter} {found!r:.100} is not below {within}",
-            code="path_outside",
-            hint="In a storage a client reads and writes below its own folder.",
-        )
-    return found
+    base = root.resolve()
+    if Path(words).is_absolute():
+        return inside(base, _key_below(base, words, parameter), parameter)
+    under = safe_key(output_root, "output_root") if output_root else ""
+    return inside(base, str(PurePosixPath(under, safe_key(words, parameter))), parameter)
+
+
+def confined_place(words: str, parameter: str, root: Path, output_root: str | None) -> str:
+    """The words of a client that may not reach every place: relative to its own `output_root`.
+
+    Args:
+        words, parameter, root: as for `place_of`.
+        output_root: a path below `root` that the client's outputs lie in.
+
+    Raises:
+        ParameterError: `path_outside`, `parameter_invalid`.
+    """
+    if Path(words).is_absolute():
+        return _key_below(root.resolve() / (output_root or ""), words, parameter)
+    return safe_key(words, parameter)
+
+
+def source_place(  # noqa: PLR0913 - a place, and the three folders it may lie in
+    words: str,
+    parameter: str,
+    *,
+    root: Path,
+    output_root: str | None,
+    source_root: Path | None,
+    anywhere: bool,
+) -> tuple[Path, Path]:
+    """A folder of sources, and where what is made of it goes when nobody says otherwise.
+
+    Args:
+        words: a path, absolute or relative: to `output_root` if there is such a folder, for what
+            was made before is a source as well, else to `source_root`.
+        parameter, root, output_root: as for `place_of`.
+        source_root: the folder that local sources of clients lie in; None: there are none.
+        anywhere: whether an absolute path may lead to any folder of the machine.
+
+    Raises:
+        ParameterError: `path_outside`, `parameter_invalid`.
+    """
+    base, path = root.resolve() / (output_root or ""), Path(words)
+    if path.is_absolute() and not path.is_relative_to(base):
+        if anywhere:
+            return path.resolve(), path.resolve()
+        if source_root is None:
+            raise led_out(parameter)
+        found = contained(source_root, path, parameter)
+    else:
+        key = _key_below(base, words, parameter) if path.is_absolute() else words
+        if source_root is None or (base / key).is_dir():
+            own = place_of(key, parameter, root, output_root)
+            return own, own
+        found = contained(source_root, source_root / key, parameter)
+    rest = found.relative_to(source_root.resolve()).as_posix()
+    return found, place_of(rest, parameter, root, output_root)
+
+
+def _key_below(base: Path, words: str, parameter: str) -> str:
+    """An absolute path, as `safe_key` gives the rest of it below `base`."""
+    path = Path(words)
+    if not path.is_relative_to(base):
+        raise led_out(parameter)
+    return safe_key(path.relative_to(base).as_posix(), parameter)

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from adaptation.context import Context
-from adaptation.workflows.places import place_of
+from adaptation.workflows.storage_places import storage_place
 
 PUBLISHED = "published"
 """Field of the context that holds what was published."""
@@ -42,7 +42,7 @@ def report(result: dict[str, Any]) -> dict[str, Any]:
     context = Context(result)
     folder = context.folder_out
     # A storage has no separators of a file system.
-    place = folder if place_of(folder) else PurePath(folder)
+    place = folder if storage_place(folder) else PurePath(folder)
     names = list(known["files"])
     for track, (first, last) in known["segments"].items():
         names += [f"{track}/{number:05d}.m4s" for number in range(first, last + 1)]

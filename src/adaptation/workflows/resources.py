@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,8 @@ class Resources:
     """Which addresses may be reached."""
     fetch_seconds: float = 21_600.0
     """How long one attempt at fetching a source may take."""
+    writers_below: Callable[[str], Sequence[int]] = lambda folder: ()  # noqa: ARG005
+    """The unfinished jobs whose outputs lie inside a folder."""
 
     storage: Callable[[str], ObjectStore] = no_storage
     """Opens a configured storage by its name; raises `storage_unknown`."""

@@ -41,7 +41,6 @@ from adaptation.workflows.material import (
     source_path,
 )
 from adaptation.workflows.parameters import TOLD, is_web, shown_source
-from adaptation.workflows.places import place_of
 from adaptation.workflows.profiles import ENCODING
 from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import (
@@ -54,6 +53,7 @@ from adaptation.workflows.resources import (
 )
 from adaptation.workflows.reuse import with_digest
 from adaptation.workflows.step import step
+from adaptation.workflows.storage_places import storage_place
 from adaptation.workflows.storing import (
     check_destination,
     fetched_source,
@@ -72,7 +72,7 @@ def download_file(context: Context, run: Run) -> Context:
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
     allowance, preference = Allowance.of(run), Preference(**context.get(PREFERENCE, {}))
     check_destination(context, run)
-    if place_of(context["url"]):
+    if storage_place(context["url"]):
         return context.extended(source_key=put_file(run, fetched_source(context, run), "source"))
     if not is_web(context["url"]):
         state, path = file_state(context, run), Path(context["url"])
@@ -226,7 +226,7 @@ def publish(context: Context, run: Run) -> Context:
 
 def _put_in_place(context: Context, run: Run, files: list[tuple[Path, str]]) -> None:
     """Let the asset appear where the job wants it."""
-    if place_of(context.folder_out):
+    if storage_place(context.folder_out):
         publish_to_storage(context, run, files)
         return
     output = Path(context.folder_out)

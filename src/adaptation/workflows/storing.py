@@ -11,13 +11,13 @@ from adaptation.context import Context
 from adaptation.errors import SourceError
 from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.gathering import is_playlist
-from adaptation.workflows.places import Place, place_of
 from adaptation.workflows.resources import Run
+from adaptation.workflows.storage_places import Place, storage_place
 
 
 def folder_of(context: Context, folder: str) -> str:
     """Where a track's folder lies inside the asset: in a storage, in that of its version."""
-    if place_of(context.folder_out) is None:
+    if storage_place(context.folder_out) is None:
         return folder
     return f"{object_publish.version_folder(context['main_task_id'])}/{folder}"
 
@@ -57,7 +57,7 @@ def check_destination(context: Context, run: Run) -> None:
         ParameterError: `storage_unknown`.
         AdaptationError: as `ObjectStore.read`.
     """
-    if place := place_of(str(context.get("output_folder"))):
+    if place := storage_place(str(context.get("output_folder"))):
         object_publish.check_free(_store(place, run), _plan(context, run, place))
 
 
@@ -86,7 +86,7 @@ def _replaceable(context: Context) -> Callable[[str], bool]:
 
 
 def _place(words: str) -> Place:
-    place = place_of(words)
+    place = storage_place(words)
     if place is None:
         raise ValueError(f"{words!r} is no place of a storage")
     return place

@@ -1,0 +1,205 @@
+"""An asset with encrypted copies beside its clear tracks, as its record tells of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from adaptation.media import dash, hls
+from adaptation.media.asset import FORMAT
+from adaptation.media.hls import PLAYLIST_NAME
+from adaptation.media.index import Segment, Track
+from adaptation.media.protection import SCHEMES, Protection, Scheme, SystemName, protected_manifest
+from adaptation.media.texttrack import TextTrack
+
+CLEAR: Literal["clear"] = "clear"
+"""The state without protection, and the folder of the clear tracks of an asset that has copies."""
+Active = Literal["clear", "cenc", "cbcs"]
+PROTECTION = "protection"
+"""What the record calls all this."""
+Digests = Sequence[tuple[int, str]]
+"""Size in bytes and SHA-256 of an init segment and of the media segments behind it."""
+
+
+@dataclass(frozen=True)
+class EncryptedTrack:
+    """One track of a copy."""
+
+    protection: Protection
+    track: Track
+    """Its files, with the times of the clear track."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What the clear track does not say already."""
+        segments = [[segment.size_bytes, segment.sha256] for segment in self.track.segments]
+        init = [self.track.init_size_bytes, self.track.init_sha256]
+        return {**self.protection.to_json(), "files": [init, *segments]}
+
+
+@dataclass(frozen=True)
+class ProtectedAsset:
+    """All that manifests are written from."""
+
+    record: Mapping[str, Any]
+    """As it was read."""
+    tracks: tuple[Track, ...]
+    """Clear; at least one picture."""
+    texts: tuple[TextTrack, ...] = ()
+    """Never encrypted."""
+    copies: Mapping[Scheme, Mapping[str, EncryptedTrack]] | None = None
+    """By the scheme and the track's name; None: there never was one."""
+    active: Active = CLEAR
+    """What the manifests lead to."""
+    systems: tuple[SystemName, ...] = ()
+    """Whose players are told how to get keys."""
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> ProtectedAsset:
+        """Read the record of an asset.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is of a later version, or damaged.
+        """
+        if record["format"] > FORMAT:
+            raise ValueError("a later version has written it")
+        listed = record["tracks"]
+        tracks = tuple(Track.from_json(_known(Track, one)) for one in listed if _is_media(one))
+        texts = tuple(
+            TextTrack.from_json(_known(TextTrack, one)) for one in listed if not _is_media(one)
+        )
+        told = record.get(PROTECTION)
+        if told is None:
+            return cls(record, tracks, texts)
+        clear = {track.name: track for track in tracks}
+        copies = {
+            scheme: {name: _copy(clear[name], one) for name, one in told["copies"][scheme].items()}
+            for scheme in SCHEMES
+            if scheme in told["copies"]
+        }
+        return cls(record, tracks, texts, copies, told["active"], tuple(told["systems"]))
+
+    def with_whole_copies(self, present: Set[str]) -> ProtectedAsset:
+        """The same without the tracks of copies that lack a file.
+
+        Args:
+            present: the files of the asset by their names in it.
+        """
+        if self.copies is None:
+            return self
+        copies = {
+            scheme: {name: one for name, one in copy.items() if media_files(one.track) <= present}
+            for scheme, copy in self.copies.items()
+        }
+        return replace(self, copies=copies)
+
+    def apart(self) -> ProtectedAsset:
+        """The same with the clear tracks in a folder of their own, which a server can keep back."""
+        tracks = tuple(replace(track, folder=f"{CLEAR}/{track.name}") for track in self.tracks)
+        return replace(self, tracks=tracks, copies=self.copies or {})
+
+    def with_copy(
+        self, made: Iterable[EncryptedTrack], systems: Sequence[SystemName]
+    ) -> ProtectedAsset:
+        """The same with one copy, of all tracks, which is the active one from now on."""
+        encrypted = {one.track.name: one for one in made}
+        scheme = next(iter(encrypted.values())).protection.scheme
+        copies = {**(self.copies or {}), scheme: encrypted}
+        return replace(self, copies=copies, active=scheme, systems=tuple(systems))
+
+    def cleared(self) -> ProtectedAsset:
+        """The same with its clear tracks as the active ones; copies are kept."""
+        return replace(self, active=CLEAR, systems=())
+
+    @property
+    def active_copy(self) -> Mapping[str, EncryptedTrack]:
+        """What the manifests lead to by the tracks' names; empty: to the clear tracks."""
+        return (self.copies or {}).get(self.active, {}) if self.active != CLEAR else {}
+
+    def master_playlist(self) -> str:
+        """HLS over what is active."""
+        return hls.master_playlist(self._active_tracks(), self.texts)
+
+    def manifest(self) -> str:
+        """DASH over what is active."""
+        text = dash.manifest(self._active_tracks(), self.texts)
+        marks = {name: one.protection for name, one in self.active_copy.items()}
+        return protected_manifest(text, marks) if marks else text
+
+    def document(self) -> dict[str, Any]:
+        """The record as it is to be."""
+        if self.copies is None:
+            return dict(self.record)
+        places = {track.name: track.folder for track in self.tracks}
+        copies = {
+            scheme: {name: one.to_json() for name, one in self.copies[scheme].items()}
+            for scheme in SCHEMES
+            if scheme in self.copies
+        }
+        told = {"active": self.active, "systems": list(self.systems), "copies": copies}
+        tracks = [_placed(one, places.get(one["name"])) for one in self.record["tracks"]]
+        return {**self.record, PROTECTION: told, "tracks": tracks}
+
+    def text(self) -> str:
+        """The record as the content of its file."""
+        return json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n"
+
+    def _active_tracks(self) -> list[Track]:
+        copy = self.active_copy
+        return [copy[track.name].track if copy else track for track in self.tracks]
+
+
+def media_files(track: Track) -> set[str]:
+    """The files of a track with media, by their names in the asset."""
+    names = [track.init_name, *(segment.name for segment in track.segments)]
+    return {f"{track.folder}/{name}" for name in names}
+
+
+def encrypted_track(clear: Track, protection: Protection, files: Digests) -> EncryptedTrack:
+    """A track of a copy.
+
+    Args:
+        clear: the track it was made of.
+        protection: how it is encrypted.
+        files: of its init segment and all media segments.
+    """
+    (init_size_bytes, init_sha256), *segments = files
+    track = replace(
+        clear,
+        folder=f"{protection.scheme}/{clear.name}",
+        init_size_bytes=init_size_bytes,
+        init_sha256=init_sha256,
+        segments=tuple(
+            _resized(segment, *facts)
+            for segment, facts in zip(clear.segments, segments, strict=True)
+        ),
+    )
+    return EncryptedTrack(protection, track)
+
+
+def _copy(clear: Track, document: Mapping[str, Any]) -> EncryptedTrack:
+    protection = Protection.from_json(document)
+    return encrypted_track(
+        clear, protection, [(size, digest) for size, digest in document["files"]]
+    )
+
+
+def _resized(segment: Segment, size_bytes: int, sha256: str) -> Segment:
+    return replace(segment, size_bytes=size_bytes, sha256=sha256)
+
+
+def _placed(listed: Mapping[str, Any], folder: str | None) -> dict[str, Any]:
+    if folder is None:
+        return dict(listed)
+    return {**listed, "folder": folder, "playlist": f"{folder}/{PLAYLIST_NAME}"}
+
+
+def _is_media(listed: Mapping[str, Any]) -> bool:
+    return bool(listed["kind"] != "text")
+
+
+def _known(kind: type[Track | TextTrack], listed: Mapping[str, Any]) -> dict[str, Any]:
+    """What `from_json` takes: the record says more of a track, for whoever reads only that."""
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in listed.items() if name in names}

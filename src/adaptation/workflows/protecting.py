@@ -1,0 +1,189 @@
+"""Makes the encrypted copy of a track: Packager encrypts, and proves that the copy opens again."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+from adaptation.adapters.packager import INPUT_NAME, package
+from adaptation.errors import ToolError
+from adaptation.media.boxes import Init, read_init
+from adaptation.media.cpix import ContentKey
+from adaptation.media.encrypted import Sealed, protected_init, protected_segment, sealed_samples
+from adaptation.media.index import Segment, Track
+from adaptation.media.package import package_command
+from adaptation.media.protected_asset import EncryptedTrack, encrypted_track
+from adaptation.media.protection import Protection, Scheme
+from adaptation.workflows.resources import Run
+
+BATCH_BYTES = 32 * 1024 * 1024
+"""How much of a track is encrypted at a time: it is held in memory, and three times in scratch."""
+CUT_SECONDS = 10.0
+"""How Packager cuts what it makes, which is put together anew."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all tracks of a copy have in common."""
+
+    run: Run
+    asset_id: str
+    asset: Path
+    """Folder of the asset, to read from."""
+    target: Path
+    """Folder that stands for the asset, to write to."""
+    told: Callable[[int], None]
+    """Gets the size in bytes of each piece of a track that is done."""
+
+
+@dataclass(frozen=True)
+class Seal:
+    """How one track is encrypted, with its key."""
+
+    protection: Protection
+    key: bytes = field(repr=False)
+
+    @property
+    def option(self) -> str:
+        """What Packager is told of the key."""
+        return f"--keys=label=:key_id={self.protection.key_id.hex()}:key={self.key.hex()}"
+
+
+def seal_of(asset_id: str, scheme: Scheme, key: ContentKey) -> Seal:
+    """How a key encrypts; an IV that nobody chose follows from what is encrypted.
+
+    Args:
+        asset_id: of what is encrypted.
+        scheme: in `cbcs` all samples have one IV.
+        key: one that has an IV keeps it in `cbcs`. In `cenc` two tracks with one IV and one key
+            would betray each other.
+    """
+    iv = b""
+    if scheme == "cbcs":
+        iv = key.iv or hashlib.sha256(asset_id.encode() + key.key_id).digest()[:16]
+    return Seal(Protection(scheme, key.key_id, iv), key.key)
+
+
+def encrypt_track(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
+    """Write the encrypted media segments of a track; the same attempt gives the same bytes.
+
+    Raises:
+        ToolError: as `package`; `output_mismatch`, the copy does not open with its key.
+        Transient, Cancelled: as `package`.
+    """
+    clear = work.asset / track.folder
+    job = _Job(work, track, seal, (clear / track.init_name).read_bytes())
+    protected = work.target / seal.protection.scheme / track.name
+    protected.mkdir(parents=True)
+    files = [_facts(job.sealed_init)]
+    for batch in _batches(track.segments):
+        pieces = [(clear / segment.name).read_bytes() for segment in batch]
+        made = job.reassembled(batch, pieces)
+        job.prove(made, pieces)
+        for segment, content in zip(batch, made, strict=True):
+            (protected / segment.name).write_bytes(content)
+            files.append(_facts(content))
+        work.told(sum(map(len, pieces)))
+    return encrypted_track(track, seal.protection, files)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One track on its way through Packager."""
+
+    work: Work
+    track: Track
+    seal: Seal
+    init: bytes
+
+    @cached_property
+    def header(self) -> Init:
+        """What the clear init segment says."""
+        return read_init(self.init)
+
+    @cached_property
+    def sealed_init(self) -> bytes:
+        """The init segment of the copy, as far as decrypting needs it."""
+        return protected_init(self.init, self.seal.protection)
+
+    def reassembled(self, batch: Sequence[Segment], pieces: Sequence[bytes]) -> list[bytes]:
+        """Segments with their samples encrypted."""
+        rest = iter(list(self._encrypted(batch[0].name, pieces)))
+        made = [
+            protected_segment(piece, self.header, list(islice(rest, segment.sample_count)))
+            for segment, piece in zip(batch, pieces, strict=True)
+        ]
+        if next(rest, None) is not None:
+            raise _mismatch("there are more samples than before")
+        return made
+
+    def prove(self, made: Sequence[bytes], pieces: Sequence[bytes]) -> None:
+        """Open a copy and compare all samples: to Packager a wrong key is as good as a right one.
+
+        Raises:
+            ToolError: `output_mismatch`.
+        """
+        options = ["--enable_raw_key_decryption"]
+        opened = self._through([self.sealed_init, *made], options, [self.seal.option])
+        clear = (one for piece in pieces for one in sealed_samples(piece, self.header))
+        if _digest(opened) != _digest(clear):
+            raise _mismatch(f"track {self.track.name} does not open with its own key")
+
+    def _encrypted(self, first: str, pieces: Sequence[bytes]) -> Iterator[Sealed]:
+        """The samples of some segments as Packager encrypts them."""
+        # Of eight bytes, and another one wherever the key is the same: it counts on from there.
+        told = f"{self.work.asset_id}/{self.track.name}/{first}".encode()
+        iv = self.seal.protection.iv or hashlib.sha256(told).digest()[:8]
+        options = ["--enable_raw_key_encryption", "--clear_lead", "0"]
+        options += ["--protection_scheme", self.seal.protection.scheme]
+        secrets = [self.seal.option, f"--iv={iv.hex()}"]
+        return self._through([self.init, *pieces], options, secrets)
+
+    def _through(
+        self, parts: Sequence[bytes], options: Sequence[str], secrets: Sequence[str]
+    ) -> Iterator[Sealed]:
+        """The samples of a file after it went through Packager."""
+        run = self.work.run
+        source, folder = run.scratch / "source.mp4", run.scratch / "made"
+        try:
+            with source.open("wb") as stream:
+                stream.writelines(parts)
+            command = [*package_command(self.track.kind, INPUT_NAME, CUT_SECONDS), *options]
+            tools = run.resources.tools
+            package(command, source, folder, tools, cancelled=run.cancelled, secrets=secrets)
+            for path in sorted(folder.glob("*.m4s")):
+                yield from sealed_samples(path.read_bytes(), self.header)
+        finally:
+            source.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _batches(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
+    batch, size_bytes = list[Segment](), 0
+    for segment in segments:
+        if batch and size_bytes + segment.size_bytes > BATCH_BYTES:
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(segment)
+        size_bytes += segment.size_bytes
+    yield batch
+
+
+def _digest(samples: Iterable[Sealed]) -> bytes:
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(sample.media)
+    return digest.digest()
+
+
+def _facts(content: bytes) -> tuple[int, str]:
+    return len(content), hashlib.sha256(content).hexdigest()
+
+
+def _mismatch(what: str) -> ToolError:
+    return ToolError(f"the encrypted copy is not what it should be: {what}", code="output_mismatch")
