@@ -41,7 +41,14 @@ from adaptation.engine.worker import RetryRule
 from adaptation.errors import ParameterError, SettingsError, SourceError
 from adaptation.limits import Value
 from adaptation.settings import Settings, load_settings
-from adaptation.workflows import drmswitch, encoding, plugins
+from adaptation.workflows import (
+    build_thumbnails,
+    capture_frame,
+    drmswitch,
+    encoding,
+    generate_gif,
+    plugins,
+)
 from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
 from adaptation.workflows.resources import Resources, publish_token
@@ -127,7 +134,8 @@ class Deployment:
         settings = self.settings
         registry = Registry(settings.assets_root, settings.source_root, settings.limits)
         encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
-        drmswitch.register(registry)
+        for workflow in (capture_frame, generate_gif, build_thumbnails, drmswitch):
+            workflow.register(registry)
         plugins.load(registry)
         return registry
 

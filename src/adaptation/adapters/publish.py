@@ -112,6 +112,43 @@ def publish(  # noqa: PLR0913 - what, where, and on which terms
             shutil.rmtree(staging, ignore_errors=True)
 
 
+def publish_files(
+    files: Sequence[tuple[Path, str]], folder: Path, *, token: str, root: Path | None = None
+) -> None:
+    """Put files into `folder` beside what is there, each whole, durably, in the order given.
+
+    A file of the same name is replaced. Calling it again after a crash is safe.
+
+    Args:
+        files: source path and name; names are plain, without folders.
+        folder: is made where it does not exist.
+        token: names this publication over all its tries, letters and digits.
+        root: as in `publish`.
+
+    Raises:
+        OutputError: `output_exists`, a folder has such a name, and as `check_output`.
+        ParameterError: `path_outside`, a symbolic link below `root`.
+    """
+    pieces = [_piece(source, name) for source, name in files]
+    with _naming_the_output(folder), _opened(folder, root) as place:
+        first = place / pieces[0].name
+        _discard(first, token)
+        staging = _staging(first, token)
+        try:
+            _fill(staging, pieces)
+            for piece in pieces:
+                if (place / piece.name).is_dir():
+                    raise OutputError(
+                        f"{folder / piece.name} is a folder",
+                        code="output_exists",
+                        hint="Give the file another name, or remove the folder.",
+                    )
+                (staging / piece.name).replace(place / piece.name)
+            sync(place)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
 def discard_staging(output: Path, *, token: str, root: Path | None = None) -> None:
     """Remove what killed publications of `token` left beside `output`; `root` as in `publish`."""
     # What lies behind a link that somebody has put there is not ours to remove.
@@ -305,6 +342,16 @@ def _standing(output: Path, root: Path | None, *, make: bool) -> Iterator[Path]:
         place = folder / names[-1]
         if place.is_symlink():
             raise led_out(names[-1])
+        yield place
+
+
+@contextmanager
+def _opened(folder: Path, root: Path | None) -> Iterator[Path]:
+    """A folder that is made where it is missing, as a path that stays this very folder."""
+    names = None if root is None else names_below(root, folder)
+    base = folder if root is None or names is None else root
+    base.mkdir(parents=True, exist_ok=True)
+    with held(base, names or (), make=True) as place:
         yield place
 
 

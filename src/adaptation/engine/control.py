@@ -189,6 +189,7 @@ def pieces_of_no_use(keep_failed_seconds: float) -> Select[int]:
 
 def begin_cancel(connection: Connection, job_id: int) -> None:
     """Drop what has not started of an unfinished job, which ends when nothing of it runs."""
+    rows.lock_tasks(connection, job_id)
     connection.execute(
         update(job).where(job.c.id == job_id).values(cancelling=True, updated_at=now())
     )

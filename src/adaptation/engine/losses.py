@@ -24,6 +24,8 @@ def lose(database: Database, task_id: int, generation: int, reason: str) -> int:
         owner = rows.lock_job(connection, row.job_id)
         stopping = owner.failed or owner.cancelling
         state, wait_ms = after_loss(row.losses, stopping=stopping)
+        if state is not TaskState.READY:
+            rows.lock_tasks(connection, row.job_id)
         if not _take_back(connection, task_id, generation, state, wait_ms):
             return 0
         line = f"{row.name} was taken back: {reason}"

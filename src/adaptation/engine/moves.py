@@ -138,6 +138,8 @@ class Moves:
             owner = rows.lock_job(connection, claim.job_id)
             stopping = owner.failed or owner.cancelling
             state = after_error(again=retry_in_seconds is not None, stopping=stopping)
+            if state is not TaskState.READY:
+                rows.lock_tasks(connection, claim.job_id)  # what has not started is dropped, too
             if not _leave(connection, claim, state, "failed", error=error):
                 connection.rollback()
                 return None

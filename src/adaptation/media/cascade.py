@@ -101,7 +101,7 @@ def chunk_command(
         *("-filter_complex_threads", "1", "-threads", "1"),
         *device_options([rung.coding for rung in rungs]),
         *decoder_options(source.video),
-        *_seek(chunk),
+        *seek_options(chunk),
         *input_options(input_path),
         *("-filter_complex", cascade_filter(source.video, timeline, chunk, cascade)),
         *(word for output in outputs for word in output),
@@ -122,8 +122,8 @@ def cascade_filter(
         rungs: largest first.
     """
     # Fields are put together before the cut: that needs the frames before and after.
-    first = [*deinterlacing(video), _trim(timeline, chunk), *_thinned(timeline)]
-    first += [_from_zero(timeline, chunk)]
+    first = [*deinterlacing(video), trim(timeline, chunk), *_thinned(timeline)]
+    first += [from_zero(timeline, chunk)]
     first += picture_filters(video, rungs[0].size)
     stages = [f"[0:{video.index}]{','.join(first)}{_ends(rungs, 0)}"]
     for number, rung in enumerate(rungs[1:], start=1):
@@ -134,7 +134,7 @@ def cascade_filter(
     return ";".join(stages)
 
 
-def _seek(chunk: Chunk) -> list[str]:
+def seek_options(chunk: Chunk) -> list[str]:
     """Begin to read a little before the key frame that the chunk's first frame needs."""
     if chunk.seek_seconds is None:
         return []
@@ -144,7 +144,7 @@ def _seek(chunk: Chunk) -> list[str]:
     return ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", seconds]
 
 
-def _trim(timeline: Timeline, chunk: Chunk) -> str:
+def trim(timeline: Timeline, chunk: Chunk) -> str:
     """Exactly the chunk's frames: the cuts lie half a frame before the frames they mean."""
     words = f"trim=start={_cut(timeline, chunk.first_frame)}"
     if chunk.end_frame < len(timeline):
@@ -152,7 +152,8 @@ def _trim(timeline: Timeline, chunk: Chunk) -> str:
     return words
 
 
-def _from_zero(timeline: Timeline, chunk: Chunk) -> str:
+def from_zero(timeline: Timeline, chunk: Chunk) -> str:
+    """The filter that puts the chunk's first frame at zero."""
     # By the plan, not by the first frame that comes: the filters begin anew, and see another
     # first frame, when a source changes its size or its colours on the way.
     first = timeline.start_seconds + timeline.since_start(chunk.first_frame)

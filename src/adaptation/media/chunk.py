@@ -148,6 +148,34 @@ def cut_chunks(
     )
 
 
+def cut_window(
+    timeline: Timeline,
+    seek_points: Sequence[SeekPoint],
+    first_frame: int,
+    end_frame: int,
+    *,
+    is_indexed: bool = False,
+) -> Chunk:
+    """Any frames of the source as a chunk of their own.
+
+    Args:
+        timeline: of the source's picture.
+        seek_points: its key frames, rising.
+        first_frame: number of the first frame.
+        end_frame: number of the frame behind the last one.
+        is_indexed: whether the container finds its key frames exactly; others are read from
+            their start, for nobody looks whether a seek in them went astray.
+    """
+    points = seek_points if is_indexed else ()
+    return Chunk(
+        number=0,
+        first_frame=first_frame,
+        end_frame=end_frame,
+        seek_seconds=_seek_seconds(timeline, points, first_frame, is_indexed=is_indexed),
+        starts=(first_frame,),
+    )
+
+
 def _batch(
     rest: Fraction, slots: int, shortest: Fraction, longest: Fraction
 ) -> tuple[Fraction, int]:

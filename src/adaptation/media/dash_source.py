@@ -11,9 +11,11 @@ from math import ceil
 from lxml import etree
 
 from adaptation.media.playlist_source import (
+    BEST,
     MAX_PIECES,
     GatherPlan,
     Piece,
+    Preference,
     TrackPlan,
     checked,
     encrypted,
@@ -55,17 +57,24 @@ class _Stream:
         """Bits per second."""
         return _whole(self.element.get("bandwidth", "0"))
 
+    @property
+    def width(self) -> int:
+        """Pixels; 0 when it does not say."""
+        told = [level.get("width", "") for level in reversed(self.levels[1:])]
+        return next((int(one) for one in told if re.fullmatch("[0-9]{1,6}", one)), 0)
+
     def parts(self, name: str) -> list[etree._Element]:
         """The elements of that name, from the outermost level inwards."""
         return [part for level in self.levels for part in _within(level, name)]
 
 
-def gather_plan(content: bytes, base: str) -> GatherPlan:
+def gather_plan(content: bytes, base: str, preference: Preference = BEST) -> GatherPlan:
     """The pieces of the best picture of a manifest, and of its sounds.
 
     Args:
         content: of the manifest.
         base: its address.
+        preference: which picture instead of the best, and whether sound is taken.
 
     Raises:
         SourceError: `source_is_live`, `source_encrypted`, `source_child_forbidden`,
@@ -91,8 +100,9 @@ def gather_plan(content: bytes, base: str) -> GatherPlan:
             sounds += [max(streams, key=lambda one: one.bandwidth)] if kind == "audio" else []
     if not pictures:
         raise invalid("it has no picture")
-    best = max(pictures, key=lambda one: one.bandwidth)
-    return checked([_track(best), *(_track(sound) for sound in sounds)])
+    best = preference.pick(pictures, lambda one: one.bandwidth, lambda one: one.width)
+    wanted = sounds if preference.with_sound else []
+    return checked([_track(best), *(_track(sound) for sound in wanted)])
 
 
 def _root(content: bytes) -> etree._Element:

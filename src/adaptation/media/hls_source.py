@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import m3u8  # type: ignore[import-untyped]
 
+from adaptation.media.moment import parse_utc
 from adaptation.media.playlist_source import (
+    BEST,
     IV_BYTES,
     MAX_PIECES,
     Key,
     Piece,
+    Preference,
     TrackPlan,
     encrypted,
     invalid,
@@ -33,6 +37,8 @@ _READ = frozenset(
 )
 """Tags that mean something here; no others are looked into."""
 _SOUND_CODECS = re.compile(r"(?:mp4a|ac-3|ec-3|opus|flac|alac|dts|mp3)", re.IGNORECASE)
+_DURATION = re.compile(r"#EXTINF:(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)
+_ON_AIR = "#EXT-X-PROGRAM-DATE-TIME:"
 _DOLBY_VISION = re.compile(r"dv(?:h1|he|a1|av)\.", re.IGNORECASE)
 
 
@@ -53,12 +59,13 @@ def is_master(text: str) -> bool:
     return "#EXT-X-STREAM-INF" in text
 
 
-def renditions(text: str, base: str) -> list[Rendition]:
+def renditions(text: str, base: str, preference: Preference = BEST) -> list[Rendition]:
     """The playlists to take from a master playlist: of the best picture, and of its sound.
 
     Args:
         text: of the master playlist.
         base: its address.
+        preference: which picture instead of the best, and whether sound is taken.
 
     Returns:
         The picture first, then the default sound, then the other sounds.
@@ -72,7 +79,11 @@ def renditions(text: str, base: str) -> list[Rendition]:
     variants = [variant for variant in playlist.playlists if variant.uri]
     if not variants:
         raise invalid("it names no stream")
-    best = max(variants, key=_worth)
+    most = max(_worth(variant)[:2] for variant in variants)
+    among = [variant for variant in variants if _worth(variant)[:2] == most]
+    best = preference.pick(among, lambda variant: _worth(variant)[2], _width)
+    if not preference.with_sound:
+        return [Rendition(resolved(base, best.uri), "video")]
     group = best.stream_info.audio
     media = [one for one in playlist.media if one.type == "AUDIO" and one.group_id == group]
     apart = sorted((one for one in media if one.uri), key=lambda one: one.default != "YES")
@@ -111,7 +122,27 @@ def track_plan(text: str, base: str, rendition: Rendition) -> TrackPlan:
         raise unsupported("it is put together from several recordings (EXT-X-DISCONTINUITY)")
     pieces = [*_init(segments, base), *_pieces(segments, base, int(playlist.media_sequence or 0))]
     seconds = _least_seconds([float(segment.duration or 0) for segment in segments])
-    return TrackPlan(rendition.kind, tuple(pieces), rendition.language, least_seconds=seconds)
+    return TrackPlan(
+        rendition.kind,
+        tuple(pieces),
+        rendition.language,
+        least_seconds=seconds,
+        programme_start=_programme_start(text),
+    )
+
+
+def _programme_start(text: str) -> datetime | None:
+    """When the first segment was on air, by the first time told, RFC 8216 §4.3.2.6."""
+    before, duration = 0.0, 0.0
+    for line in text.splitlines():
+        if match := _DURATION.match(line):
+            duration = float(match[1])
+        elif line.startswith(_ON_AIR):
+            told = parse_utc(line.removeprefix(_ON_AIR).strip())
+            return None if told is None else told - timedelta(seconds=before)
+        elif line.strip() and not line.startswith("#"):
+            before, duration = before + duration, 0.0
+    return None
 
 
 def _least_seconds(durations: Sequence[float]) -> float:
@@ -144,6 +175,11 @@ def _worth(variant: Any) -> tuple[bool, bool, int]:
     is_sound = not told.resolution and all(map(_SOUND_CODECS.match, codecs.split(",")))
     plain = not _DOLBY_VISION.search(codecs)
     return not (codecs and is_sound), plain, int(told.bandwidth or 0)
+
+
+def _width(variant: Any) -> int:
+    resolution = variant.stream_info.resolution
+    return int(resolution[0]) if resolution else 0
 
 
 def _sound(media: Any, base: str) -> Rendition:

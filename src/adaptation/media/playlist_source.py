@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from adaptation.errors import SourceError
@@ -26,6 +27,45 @@ IV_BYTES = 16
 
 _BOM = b"\xef\xbb\xbf"
 _MPD = re.compile(rb"(?:\s|<\?[^>]*\?>|<!--.*?-->)*<(?:[\w.-]+:)?MPD[\s>]", re.DOTALL)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Preference:
+    """What of a playlist is taken where there is a choice."""
+
+    bitrate: int | None = None
+    """Bits per second: of the pictures the one with most of them that has no more; where all have
+    more, the one with the fewest. None: the best."""
+    width: int | None = None
+    """Pixels, instead of a bit rate: of the pictures that are at least so wide the one with the
+    fewest bits; the best where none is, or the playlist does not say. None: it does not matter."""
+    with_sound: bool = True
+    """Whether sound is taken, too."""
+
+    def pick(
+        self, streams: Sequence[T], bandwidth: Callable[[T], int], width: Callable[[T], int]
+    ) -> T:
+        """The stream that is meant.
+
+        Args:
+            streams: at least one.
+            bandwidth: tells bits per second.
+            width: tells pixels; 0 when unknown.
+        """
+        wide = [one for one in streams if self.width is not None and width(one) >= self.width]
+        if wide:
+            return min(wide, key=bandwidth)
+        most = self.bitrate
+        if most is None:
+            return max(streams, key=bandwidth)
+        fitting = [stream for stream in streams if bandwidth(stream) <= most]
+        return max(fitting, key=bandwidth) if fitting else min(streams, key=bandwidth)
+
+
+BEST = Preference()
+"""The best picture, and all sound."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +110,8 @@ class TrackPlan:
     """What is added to the times in the file to put it on the clock of all tracks."""
     least_seconds: float = 0.0
     """How long it is by what the playlist says, at least."""
+    programme_start: datetime | None = None
+    """When its first segment was on air; None: the playlist does not say."""
 
 
 @dataclass(frozen=True)

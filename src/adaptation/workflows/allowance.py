@@ -76,13 +76,26 @@ class Allowance:
         self._check_renditions(len(plan.ladder))
         for rung in plan.ladder:
             width, height = target_size(plan.picture.width, plan.picture.height, rung.height)
-            if self._is_beyond("output_pixels", width * height):
-                what = f"the rendition {rung.name} has {width}x{height} = {width * height:,} pixels"
-                raise self._refusal(ParameterError, "output_pixels", what, "picture_too_large")
+            self.check_picture(f"the rendition {rung.name}", width, height)
         needed = round(plan.scratch_bytes(parallel_chunks).expected)
         if self._is_beyond("scratch_bytes", needed):
             what = f"the job needs about {needed:,} bytes for its temporary files"
             raise self._refusal(ParameterError, "scratch_bytes", what, "scratch_too_large")
+
+    def check_picture(self, name: str, width: int, height: int) -> None:
+        """Refuse a picture that is larger than one may be.
+
+        Args:
+            name: of what is made.
+            width: in pixels.
+            height: in pixels.
+
+        Raises:
+            ParameterError: `picture_too_large`.
+        """
+        if self._is_beyond("output_pixels", width * height):
+            what = f"{name} has {width}x{height} = {width * height:,} pixels"
+            raise self._refusal(ParameterError, "output_pixels", what, "picture_too_large")
 
     def _check_renditions(self, count: int) -> None:
         if self._is_beyond("renditions", count):

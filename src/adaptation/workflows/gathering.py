@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from adaptation.adapters import ffmpeg
@@ -16,9 +18,11 @@ from adaptation.media import dash_source
 from adaptation.media.hls_source import Rendition, is_master, renditions, track_plan
 from adaptation.media.joining import join_command
 from adaptation.media.playlist_source import (
+    BEST,
     HEAD_BYTES,
     MAX_PLAYLIST_BYTES,
     GatherPlan,
+    Preference,
     checked,
     invalid,
     playlist_kind,
@@ -29,6 +33,10 @@ FETCH_PART = 0.9
 """Part of the work that fetching is; the rest is joining."""
 JOINED_SPARE_BYTES = 64 * 1024 * 1024
 """What joining may write beside twice what it reads: an index, and never much."""
+PREFERENCE = "preference"
+"""What the context calls the fields of the `Preference` of a workflow that has one."""
+PROGRAMME_START = "programme_start"
+"""What the context calls the time of ISO 8601 when a gathered source was on air, if it says so."""
 GATHERED_SECONDS = "gathered_seconds"
 """What the context calls the least length of a source that was gathered."""
 UNREADABLE = frozenset({"tool_failed", "source_unreadable"})
@@ -43,6 +51,8 @@ class Gathered:
     """A file with a picture and sounds, to be taken away."""
     least_seconds: float
     """How long it should be."""
+    programme_start: datetime | None = None
+    """When its first picture was on air; None: the playlist does not say."""
 
 
 def is_playlist(path: Path) -> bool:
@@ -54,7 +64,13 @@ def is_playlist(path: Path) -> bool:
     return playlist_kind(_head(path)) is not None
 
 
-def gather(path: Path, address: str, run: Run, most_bytes: int | None = None) -> Gathered:
+def gather(
+    path: Path,
+    address: str,
+    run: Run,
+    most_bytes: int | None = None,
+    preference: Preference = BEST,
+) -> Gathered:
     """Fetch all that a playlist names, and make one file of it.
 
     Args:
@@ -62,6 +78,7 @@ def gather(path: Path, address: str, run: Run, most_bytes: int | None = None) ->
         address: where it came from: `http`, `https` or `file`.
         run: the task; its progress is told.
         most_bytes: that all it names may have together; None: any number.
+        preference: what is taken where there is a choice.
 
     Raises:
         SourceError: as `playlist_source` and `Gathering` say.
@@ -76,7 +93,7 @@ def gather(path: Path, address: str, run: Run, most_bytes: int | None = None) ->
         most_bytes=most_bytes,
         on_progress=lambda part: run.progress(FETCH_PART * part),
     )
-    plan = _plan(path, address, gathering)
+    plan = _plan(path, address, gathering, preference)
     pieces = [track.pieces for track in plan.tracks]
     run.log(f"a playlist: {len(pieces)} tracks in {sum(map(len, pieces))} segments are gathered")
     gathering.fetch(pieces)
@@ -84,7 +101,8 @@ def gather(path: Path, address: str, run: Run, most_bytes: int | None = None) ->
     for track, target in zip(pieces, tracks, strict=True):
         gathering.put_together(track, target)
     gathering.forget()
-    return Gathered(_joined(plan, tracks, folder / "joined", run), plan.least_seconds)
+    joined = _joined(plan, tracks, folder / "joined", run)
+    return Gathered(joined, plan.least_seconds, plan.tracks[0].programme_start)
 
 
 def _web(run: Run) -> WebChildren:
@@ -92,17 +110,18 @@ def _web(run: Run) -> WebChildren:
     return WebChildren(resources.policy.granting(run.claim.limits), resources.fetch_seconds)
 
 
-def _plan(path: Path, address: str, gathering: Gathering) -> GatherPlan:
+def _plan(path: Path, address: str, gathering: Gathering, preference: Preference) -> GatherPlan:
     if path.stat().st_size > MAX_PLAYLIST_BYTES:
         raise invalid(f"it has more than {MAX_PLAYLIST_BYTES:,} bytes")
     content = path.read_bytes()
     if playlist_kind(content[:HEAD_BYTES]) == "dash":
-        return dash_source.gather_plan(content, address)
+        return dash_source.gather_plan(content, address, preference)
     text = _text(content)
     if not is_master(text):
-        return checked([track_plan(text, address, Rendition(address, "all"))])
+        kind: Literal["all", "video"] = "all" if preference.with_sound else "video"
+        return checked([track_plan(text, address, Rendition(address, kind))])
     tracks = []
-    for rendition in renditions(text, address):
+    for rendition in renditions(text, address, preference):
         body, base = gathering.text(rendition.address, MAX_PLAYLIST_BYTES)
         if playlist_kind(body[:HEAD_BYTES]) != "hls":
             raise invalid("what it names as a playlist is none")

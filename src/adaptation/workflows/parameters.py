@@ -188,7 +188,7 @@ def _output(assets_root: Path, output_root: str | None, folder: str) -> Path:
 
 
 def confined(
-    parameters: Mapping[str, Any], within: str, source_root: Path | None
+    parameters: Mapping[str, Any], within: str, source_root: Path | None, source: str = "url"
 ) -> dict[str, Any]:
     """The parameters of a client that may not reach every file of the machine.
 
@@ -196,6 +196,7 @@ def confined(
         parameters: as the client gave them, not checked yet.
         within: path under the assets' root that the client's outputs lie in; empty: all of it.
         source_root: the folder that local sources lie in; None: there are none.
+        source: the parameter that names the source.
 
     Raises:
         ParameterError: `path_outside`.
@@ -213,13 +214,13 @@ def confined(
         known["output_root"] = within
     if isinstance(folder := known.get("output_folder"), str):
         known["output_folder"] = safe_key(folder, "output_folder")
-    url = known.get("url")
+    url = known.get(source)
     if isinstance(url, str) and not is_web(url):
-        known["url"] = _local_source(url, source_root)
+        known[source] = _local_source(url, source_root, source)
     return known
 
 
-def _local_source(url: str, source_root: Path | None) -> str:
+def _local_source(url: str, source_root: Path | None, parameter: str) -> str:
     if source_root is None:
         raise ParameterError(
             "local sources are not open to clients",
@@ -227,7 +228,7 @@ def _local_source(url: str, source_root: Path | None) -> str:
             hint="Give an http or https address, or have ADAPTATION_SOURCE_ROOT set to a folder.",
         )
     path = Path(absolute_source(url)) if "://" in url else source_root / url
-    return str(contained(source_root, path, "url"))
+    return str(contained(source_root, path, parameter))
 
 
 def _check_storages(checked: CommonParameters) -> None:

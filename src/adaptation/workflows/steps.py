@@ -18,11 +18,19 @@ from adaptation.media.asset import ASSET_NAME, Origin, asset_text
 from adaptation.media.index import Track
 from adaptation.media.inspection import check_length
 from adaptation.media.picture import notes
+from adaptation.media.playlist_source import Preference
 from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.branches import branches
 from adaptation.workflows.copying import choose
 from adaptation.workflows.experience import planned_figures
-from adaptation.workflows.gathering import GATHERED_SECONDS, Gathered, gather, is_playlist
+from adaptation.workflows.gathering import (
+    GATHERED_SECONDS,
+    PREFERENCE,
+    PROGRAMME_START,
+    Gathered,
+    gather,
+    is_playlist,
+)
 from adaptation.workflows.material import (
     COPIED,
     check_end,
@@ -54,14 +62,14 @@ def download_file(context: Context, run: Run) -> Context:
     Of a playlist all that it names is brought, and made one file.
     """
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
-    allowance = Allowance.of(run)
+    allowance, preference = Allowance.of(run), Preference(**context.get(PREFERENCE, {}))
     if not is_web(context["url"]):
         state, path = file_state(context, run), Path(context["url"])
         allowance.check_size(context["url"], state[0])
         if is_playlist(path):
             # Resolved: by what it names a link is at the place that it leads to.
             real = path.resolve()
-            gathered = gather(real, real.as_uri(), run, allowance.source_bytes)
+            gathered = gather(real, real.as_uri(), run, allowance.source_bytes, preference)
             return _with_gathered(context, run, gathered)
         return context.extended(source_path=context["url"], source_state=state)
     from adaptation.adapters.web import fetch
@@ -82,7 +90,7 @@ def download_file(context: Context, run: Run) -> Context:
     if not fetched.length_known:
         run.log("the server announced no length: a cut would show only in the container", 30)
     if is_playlist(target):
-        gathered = gather(target, fetched.address, run, allowance.source_bytes)
+        gathered = gather(target, fetched.address, run, allowance.source_bytes, preference)
         return _with_gathered(context, run, gathered)
     return context.extended(source_key=put_file(run, target, "source"))
 
@@ -228,7 +236,9 @@ TASKS = (
 
 def _with_gathered(context: Context, run: Run, gathered: Gathered) -> Context:
     key = put_file(run, gathered.path, "source")
-    return context.extended(**{"source_key": key, GATHERED_SECONDS: gathered.least_seconds})
+    start = gathered.programme_start
+    told = {} if start is None else {PROGRAMME_START: start.isoformat()}
+    return context.extended(**{"source_key": key, GATHERED_SECONDS: gathered.least_seconds, **told})
 
 
 def _tracks(context: Context, run: Run) -> list[Track]:
