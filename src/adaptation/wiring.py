@@ -44,10 +44,13 @@ from adaptation.settings import Settings, load_settings
 from adaptation.workflows import (
     build_thumbnails,
     capture_frame,
+    deleting,
     drmswitch,
     encoding,
     generate_gif,
+    mp4,
     plugins,
+    trickplay,
 )
 from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
@@ -117,6 +120,7 @@ class Deployment:
             policy=self.policy,
             fetch_seconds=self.settings.fetch_seconds,
             limits=self.settings.limits,
+            writers_below=self._writers_below,
         )
 
     @property
@@ -134,8 +138,10 @@ class Deployment:
         settings = self.settings
         registry = Registry(settings.assets_root, settings.source_root, settings.limits)
         encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
-        for workflow in (capture_frame, generate_gif, build_thumbnails, drmswitch):
+        for workflow in (capture_frame, generate_gif, build_thumbnails, trickplay, drmswitch):
             workflow.register(registry)
+        deleting.register(registry, settings.assets_root)
+        mp4.register(registry, settings.assets_root, settings.source_root)
         plugins.load(registry)
         return registry
 
@@ -165,6 +171,10 @@ class Deployment:
                 retry=RetryRule(self.settings.retry_limit, self.settings.retry_delay),
             ),
         )
+
+    def _writers_below(self, folder: str) -> list[int]:
+        """Asked of a store that is opened by then: tools can be had without one."""
+        return self.store.unfinished_below(folder)
 
     def _remove_work(self, job_id: int) -> None:
         """Delete what a job that is over left anywhere, except its asset."""

@@ -106,6 +106,20 @@ def test_two_unfinished_jobs_cannot_hold_one_output(worker: HandWorker, store: S
     store.submit(NewJob("c", "line", {}, output="/out"), plan, worker.queues)
 
 
+def test_unfinished_jobs_are_found_by_the_folder_they_write_into(
+    worker: HandWorker, store: Store
+) -> None:
+    plan = lower(count_one.s())
+    outputs = ("/out/a_b", "/out/a_b/film", "/out/a_b/deep/film", "/out/axb/film", None)
+    for number, output in enumerate(outputs):
+        store.submit(NewJob(str(number), "line", {}, output=output), plan, worker.queues)
+
+    assert store.unfinished_below("/out/a_b") == [2, 3]
+    assert store.unfinished_below("/out/a_b/film") == []
+    worker.run_all()
+    assert store.unfinished_below("/out") == []
+
+
 def test_one_of_two_claims_wins(worker: HandWorker, store: Store) -> None:
     worker.submit("line", length=1)
     message = first(store)

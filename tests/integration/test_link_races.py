@@ -16,7 +16,8 @@ import pytest
 from adaptation.adapters.containment import OPEN_FOLDERS
 from adaptation.adapters.exchange import swap as exchange
 from adaptation.adapters.live import LiveArea
-from adaptation.adapters.publish import discard_staging, publish
+from adaptation.adapters.publish import discard_staging, publish, withdraw
+from adaptation.adapters.removal import remove_files
 from adaptation.adapters.storage import LocalStorage
 from adaptation.errors import AdaptationError, OutputError
 
@@ -132,6 +133,22 @@ def test_nothing_is_published_outside(
 
     assert tree(outside) == before
     assert set(ends) <= {"published", OutputError.code, *REFUSED}
+
+
+def test_what_is_deleted_on_demand_is_never_outside(tmp_path: Path, outside: Path) -> None:
+    root = (tmp_path / "assets").resolve()
+    before, film = tree(outside), root / "studio/film"
+
+    with swapping(root, lambda name: name == "studio", outside) as count:
+        for turn in disturbed(count):
+            with suppress(AdaptationError, OSError):
+                (film / "720p").mkdir(parents=True, exist_ok=True)
+            with suppress(AdaptationError):
+                remove_files([film / "precious", film / "720p/1.m4s"], root, lambda _: None)
+            with suppress(AdaptationError):
+                withdraw(film, token=f"job{turn}", root=root)
+
+    assert tree(outside) == before
 
 
 def test_nothing_is_stored_or_deleted_outside(tmp_path: Path, outside: Path) -> None:

@@ -7,10 +7,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import error_pages
 from adaptation.api.problems import CODES, UNKNOWN_CODES
 from adaptation.settings import Settings
-from adaptation.workflows.parameters import EncodingParameters
+from adaptation.workflows.deleting import FilesParameters, FolderParameters
+from adaptation.workflows.mp4 import Mp4Parameters
+from adaptation.workflows.parameters import CommonParameters, EncodingParameters
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TREES = [ast.parse(path.read_text()) for path in (ROOT / "src").rglob("*.py")]
@@ -94,3 +98,25 @@ def test_every_parameter_is_documented() -> None:
     documented = first_cells("docs/encoding_workflow.md")
 
     assert set(documented) == set(EncodingParameters.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("page", "model"),
+    [
+        ("createmp4", Mp4Parameters),
+        ("voddelete", FolderParameters),
+        ("asset_delete", FilesParameters),
+    ],
+)
+def test_every_parameter_of_a_small_workflow_is_documented(
+    page: str, model: type[CommonParameters]
+) -> None:
+    text = (ROOT / "docs" / "workflows" / f"{page}.md").read_text()
+    table = text.partition("| parameter |")[2].partition("\n\n")[0]
+    names = [
+        name
+        for line in table.splitlines()
+        for name in re.findall(r"`([a-z_0-9]+)`", line.split("|")[1] if "|" in line else "")
+    ]
+
+    assert sorted(names) == sorted(model.model_fields)

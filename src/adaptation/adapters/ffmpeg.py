@@ -121,7 +121,7 @@ def inspect(path: Path, tools: Tools, inspection: Inspection[T_co]) -> T_co:
     if inspection.look_start is not None:
         _look(path, tools, inspection, inspection.look_start)
     entries = _show("packet=stream_index,pts,dts,duration,size,flags")
-    _probe(path, tools, entries, inspection.read_packet)
+    probe(path, tools, entries, inspection.read_packet)
     if inspection.times_missing:
         _read_frames(path, tools, inspection)
     return inspection.result()
@@ -129,14 +129,14 @@ def inspect(path: Path, tools: Tools, inspection: Inspection[T_co]) -> T_co:
 
 def _headers(path: Path, tools: Tools) -> Mapping[str, Any]:
     shown = ["-show_format", "-show_streams", "-show_chapters"]
-    printed = _probe(path, tools, ["-of", "json", *shown], None)
+    printed = probe(path, tools, ["-of", "json", *shown], None)
     document: Mapping[str, Any] = json.loads(printed.stdout or "{}")
     return document
 
 
 def _first_frame(path: Path, tools: Tools, index: int) -> Mapping[str, Any]:
     which = ["-select_streams", str(index), "-read_intervals", "%+#1"]
-    printed = _probe(path, tools, [*which, "-of", "json", "-show_frames"], None)
+    printed = probe(path, tools, [*which, "-of", "json", "-show_frames"], None)
     document: Mapping[str, Any] = json.loads(printed.stdout or "{}")
     return document
 
@@ -167,7 +167,7 @@ def _read_frames(path: Path, tools: Tools, inspection: Inspection[T_co]) -> None
 
     inspection.restart_frames()
     select = ["-select_streams", str(inspection.video_index)]
-    _probe(path, tools, [*select, *_show("frame=best_effort_timestamp,duration")], read)
+    probe(path, tools, [*select, *_show("frame=best_effort_timestamp,duration")], read)
 
 
 def _whole(text: str) -> int:
@@ -178,7 +178,12 @@ def _show(entries: str) -> list[str]:
     return ["-of", "csv=p=0", "-show_entries", entries]
 
 
-def _probe(path: Path, tools: Tools, options: Sequence[str], on_line: OnLine | None) -> Finished:
+def probe(path: Path, tools: Tools, options: Sequence[str], on_line: OnLine | None) -> Finished:
+    """Ask ffprobe about a source; its lines go to `on_line`, or are kept when there is none.
+
+    Raises:
+        SourceError: `source_unreadable`, `source_format_refused`, `source_picture_too_large`.
+    """
     argv = [str(tools.ffprobe), "-v", "error", *allowed_input(), *options, _url(path)]
     stall = None if on_line is None else STALL_SECONDS
     timeout = PROBE_TIMEOUT_SECONDS if on_line is None else None

@@ -13,7 +13,7 @@ SOURCE_FORMATS = (
     "wav,mp3,flac,aac,ac3,eac3,h264,hevc,mpegvideo,m4v,ivf"
 )
 """Containers that are read; none of them can name another file, as playlists do."""
-ASSET_FORMATS = "hls,dash,mov,webvtt"
+ASSET_FORMATS = "hls,dash,mov,webvtt,mjpeg,jpeg_pipe"
 """Containers of our own output, which is read back to prove it."""
 _TOO_LARGE = "exceeds specified max pixel count"
 """What a tool says of a picture with more than `MAX_PIXELS`."""

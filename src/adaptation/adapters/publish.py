@@ -159,16 +159,49 @@ def discard_staging(output: Path, *, token: str, root: Path | None = None) -> No
         _discard(place, token)
 
 
+def withdraw(output: Path, *, token: str, root: Path) -> None:
+    """Take a folder away from its readers in one moment, then delete it with all that it holds.
+
+    Calling it again after a crash is safe: what was taken away is deleted then. A folder that is
+    not there is no error.
+
+    Args:
+        output: below `root`, with all links resolved.
+        token, root: as for `publish`.
+
+    Raises:
+        OutputError: `output_is_mount`, `output_unwritable`.
+        ParameterError: `path_outside`, a symbolic link stands in the way.
+    """
+    with (
+        _naming_the_output(output),
+        suppress(FileNotFoundError, NotADirectoryError),
+        _standing(output, root, make=False) as place,
+    ):
+        # Not `_discard`: what cannot be deleted must be told of.
+        for folder in _left_behind(place, token):
+            shutil.rmtree(folder)
+        _refuse_mount(place, output)
+        aside = _staging(place, token)
+        place.rename(aside)
+        sync(place.parent)
+        shutil.rmtree(aside)
+
+
 def _discard(output: Path, token: str) -> None:
-    if not output.parent.is_dir():
-        return
-    for folder in output.parent.iterdir():
-        if not folder.name.startswith(_staging_stem(output, token)):
-            continue
+    for folder in _left_behind(output, token):
         if folder.suffix == ".old" and not output.exists():
             folder.rename(output)  # killed between the two renames of `swap`
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _left_behind(output: Path, token: str) -> list[Path]:
+    """What tries of `token` have put beside `output`."""
+    if not output.parent.is_dir():
+        return []
+    stem = _staging_stem(output, token)
+    return [folder for folder in output.parent.iterdir() if folder.name.startswith(stem)]
 
 
 def asset_id_of(folder: Path) -> str | None:
@@ -188,17 +221,21 @@ def _check_what_is_there(output: Path, *, overwrite: bool, asset_id: str | None)
             code="output_is_file",
             hint="Name a folder; it is made when it does not exist.",
         )
-    if output.is_mount():
-        raise OutputError(
-            f"{output} is a mount point and cannot be switched in one moment",
-            code="output_is_mount",
-            hint=f"Name a folder inside it, such as {output / 'asset'}.",
-        )
+    _refuse_mount(output, output)
     if not any(output.iterdir()):
         return
     present = asset_id_of(output)
     if present is None or (present != asset_id and not overwrite):
         raise _taken(output, present)
+
+
+def _refuse_mount(place: Path, shown: Path) -> None:
+    if place.is_mount():
+        raise OutputError(
+            f"{shown} is a mount point and cannot be switched in one moment",
+            code="output_is_mount",
+            hint=f"Name a folder inside it, such as {shown / 'asset'}.",
+        )
 
 
 def _taken(output: Path, present: str | None) -> OutputError:

@@ -57,6 +57,13 @@ class Reads:
         found = self._jobs(same.limit(1))
         return found[0] if found else None
 
+    def unfinished_below(self, folder: str) -> list[int]:
+        """Ids of the jobs that are not finished and write to something inside a folder."""
+        inside = job.c.output.startswith(f"{folder.rstrip('/')}/", autoescape=True)
+        statement = select(job.c.id).where(inside, job.c.finished_at.is_(None)).order_by(job.c.id)
+        with self.database.read() as connection:
+            return list(connection.execute(statement).scalars())
+
     def _jobs(self, statement: Select[Any]) -> list[Job]:
         with self.database.read() as connection:
             return [job_of(row) for row in connection.execute(statement)]

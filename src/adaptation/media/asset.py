@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
 
+from adaptation.errors import SourceError
 from adaptation.media.dash import MANIFEST_NAME
 from adaptation.media.hls import MASTER_NAME, PLAYLIST_NAME
 from adaptation.media.index import Track
 from adaptation.media.probe import Source
 from adaptation.media.texttrack import TextTrack
+from adaptation.media.trickplay import TrickPlay
 
 ASSET_NAME = "asset.json"
 """File of the record, at the root of the asset."""
 FORMAT = 1
 """Version of the document; readers refuse a larger one."""
+PROTECTION = "protection"
+"""Field of the record that tells of encrypted copies."""
+CLEAR: Literal["clear"] = "clear"
+"""What is active where no copy is, and the folder of clear tracks that have copies."""
+TRICKPLAY = "trickplay"
+"""Field of what there is for searching, in the record of an asset that has it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,94 @@ def asset_text(
     origin: Origin, source: Source, tracks: Sequence[Track], texts: Sequence[TextTrack] = ()
 ) -> str:
     """The record as the content of its file."""
-    document = asset_document(origin, source, tracks, texts)
+    return _text(asset_document(origin, source, tracks, texts))
+
+
+@dataclass(frozen=True)
+class Asset:
+    """What a record says of its asset."""
+
+    document: Mapping[str, Any]
+    """The record as it was read."""
+    tracks: tuple[Track, ...]
+    """Pictures and sounds; at least one picture."""
+    texts: tuple[TextTrack, ...]
+    """Subtitles."""
+    trick: TrickPlay | None
+    """What there is for searching."""
+
+    @classmethod
+    def from_json(cls, document: Any) -> Asset:
+        """Read what `asset_document` or `with_trick` gave.
+
+        Raises:
+            SourceError: `asset_damaged`, `asset_protected`.
+        """
+        try:
+            _refuse_protected(document)
+            if document["format"] > FORMAT:
+                raise damaged_asset(f"its format {document['format']} is newer than {FORMAT}")
+            listed, trick = document["tracks"], document.get(TRICKPLAY)
+            tracks = [Track.from_json(_known(Track, one)) for one in listed if _is_media(one)]
+            texts = [
+                TextTrack.from_json(_known(TextTrack, one)) for one in listed if not _is_media(one)
+            ]
+            asset = cls(
+                document, tuple(tracks), tuple(texts), TrickPlay.from_json(trick) if trick else None
+            )
+            is_whole = isinstance(document["asset_id"], str) and all(one.segments for one in tracks)
+        except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            raise damaged_asset(f"its record cannot be read: {error!r:.200}") from error
+        if not is_whole or not any(track.kind == "video" for track in tracks):
+            raise damaged_asset("it has no picture")
+        return asset
+
+    @property
+    def asset_id(self) -> str:
+        """Its id."""
+        return str(self.document["asset_id"])
+
+    @property
+    def media(self) -> Mapping[str, Any]:
+        """What the record says but for searching: the same for the same media."""
+        return {name: value for name, value in self.document.items() if name != TRICKPLAY}
+
+    def with_trick(self, trick: TrickPlay) -> str:
+        """The record with what there is for searching now, as the content of its file."""
+        return _text({**self.media, TRICKPLAY: trick.to_json()})
+
+
+def damaged_asset(what: str) -> SourceError:
+    """The error for an asset that is not as it was made."""
+    return SourceError(
+        f"the asset is damaged: {what}",
+        code="asset_damaged",
+        hint="Somebody changed or removed its files, or it was made by a newer version: encode it"
+        " again.",
+    )
+
+
+def _refuse_protected(document: Mapping[str, Any]) -> None:
+    """Refuse an asset whose manifests lead to encrypted copies of the tracks that it lists."""
+    if document.get(PROTECTION, {}).get("active", CLEAR) != CLEAR:
+        raise SourceError(
+            "the asset's DRM is on",
+            code="asset_protected",
+            hint="Turn it off, do this, and turn it on again.",
+        )
+
+
+def _known(kind: type[Track | TextTrack], document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a track's record holds beside what people and other programs read in it."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in document.items() if name in names}
+
+
+def _is_media(document: Mapping[str, Any]) -> bool:
+    return bool(document["kind"] != "text")
+
+
+def _text(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -15,6 +15,7 @@ from adaptation.media.hls import text_labels, track_labels
 from adaptation.media.index import SEGMENT_TEMPLATE, Track, codec_sets
 from adaptation.media.language import language_tag
 from adaptation.media.texttrack import TextTrack
+from adaptation.media.trickplay import ImageTrack, TrickPlay
 
 MANIFEST_NAME = "manifest.mpd"
 """File of the manifest, at the root of the asset."""
@@ -30,6 +31,14 @@ CHANNEL_SCHEME = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 """Says a number of channels, ISO/IEC 23009-1 §5.8.5.4."""
 ROLE_SCHEME = "urn:mpeg:dash:role:2011"
 """Says what a track is for, ISO/IEC 23009-1 §5.8.5.5."""
+TRICK_SCHEME = "http://dashif.org/guidelines/trickmode"
+"""Says of which set a track is for searching, DASH-IF IOP §3.2.9."""
+TILE_SCHEME = "http://dashif.org/guidelines/thumbnail_tile"
+"""Says how thumbnails lie in an image, DASH-IF IOP §6.2.6."""
+FASTEST = 32
+"""Times the usual speed at which single pictures are meant to be searched."""
+TILE_TEMPLATE = "$Number%05d$.jpg"
+"""Files of images, counted from 1."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,10 @@ class Growth:
 
 
 def manifest(
-    tracks: Sequence[Track], texts: Sequence[TextTrack] = (), growth: Growth | None = None
+    tracks: Sequence[Track],
+    texts: Sequence[TextTrack] = (),
+    growth: Growth | None = None,
+    trick: TrickPlay | None = None,
 ) -> str:
     """The manifest of an asset: static, or dynamic as long as it grows.
 
@@ -57,6 +69,7 @@ def manifest(
         tracks: at least one picture; the first sound track is the main one.
         texts: subtitles.
         growth: of an asset of which there will be more, ISO/IEC 23009-1 §5.3.1.
+        trick: what there is for searching; of that, DASH has the track and the thumbnails.
     """
     pictures = [track for track in tracks if track.kind == "video"]
     sounds = [track for track in tracks if track.kind == "audio"]
@@ -72,6 +85,10 @@ def manifest(
         _sound(period, track, label, number)
     for number, (subtitles, label) in enumerate(zip(texts, text_labels(texts), strict=True)):
         _subtitles(period, subtitles, label, number)
+    if trick:
+        _trick(period, trick.track, pictures)
+    if trick and trick.images:
+        _images(period, trick.images)
     text = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     return text.decode()
 
@@ -181,6 +198,59 @@ def _subtitles(period: etree._Element, text: TextTrack, label: str, number: int)
         bandwidth=str(ceil(bits / text.duration_seconds)),
     )
     etree.SubElement(representation, "BaseURL").text = f"{text.folder}/{text.file_name}"
+
+
+def _trick(period: etree._Element, track: Track, pictures: Sequence[Track]) -> None:
+    """Single pictures, for who searches in the set of the same codec; nobody else takes them."""
+    codec = track.codec.partition(".")[0]
+    sets = [same[0].codec.partition(".")[0] for same in codec_sets(pictures)]
+    adaptation_set = etree.SubElement(
+        period,
+        "AdaptationSet",
+        id="trick",
+        contentType="video",
+        mimeType="video/mp4",
+        maxPlayoutRate=str(FASTEST),
+        codingDependency="false",
+        segmentAlignment="true",
+        startWithSAP="1",
+    )
+    main = f"video-{sets.index(codec)}"
+    etree.SubElement(adaptation_set, "EssentialProperty", schemeIdUri=TRICK_SCHEME, value=main)
+    _representation(
+        adaptation_set,
+        track,
+        width=str(track.width),
+        height=str(track.height),
+        frameRate=_rate(track.frame_rate),
+        sar="1:1",
+    )
+
+
+def _images(period: etree._Element, images: ImageTrack) -> None:
+    """Tiles of even length up to the end of the period, as players of thumbnails expect."""
+    adaptation_set = etree.SubElement(
+        period, "AdaptationSet", id="images", contentType="image", mimeType="image/jpeg"
+    )
+    step = images.columns * images.rows * images.interval * images.timescale
+    representation = etree.SubElement(
+        adaptation_set,
+        "Representation",
+        id=images.folder,
+        bandwidth=str(images.peak_bandwidth),
+        width=str(images.columns * images.width),
+        height=str(images.rows * images.height),
+    )
+    layout = f"{images.columns}x{images.rows}"
+    etree.SubElement(representation, "EssentialProperty", schemeIdUri=TILE_SCHEME, value=layout)
+    etree.SubElement(
+        representation,
+        "SegmentTemplate",
+        timescale=str(images.timescale),
+        duration=str(int(step)),
+        media=f"{images.folder}/{TILE_TEMPLATE}",
+        startNumber="1",
+    )
 
 
 def _representation(

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from adaptation.media.index import Track, codec_sets
+from adaptation.media.index import Segment, Segmented, Track, codec_sets
 from adaptation.media.language import language_tag
 from adaptation.media.probe import UNKNOWN_LANGUAGE
 from adaptation.media.texttrack import TextTrack
+from adaptation.media.trickplay import (
+    IFRAMES_NAME,
+    ByteRange,
+    ImageTrack,
+    TrickPlay,
+    key_frame_track,
+)
 
 VERSION = 7
 """`EXT-X-MAP` in ordinary playlists needs 6; Apple asks for 7 with fragmented MP4."""
@@ -57,18 +64,44 @@ def media_playlist(
     # Behind the init segment, which is not encrypted.
     lines += keys
     for segment in track.segments:
-        first = _microseconds(segment.start, track.timescale)
-        after = _microseconds(segment.start + segment.duration, track.timescale)
-        lines += [f"#EXTINF:{(after - first) / 1_000_000:.6f},", segment.name]
+        lines += [_lasts(segment, track.timescale), segment.name]
     return _text([*lines, *([] if growing_target else ["#EXT-X-ENDLIST"])])
 
 
-def master_playlist(tracks: Sequence[Track], texts: Sequence[TextTrack] = ()) -> str:
+def iframe_playlist(track: Track, ranges: Sequence[ByteRange]) -> str:
+    """The playlist of a rendition's key frames in its segments, RFC 8216 §4.3.3.6.
+
+    Args:
+        track: the rendition.
+        ranges: of each of its segments the first picture.
+    """
+    lines = [*_searching_head(track, "#EXT-X-I-FRAMES-ONLY"), f'#EXT-X-MAP:URI="{track.init_name}"']
+    for segment, one in zip(track.segments, ranges, strict=True):
+        lines += [_lasts(segment, track.timescale)]
+        lines += [f"#EXT-X-BYTERANGE:{one.length}@{one.offset}", segment.name]
+    return _text([*lines, "#EXT-X-ENDLIST"])
+
+
+def image_playlist(images: ImageTrack) -> str:
+    """The playlist of the thumbnails, by Roku's image media playlist specification."""
+    lines = _searching_head(images, "#EXT-X-IMAGES-ONLY")
+    seconds = f"{float(images.interval)}".removesuffix(".0")
+    layout = f"LAYOUT={images.columns}x{images.rows},DURATION={seconds}"
+    for tile in images.segments:
+        lines += [_lasts(tile, images.timescale)]
+        lines += [f"#EXT-X-TILES:RESOLUTION={images.width}x{images.height},{layout}", tile.name]
+    return _text([*lines, "#EXT-X-ENDLIST"])
+
+
+def master_playlist(
+    tracks: Sequence[Track], texts: Sequence[TextTrack] = (), trick: TrickPlay | None = None
+) -> str:
     """The playlist that offers all renditions, each with all sound and subtitle tracks.
 
     Args:
         tracks: at least one picture; the first sound track is the default.
         texts: subtitles; the first one that the source shows by default is the default.
+        trick: what there is for searching.
 
     Each rendition is listed once with the stereo sound and, if there is any, once with the
     surround sound: so its bandwidth is true for both, and players choose what they can play.
@@ -90,7 +123,54 @@ def master_playlist(tracks: Sequence[Track], texts: Sequence[TextTrack] = ()) ->
         members = groups.get(group, [])
         for track in pictures:
             lines += [_stream(track, group, members, texts), f"{track.folder}/{PLAYLIST_NAME}"]
-    return _text(lines)
+    return _text([*lines, *(_searching(pictures, trick) if trick else [])])
+
+
+def _searching(pictures: Sequence[Track], trick: TrickPlay) -> list[str]:
+    """What is fetched by who searches: key frames of each rendition, and thumbnails."""
+    lines = [
+        _iframe_stream(key_frame_track(track, trick.key_frames[track.name]))
+        for track in pictures
+        if track.name in trick.key_frames
+    ]
+    return [*lines, *([_image_stream(trick.images)] if trick.images else [])]
+
+
+def _iframe_stream(track: Track) -> str:
+    """Rates are of the key frames alone, RFC 8216 §4.3.4.3."""
+    attributes = [
+        *_rates(track),
+        f'CODECS="{track.codec}"',
+        f"RESOLUTION={track.width}x{track.height}",
+        "VIDEO-RANGE=SDR",
+        f'URI="{track.folder}/{IFRAMES_NAME}"',
+    ]
+    return f"#EXT-X-I-FRAME-STREAM-INF:{','.join(attributes)}"
+
+
+def _image_stream(images: ImageTrack) -> str:
+    attributes = [
+        *_rates(images),
+        'CODECS="jpeg"',
+        f"RESOLUTION={images.width}x{images.height}",
+        f'URI="{images.folder}/{PLAYLIST_NAME}"',
+    ]
+    return f"#EXT-X-IMAGE-STREAM-INF:{','.join(attributes)}"
+
+
+def _rates(track: Segmented) -> list[str]:
+    return [f"BANDWIDTH={track.peak_bandwidth}", f"AVERAGE-BANDWIDTH={track.average_bandwidth}"]
+
+
+def _searching_head(track: Segmented, kind: str) -> list[str]:
+    return [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-TARGETDURATION:{track.target_duration}",
+        "#EXT-X-MEDIA-SEQUENCE:1",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        kind,
+    ]
 
 
 def _audio_groups(sounds: Sequence[Track]) -> dict[str, list[Track]]:
@@ -190,6 +270,12 @@ def _stream(track: Track, group: str, sounds: Sequence[Track], texts: Sequence[T
     attributes += [f'AUDIO="{group}"'] if group else []
     attributes += [f'SUBTITLES="{TEXT_GROUP}"'] if texts else []
     return f"#EXT-X-STREAM-INF:{','.join(attributes)}"
+
+
+def _lasts(segment: Segment, timescale: int) -> str:
+    first = _microseconds(segment.start, timescale)
+    after = _microseconds(segment.start + segment.duration, timescale)
+    return f"#EXTINF:{(after - first) / 1_000_000:.6f},"
 
 
 def _microseconds(ticks: int, timescale: int) -> int:

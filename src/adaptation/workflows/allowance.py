@@ -77,7 +77,14 @@ class Allowance:
         for rung in plan.ladder:
             width, height = target_size(plan.picture.width, plan.picture.height, rung.height)
             self.check_picture(f"the rendition {rung.name}", width, height)
-        needed = round(plan.scratch_bytes(parallel_chunks).expected)
+        self.check_scratch(round(plan.scratch_bytes(parallel_chunks).expected))
+
+    def check_scratch(self, needed: int) -> None:
+        """Refuse a job that needs more bytes for its temporary files than it may.
+
+        Raises:
+            ParameterError: `scratch_too_large`.
+        """
         if self._is_beyond("scratch_bytes", needed):
             what = f"the job needs about {needed:,} bytes for its temporary files"
             raise self._refusal(ParameterError, "scratch_bytes", what, "scratch_too_large")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class Resources:
     """Which addresses may be reached."""
     fetch_seconds: float = 21_600.0
     """How long one attempt at fetching a source may take."""
+    writers_below: Callable[[str], Sequence[int]] = lambda folder: ()  # noqa: ARG005
+    """The unfinished jobs whose outputs lie inside a folder."""
 
     def download_folder(self, job_id: int) -> Path:
         """Where a job's downloads gather."""

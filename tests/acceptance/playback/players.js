@@ -1,13 +1,15 @@
 // One face for three players.
 //
-// Each opener takes (video, url, report, {fromStart, clearKeys}), keys by their ids for shaka-player
-// alone, and gives, once the manifest is known:
+// Each opener takes (video, url, report, {fromStart, bufferSeconds, clearKeys}), keys by their ids for
+// shaka-player alone, and gives, once the manifest is known:
 //   renditions   [{id, width, height}], what a viewer could choose from
 //   select(id)   play this rendition from now on, dropping what is buffered of another
 //   active()     the id of the rendition in force
 //   prefer(id)   hls.js only: go over to this rendition with the next segment
 //   texts()      [{id, language, label, forced}], the subtitles a viewer could choose from
 //   read(id)     show these subtitles from now on
+//   thumbnail(t) {url, x, y, width, height} of the thumbnail at a second; not hls.js, which has none
+//   hurry(rate)  shaka-player only: search at this speed
 // and calls report({fatal, detail}) for every error the player names.
 
 /* global Hls, shaka, dashjs */
@@ -44,7 +46,7 @@ async function openHls(video, url, report) {
   };
 }
 
-async function openShaka(video, url, report, { fromStart, clearKeys = {} } = {}) {
+async function openShaka(video, url, report, { fromStart, bufferSeconds, clearKeys = {} } = {}) {
   const player = new shaka.Player();
   player.addEventListener("error", ({ detail }) =>
     report({
@@ -54,6 +56,9 @@ async function openShaka(video, url, report, { fromStart, clearKeys = {} } = {})
   );
   await player.attach(video);
   player.configure({ abr: { enabled: false }, drm: { clearKeys } });
+  if (bufferSeconds) {
+    player.configure("streaming.bufferingGoal", bufferSeconds);
+  }
   await player.load(url, fromStart ? 0 : null);
   const active = () => player.getVariantTracks().find((track) => track.active);
   const { audioId } = active();
@@ -75,6 +80,13 @@ async function openShaka(video, url, report, { fromStart, clearKeys = {} } = {})
       player.selectTextTrack(null); // the one in force is not shown by being chosen again
       player.selectTextTrack(player.getTextTracks().find((track) => track.id === id));
     },
+    thumbnail: async (seconds) => {
+      const [{ id }] = player.getImageTracks();
+      const found = await player.getThumbnails(id, seconds);
+      const { uris, positionX: x, positionY: y, width, height } = found;
+      return { url: uris[0], x, y, width, height };
+    },
+    hurry: (rate) => player.trickPlay(rate),
   };
 }
 
@@ -105,7 +117,18 @@ async function openDash(video, url, report, { fromStart } = {}) {
         forced: roles.some(({ value }) => value === "forced-subtitle"),
       })),
     read: (id) => player.setTextTrack(id),
+    thumbnail: (seconds) =>
+      new Promise((resolve) =>
+        player.provideThumbnail(seconds, ({ url, x, y, width, height }) =>
+          resolve({ url, x, y, width, height }),
+        ),
+      ),
   };
 }
 
-export const players = { "hls.js": openHls, "shaka-player": openShaka, "dash.js": openDash };
+export const players = {
+  "hls.js": openHls,
+  "shaka-player": openShaka,
+  "shaka-player-hls": openShaka,
+  "dash.js": openDash,
+};

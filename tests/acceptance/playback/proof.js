@@ -66,6 +66,41 @@ export async function follow(name, url) {
   return outcome;
 }
 
+// Look for a moment by its thumbnails, then at speed: what is shown of it, what is fetched?
+export async function search(name, url) {
+  const video = document.querySelector("video");
+  const errors = [];
+  const warnings = [];
+  const report = ({ fatal, detail }) => (fatal ? errors : warnings).push(detail);
+  const outcome = { errors, warnings, thumbnails: [] };
+  try {
+    // So little that there is something left to be fetched at speed.
+    const player = await players[name](video, url, report, { bufferSeconds: 1 });
+    for (const seconds of player.thumbnail ? [0.5, 1.5, 2.5] : []) {
+      outcome.thumbnails.push(await look(await player.thumbnail(seconds)));
+    }
+    await video.play();
+    player.hurry?.(2);
+    await until(() => video.ended, "the end", () => describe(video));
+    const fetched = performance.getEntriesByType("resource").map((entry) => entry.name);
+    outcome.fetched = fetched.map((address) => new URL(address).pathname);
+  } catch (error) {
+    errors.push(`${error.message ?? error}`);
+  }
+  return outcome;
+}
+
+// The colour in the middle of a thumbnail.
+async function look({ url, x, y, width, height }) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  const canvas = document.createElement("canvas").getContext("2d");
+  canvas.drawImage(image, -x - width / 2, -y - height / 2);
+  const colour = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  return { path: new URL(url).pathname, x, y, width, height, colour };
+}
+
 // Play an encrypted asset to its end in shaka-player, or to its first error. The address ends with
 // #ID:KEY,ID:KEY, or # alone when no key is needed.
 export async function unlock(_, url) {

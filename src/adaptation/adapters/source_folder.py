@@ -1,0 +1,134 @@
+"""A folder of sources: its files, read without following any link out of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from adaptation.adapters.containment import held, led_out, names_below
+from adaptation.errors import SourceError
+
+_PLAIN = os.O_RDONLY
+# No link is followed, and nobody waits for a pipe that has no writer.
+for _name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+    _PLAIN |= getattr(os, _name, 0)
+_COPIED_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file of a folder, as it was when it was looked at."""
+
+    name: str
+    size_bytes: int
+    changed_ns: int
+    """Time of the last change, nanoseconds since 1970."""
+
+
+@dataclass(frozen=True)
+class SourceFolder:
+    """A folder, whose files others may change at any time."""
+
+    path: Path
+    """Absolute, with all links resolved."""
+    roots: tuple[Path, ...]
+    """Folders below which symbolic links are not followed."""
+
+    def files(self) -> list[FoundFile]:
+        """The files right in the folder, by name; neither links nor hidden ones.
+
+        Raises:
+            SourceError: `source_missing`.
+            ParameterError: `path_outside`.
+        """
+        found = []
+        try:
+            with self._standing() as folder:
+                for entry in sorted(folder.iterdir(), key=lambda path: path.name):
+                    facts = entry.lstat()
+                    if stat.S_ISREG(facts.st_mode) and not entry.name.startswith("."):
+                        found.append(FoundFile(entry.name, facts.st_size, facts.st_mtime_ns))
+        except OSError as error:
+            raise self._missing(error) from error
+        return found
+
+    @contextmanager
+    def opened(self, key: str) -> Iterator[BinaryIO]:
+        """A file of the folder, to be read.
+
+        Args:
+            key: names with `/` between them, as `safe_key` gives them.
+
+        Raises:
+            SourceError: `source_missing`.
+            ParameterError: `path_outside`.
+        """
+        *folders, last = key.split("/")
+        with ExitStack() as stack:
+            try:
+                place = stack.enter_context(self._standing())
+                folder = stack.enter_context(held(place, folders))
+                stream = stack.enter_context(os.fdopen(os.open(folder / last, _PLAIN), "rb"))
+            except OSError as error:
+                raise self._missing(error) from error
+            yield stream
+
+    def append(self, key: str, size_bytes: int, sha256: str, target: BinaryIO) -> None:
+        """Copy a file of the folder to the end of another one, if it is what it should be.
+
+        Args:
+            key: as for `opened`.
+            size_bytes: it must have.
+            sha256: its digest, hexadecimal.
+            target: open for writing.
+
+        Raises:
+            SourceError: `asset_damaged`, `source_missing`.
+        """
+        digest, left = hashlib.sha256(), size_bytes
+        with self.opened(key) as stream:
+            # Never more than that: a file may have been replaced by one without an end.
+            while left and (content := stream.read(min(left, _COPIED_BYTES))):
+                digest.update(content)
+                target.write(content)
+                left -= len(content)
+            is_longer = bool(stream.read(1))
+        if left or is_longer or digest.hexdigest() != sha256:
+            raise SourceError(
+                f"{key} in {self.path} is not what the asset's record says",
+                code="asset_damaged",
+                hint="Somebody changed the file after it was published: make the asset anew.",
+            )
+
+    def file(self, name: str) -> Path:
+        """The path of a file right in the folder, for a tool to read.
+
+        Raises:
+            ParameterError: `path_outside`, it is a link by now.
+        """
+        place = self.path / name
+        if place.resolve() != place:
+            raise led_out(name)
+        return place
+
+    @contextmanager
+    def _standing(self) -> Iterator[Path]:
+        root, names = self.path, tuple[str, ...]()
+        for one in self.roots:
+            if below := names_below(one, self.path):
+                root, names = one, below
+        with held(root, names) as folder:
+            yield folder
+
+    def _missing(self, error: OSError) -> SourceError:
+        return SourceError(
+            f"{self.path} cannot be read: {error.strerror}",
+            code="source_missing",
+            hint="Check the folder; every worker must be able to read all of it.",
+        )

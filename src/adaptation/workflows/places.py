@@ -1,0 +1,87 @@
+"""Places that jobs name beside `url` and `output_folder`, and which of them clients may reach."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from adaptation.adapters.containment import contained, inside, led_out, safe_key
+
+
+def place_of(words: str, parameter: str, root: Path, output_root: str | None) -> Path:
+    """A place below the folder of outputs, on the way to which no symbolic link lies.
+
+    Args:
+        words: a path relative to `output_root`, or an absolute one, as callbacks tell it.
+        parameter: named in the error.
+        root: the folder of outputs.
+        output_root: a path below `root`.
+
+    Raises:
+        ParameterError: `path_outside`, `parameter_invalid`.
+    """
+    base = root.resolve()
+    if Path(words).is_absolute():
+        return inside(base, _key_below(base, words, parameter), parameter)
+    under = safe_key(output_root, "output_root") if output_root else ""
+    return inside(base, str(PurePosixPath(under, safe_key(words, parameter))), parameter)
+
+
+def confined_place(words: str, parameter: str, root: Path, output_root: str | None) -> str:
+    """The words of a client that may not reach every place: relative to its own `output_root`.
+
+    Args:
+        words, parameter, root: as for `place_of`.
+        output_root: a path below `root` that the client's outputs lie in.
+
+    Raises:
+        ParameterError: `path_outside`, `parameter_invalid`.
+    """
+    if Path(words).is_absolute():
+        return _key_below(root.resolve() / (output_root or ""), words, parameter)
+    return safe_key(words, parameter)
+
+
+def source_place(  # noqa: PLR0913 - a place, and the three folders it may lie in
+    words: str,
+    parameter: str,
+    *,
+    root: Path,
+    output_root: str | None,
+    source_root: Path | None,
+    anywhere: bool,
+) -> tuple[Path, Path]:
+    """A folder of sources, and where what is made of it goes when nobody says otherwise.
+
+    Args:
+        words: a path, absolute or relative: to `output_root` if there is such a folder, for what
+            was made before is a source as well, else to `source_root`.
+        parameter, root, output_root: as for `place_of`.
+        source_root: the folder that local sources of clients lie in; None: there are none.
+        anywhere: whether an absolute path may lead to any folder of the machine.
+
+    Raises:
+        ParameterError: `path_outside`, `parameter_invalid`.
+    """
+    base, path = root.resolve() / (output_root or ""), Path(words)
+    if path.is_absolute() and not path.is_relative_to(base):
+        if anywhere:
+            return path.resolve(), path.resolve()
+        if source_root is None:
+            raise led_out(parameter)
+        found = contained(source_root, path, parameter)
+    else:
+        key = _key_below(base, words, parameter) if path.is_absolute() else words
+        if source_root is None or (base / key).is_dir():
+            own = place_of(key, parameter, root, output_root)
+            return own, own
+        found = contained(source_root, source_root / key, parameter)
+    rest = found.relative_to(source_root.resolve()).as_posix()
+    return found, place_of(rest, parameter, root, output_root)
+
+
+def _key_below(base: Path, words: str, parameter: str) -> str:
+    """An absolute path, as `safe_key` gives the rest of it below `base`."""
+    path = Path(words)
+    if not path.is_relative_to(base):
+        raise led_out(parameter)
+    return safe_key(path.relative_to(base).as_posix(), parameter)

@@ -1,0 +1,288 @@
+"""The tasks of `trickplay`: find key frames, draw thumbnails, publish with new manifests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from fractions import Fraction
+from io import SEEK_END
+from pathlib import Path
+
+from adaptation.adapters import ffmpeg
+from adaptation.adapters.asset_folder import AssetFolder, opened_asset
+from adaptation.adapters.process import Limits
+from adaptation.adapters.publish import check_output
+from adaptation.adapters.publish import publish as publish_folder
+from adaptation.context import Context
+from adaptation.errors import SourceError, ToolError
+from adaptation.media import dash, hls
+from adaptation.media.asset import ASSET_NAME, Asset, damaged_asset
+from adaptation.media.boxes import read_init
+from adaptation.media.index import Track
+from adaptation.media.tiles import TILE_FILES, TilePlan, image_track, plan_tiles, tile_command
+from adaptation.media.trickplay import (
+    IFRAMES_NAME,
+    ByteRange,
+    ImageTrack,
+    TrickPlay,
+    added_folder,
+    first_picture,
+    picture_segment,
+    smallest,
+    trick_track,
+)
+from adaptation.media.writing import Span
+from adaptation.workflows.report import PUBLISHED, published
+from adaptation.workflows.resources import (
+    Run,
+    get_file,
+    get_json,
+    publish_token,
+    put_file,
+    put_json,
+)
+from adaptation.workflows.step import step
+
+KEY_FRAMES, IMAGES = "key_frames_key", "images_key"
+"""Fields of the context: keys in the work area, of what was found and of what was made."""
+MEDIA = "media_digest"
+"""Field of the context: what the asset must still be when the job ends."""
+
+
+@step("probe")
+def find_key_frames(context: Context, run: Run) -> Context:
+    """Read the asset's record, and find the first picture of each segment."""
+    with _source(context, run) as folder:
+        asset = Asset.from_json(folder.record())
+        check_output(Path(context.folder_out), overwrite=False, asset_id=asset.asset_id)
+        pictures = [track for track in asset.tracks if track.kind == "video"]
+        found = {}
+        for number, track in enumerate(pictures):
+            run.progress(number / len(pictures))
+            found[track.name] = _key_frames(folder, track)
+        least = smallest(pictures)
+        alone = trick_track(
+            least,
+            f"{added_folder(asset.tracks)}/{least.name}",
+            (content for _, content in _single_pictures(folder, least, found[least.name], run)),
+        )
+    run.log(f"{sum(map(len, found.values()))} key frames in {len(pictures)} renditions")
+    document = TrickPlay(found, alone, None).to_json()
+    return context.extended(
+        **{KEY_FRAMES: put_json(run, "key_frames.json", document), MEDIA: _digest(asset)}
+    )
+
+
+@step("transcode")
+def make_thumbnails(context: Context, run: Run) -> Context:
+    """Make the JPEG tiles of the smallest rendition that is large enough, in one FFmpeg."""
+    if not context["trickplay_thumbnails"]:
+        return context
+    with _source(context, run) as folder:
+        asset = _same_asset(context, folder)
+        plan = plan_tiles(
+            asset.tracks,
+            context["trickplay_thumbnail_size"],
+            Fraction(round(1000 * context["trickplay_thumbnail_interval"]), 1000),
+        )
+        picture = _put_together(folder, plan, run)
+    tiles = _tiles(context, plan, picture, run)
+    images = image_track(plan, added_folder(asset.tracks), (path.read_bytes() for path in tiles))
+    run.log(
+        f"{plan.count} thumbnails of {plan.size.width}x{plan.size.height} from"
+        f" {plan.track.name} in {len(tiles)} tiles"
+    )
+    keys = [put_file(run, path, f"tiles/{path.name}") for path in tiles]
+    document = {"images": images.to_json(), "keys": keys}
+    return context.extended(**{IMAGES: put_json(run, "images.json", document)})
+
+
+@step("publish")
+def publish_trickplay(context: Context, run: Run) -> Context:
+    """Make the asset appear with what was added and new manifests, whole, by one switch."""
+    with _source(context, run) as folder:
+        asset = _same_asset(context, folder)
+        made, trick = _made(context, run, asset, folder)
+        # What an earlier run had made is replaced; all else that lies there stays.
+        earlier = _names(asset, asset.trick) if asset.trick else set[str]()
+        with folder.files() as there:
+            kept = [(path, name) for path, name in there if name not in earlier | made.keys()]
+            files = [*kept, *((path, name) for name, path in made.items())]
+            run.check_now()
+            publish_folder(
+                files,
+                Path(context.folder_out),
+                asset_id=asset.asset_id,
+                token=publish_token(run.claim.job_id),
+                overwrite=False,
+                root=run.resources.assets_root,
+                renew=True,
+            )
+    seconds = float(max(t.duration_seconds for t in asset.tracks if t.kind == "video"))
+    run.log(f"published {context.folder_out} with {len(trick.key_frames)} I-frame playlists")
+    return context.extended(**{PUBLISHED: published(sorted(name for _, name in files), seconds)})
+
+
+TASKS = (find_key_frames, make_thumbnails, publish_trickplay)
+
+
+def _source(context: Context, run: Run) -> AbstractContextManager[AssetFolder]:
+    return opened_asset(Path(context["source_folder"]), run.resources.assets_root)
+
+
+def _key_frames(folder: AssetFolder, track: Track) -> tuple[ByteRange, ...]:
+    """Where each segment of a rendition has its first picture."""
+    try:
+        header = read_init(_whole(folder, track, track.init_name, track.init_sha256))
+        found = []
+        for segment in track.segments:
+            name = f"{track.folder}/{segment.name}"
+            with folder.reading(name) as file:
+                one = first_picture(file, header)
+                size_bytes = file.seek(0, SEEK_END)
+            if size_bytes != segment.size_bytes or one.offset + one.length > size_bytes:
+                raise damaged_asset(f"{name} has another size than its record says")
+            found.append(one)
+    except (ToolError, struct.error) as error:
+        raise damaged_asset(f"{track.name} is damaged: {error}") from error
+    return tuple(found)
+
+
+def _single_pictures(
+    folder: AssetFolder, track: Track, ranges: Sequence[ByteRange], run: Run
+) -> Iterator[tuple[str, bytes]]:
+    """Make a media segment of each first picture; gives their names and contents."""
+    header = read_init(_whole(folder, track, track.init_name, track.init_sha256))
+    for number, (segment, one) in enumerate(zip(track.segments, ranges, strict=True), start=1):
+        with folder.reading(f"{track.folder}/{segment.name}") as file:
+            file.seek(one.offset)
+            content = file.read(one.length)
+        span = Span(number, track.timescale, segment.start, segment.duration)
+        yield segment.name, picture_segment(content, header, span)
+        run.check()
+
+
+def _put_together(folder: AssetFolder, plan: TilePlan, run: Run) -> Path:
+    """The segments that hold a picture which is wanted, behind their init segment, in scratch."""
+    target, track = run.scratch / "picture.mp4", plan.track
+    with target.open("wb") as file:
+        file.write(_whole(folder, track, track.init_name, track.init_sha256))
+        for segment in plan.segments:
+            file.write(_whole(folder, track, segment.name, segment.sha256))
+            run.check()
+    return target
+
+
+def _whole(folder: AssetFolder, track: Track, name: str, sha256: str) -> bytes:
+    """A file of a track, which is what the record says."""
+    with folder.reading(f"{track.folder}/{name}") as file:
+        content = file.read()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise damaged_asset(f"{track.folder}/{name} is not what its record says")
+    return content
+
+
+def _tiles(context: Context, plan: TilePlan, picture: Path, run: Run) -> list[Path]:
+    """Draw the tiles, and prove that all are there and can be decoded."""
+    output = run.scratch / "tiles"
+    output.mkdir()
+    quality = context["trickplay_thumbnail_quality"]
+    command = tile_command(plan, quality, input_path=picture, output_folder=output)
+    seconds = float(plan.track.duration_seconds)
+    ffmpeg.encode(
+        command,
+        run.resources.tools,
+        expected_seconds=seconds,
+        on_progress=lambda progress: run.progress(progress.fraction),
+        limits=Limits(run.cancelled),
+    )
+    picture.unlink()
+    tiles = sorted(output.iterdir())
+    if [path.name for path in tiles] != [TILE_FILES % (n + 1) for n in range(plan.tile_count)]:
+        raise ToolError(
+            f"{len(tiles)} tiles were made instead of {plan.tile_count}", code="output_mismatch"
+        )
+    together = run.scratch / "tiles.mjpeg"
+    with together.open("wb") as file:
+        for path in tiles:
+            file.write(path.read_bytes())
+    ffmpeg.decode(together, run.resources.tools, full=True, cancelled=run.cancelled)
+    together.unlink()
+    return tiles
+
+
+def _same_asset(context: Context, folder: AssetFolder) -> Asset:
+    """The asset that the job began with.
+
+    Raises:
+        SourceError: `source_changed`.
+    """
+    asset = Asset.from_json(folder.record())
+    if _digest(asset) != context[MEDIA]:
+        raise SourceError(
+            f"{folder.name} was changed while the job ran",
+            code="source_changed",
+            hint="Submit it again when the other job that writes there has ended.",
+        )
+    return asset
+
+
+def _digest(asset: Asset) -> str:
+    """Equal for the same media, whatever an earlier run has added."""
+    return hashlib.sha256(json.dumps(asset.media, sort_keys=True).encode()).hexdigest()
+
+
+def _made(
+    context: Context, run: Run, asset: Asset, folder: AssetFolder
+) -> tuple[dict[str, Path], TrickPlay]:
+    """Each file that is new or written anew, by its name; and what there is now."""
+    made, images = dict[str, Path](), None
+    if IMAGES in context:
+        document = get_json(run, context[IMAGES])
+        images = ImageTrack.from_json(document["images"])
+        for tile, key in zip(images.segments, document["keys"], strict=True):
+            made[f"{images.folder}/{tile.name}"] = get_file(run, key)
+    trick = replace(TrickPlay.from_json(get_json(run, context[KEY_FRAMES])), images=images)
+    for name, content in _contents(run, asset, trick, folder):
+        path = made[name] = run.scratch / "made" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return made, trick
+
+
+def _contents(
+    run: Run, asset: Asset, trick: TrickPlay, folder: AssetFolder
+) -> Iterator[tuple[str, bytes]]:
+    """The track of single pictures, all playlists for searching, the manifests and the record."""
+    least = smallest(asset.tracks)
+    init = _whole(folder, least, least.init_name, least.init_sha256)
+    yield f"{trick.track.folder}/{trick.track.init_name}", init
+    pictures = _single_pictures(folder, least, trick.key_frames[least.name], run)
+    for (name, content), known in zip(pictures, trick.track.segments, strict=True):
+        if hashlib.sha256(content).hexdigest() != known.sha256:
+            raise damaged_asset(f"{least.folder}/{name} was changed while the job ran")
+        yield f"{trick.track.folder}/{name}", content
+    for track in asset.tracks:
+        if ranges := trick.key_frames.get(track.name):
+            yield f"{track.folder}/{IFRAMES_NAME}", hls.iframe_playlist(track, ranges).encode()
+    if trick.images:
+        playlist = hls.image_playlist(trick.images)
+        yield f"{trick.images.folder}/{hls.PLAYLIST_NAME}", playlist.encode()
+    yield hls.MASTER_NAME, hls.master_playlist(asset.tracks, asset.texts, trick).encode()
+    yield dash.MANIFEST_NAME, dash.manifest(asset.tracks, asset.texts, trick=trick).encode()
+    yield ASSET_NAME, asset.with_trick(trick).encode()
+
+
+def _names(asset: Asset, trick: TrickPlay) -> set[str]:
+    """The files that were added by the run which left this behind."""
+    names = {f"{t.folder}/{IFRAMES_NAME}" for t in asset.tracks if t.name in trick.key_frames}
+    files = [trick.track.init_name, *(segment.name for segment in trick.track.segments)]
+    names |= {f"{trick.track.folder}/{name}" for name in files}
+    if trick.images:
+        files = [hls.PLAYLIST_NAME, *(tile.name for tile in trick.images.segments)]
+        names |= {f"{trick.images.folder}/{name}" for name in files}
+    return names

@@ -1,0 +1,146 @@
+"""`trickplay`: gives a published asset I-frame playlists and thumbnails, so that it is searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from celery import chain
+from celery.canvas import Signature
+from pydantic import Field, field_validator
+
+from adaptation.adapters.containment import inside, safe_key
+from adaptation.engine.tasks import Registry, WorkflowDefinition
+from adaptation.errors import ParameterError
+from adaptation.workflows import searching
+from adaptation.workflows.parameters import PRINTED, CommonParameters, checked, confined
+from adaptation.workflows.report import report
+
+NAME = "trickplay"
+DESCRIPTION = (
+    "Gives an asset that was made here what viewers search it by: I-frame playlists for HLS, a"
+    " trick-mode track for DASH, and thumbnails in JPEG tiles for both. Of what there is, only the"
+    " manifests are written anew."
+)
+LEAST_EDGE, MOST_EDGE = 16, 4096
+"""Pixels of a thumbnail's longer side."""
+CALLBACK_ONLY = frozenset({"custom_data", "rest_endpoints"})
+
+
+class TrickplayParameters(CommonParameters):
+    """What a client may say to `trickplay`."""
+
+    content_id: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=PRINTED,
+        description="The client's own key of the content; jobs are found by it.",
+    )
+    source_folder: str = Field(
+        min_length=1, max_length=4000, description="The folder of an asset that was made here."
+    )
+    output_folder: str | None = Field(
+        None,
+        max_length=4000,
+        description="The folder the asset appears as with what is added; null: source_folder.",
+    )
+    trickplay_thumbnails: bool = Field(
+        True, description="Whether thumbnails are made; false: only I-frame playlists."
+    )
+    trickplay_thumbnail_size: int = Field(
+        0,
+        ge=0,
+        le=MOST_EDGE,
+        description="Longer side of a thumbnail in pixels, 16 or more; 0: that of the largest"
+        " rendition.",
+    )
+    trickplay_thumbnail_interval: float = Field(
+        10, ge=1, le=3600, description="Seconds from one thumbnail to the next."
+    )
+    trickplay_thumbnail_quality: int = Field(
+        30, ge=1, le=100, description="Quality of the JPEG tiles: 1 is the smallest, 100 the best."
+    )
+
+    @field_validator("trickplay_thumbnail_interval", mode="before")
+    @classmethod
+    def _whole_numbers(cls, value: object) -> object:
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("trickplay_thumbnail_size")
+    @classmethod
+    def _visible(cls, pixels: int) -> int:
+        if 0 < pixels < LEAST_EDGE:
+            raise ValueError(f"give 0, or {LEAST_EDGE} to {MOST_EDGE}")
+        return pixels
+
+
+def check(parameters: Mapping[str, Any], assets_root: Path) -> dict[str, Any]:
+    """Check the parameters of a job; both folders become absolute.
+
+    Args:
+        parameters: as the client gave them.
+        assets_root: the folder relative folders lie in.
+
+    Raises:
+        ParameterError: names the field, what is wrong with it, and the nearest known name.
+    """
+    given = dict(parameters)
+    folder = given.get("source_folder")
+    if isinstance(folder, str) and folder and not Path(folder).is_absolute():
+        given["source_folder"] = folder = safe_key(folder, "source_folder")
+    if given.get("output_folder") is None:
+        given["output_folder"] = folder
+    document = checked(TrickplayParameters, given, assets_root)
+    source = Path(document["output_root"] or "", document["source_folder"])
+    if source.is_absolute():
+        place = source.resolve()
+    else:
+        place = inside(assets_root, source.as_posix(), "source_folder")
+    if place in Path(document["output_folder"]).parents:
+        raise ParameterError(
+            "output_folder lies inside source_folder, of which it would be a copy",
+            hint="Name a folder beside source_folder, or leave output_folder out.",
+        )
+    return {**document, "source_folder": str(place)}
+
+
+def confine(parameters: Mapping[str, Any], within: str) -> dict[str, Any]:
+    """The parameters of a client whose assets lie below `within`: it names no others.
+
+    Raises:
+        ParameterError: `path_outside`.
+    """
+    known = confined(parameters, within, None)
+    if isinstance(folder := known.get("source_folder"), str):
+        known["source_folder"] = safe_key(folder, "source_folder")
+    return known
+
+
+def author(parameters: dict[str, Any]) -> Signature[Any]:
+    """The canvas of one job."""
+    # What only callbacks need is not carried from task to task.
+    carried = {name: value for name, value in parameters.items() if name not in CALLBACK_ONLY}
+    return chain(
+        searching.find_key_frames.s(**carried),
+        searching.make_thumbnails.s(),
+        searching.publish_trickplay.s(),
+    )
+
+
+def register(registry: Registry) -> None:
+    """Make the workflow and its tasks known."""
+    registry.add_tasks(*searching.TASKS)
+    registry.add_workflow(
+        WorkflowDefinition(
+            name=NAME,
+            description=DESCRIPTION,
+            parameters=TrickplayParameters,
+            check=lambda given: check(given, registry.output_root),
+            confine=confine,
+            author=author,
+            output=lambda parameters: str(parameters["output_folder"]),
+            report=report,
+            example={"source_folder": "film", "content_id": "film-42"},
+        )
+    )
