@@ -7,21 +7,26 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
-from adaptation.adapters.containment import held, led_out, names_below
+from adaptation.adapters.containment import held
 from adaptation.adapters.exchange import swap
-from adaptation.adapters.scratch import FULL
+from adaptation.adapters.output_place import (
+    naming_the_output,
+    opened,
+    real,
+    refuse_mount,
+    standing,
+)
 from adaptation.adapters.storage import checked_key, sync
-from adaptation.errors import AdaptationError, OutputError, ParameterError, Transient
+from adaptation.errors import AdaptationError, OutputError, ParameterError
 
 RECORD = "asset.json"
 """The file that names the asset in a folder; its `asset_id` tells one asset from another."""
-_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 _TEXT = frozenset({".m3u8", ".mpd", ".json", ".vtt"})
 _COPIED_BYTES = 1 << 20
@@ -56,8 +61,8 @@ def check_output(output: Path, *, overwrite: bool, asset_id: str | None = None) 
         OutputError: `output_exists`, `output_is_file`, `output_is_mount`, `output_unwritable`,
             `output_full`.
     """
-    output = _real(output)
-    with _naming_the_output(output):
+    output = real(output)
+    with naming_the_output(output):
         if os.path.lexists(output):
             _check_what_is_there(output, overwrite=overwrite, asset_id=asset_id)
         _try_to_write(output.parent)
@@ -99,7 +104,7 @@ def publish(  # noqa: PLR0913 - what, where, and on which terms
         AdaptationError: `work_missing`, when a source is gone.
     """
     pieces = sorted((_piece(source, name) for source, name in files), key=_turn)
-    with _naming_the_output(output), _standing(output, root, make=True) as place:
+    with naming_the_output(output), standing(output, root, make=True) as place:
         _discard(place, token)
         if not renew and _holds(place, asset_id, pieces):
             return
@@ -130,7 +135,7 @@ def publish_files(
         ParameterError: `path_outside`, a symbolic link below `root`.
     """
     pieces = [_piece(source, name) for source, name in files]
-    with _naming_the_output(folder), _opened(folder, root) as place:
+    with naming_the_output(folder), opened(folder, root) as place:
         first = place / pieces[0].name
         _discard(first, token)
         staging = _staging(first, token)
@@ -154,7 +159,7 @@ def discard_staging(output: Path, *, token: str, root: Path | None = None) -> No
     # What lies behind a link that somebody has put there is not ours to remove.
     with (
         suppress(FileNotFoundError, NotADirectoryError, ParameterError),
-        _standing(output, root, make=False) as place,
+        standing(output, root, make=False) as place,
     ):
         _discard(place, token)
 
@@ -174,14 +179,14 @@ def withdraw(output: Path, *, token: str, root: Path) -> None:
         ParameterError: `path_outside`, a symbolic link stands in the way.
     """
     with (
-        _naming_the_output(output),
+        naming_the_output(output),
         suppress(FileNotFoundError, NotADirectoryError),
-        _standing(output, root, make=False) as place,
+        standing(output, root, make=False) as place,
     ):
         # Not `_discard`: what cannot be deleted must be told of.
         for folder in _left_behind(place, token):
             shutil.rmtree(folder)
-        _refuse_mount(place, output)
+        refuse_mount(place, output)
         aside = _staging(place, token)
         place.rename(aside)
         sync(place.parent)
@@ -221,21 +226,12 @@ def _check_what_is_there(output: Path, *, overwrite: bool, asset_id: str | None)
             code="output_is_file",
             hint="Name a folder; it is made when it does not exist.",
         )
-    _refuse_mount(output, output)
+    refuse_mount(output, output)
     if not any(output.iterdir()):
         return
     present = asset_id_of(output)
     if present is None or (present != asset_id and not overwrite):
         raise _taken(output, present)
-
-
-def _refuse_mount(place: Path, shown: Path) -> None:
-    if place.is_mount():
-        raise OutputError(
-            f"{shown} is a mount point and cannot be switched in one moment",
-            code="output_is_mount",
-            hint=f"Name a folder inside it, such as {shown / 'asset'}.",
-        )
 
 
 def _taken(output: Path, present: str | None) -> OutputError:
@@ -364,73 +360,3 @@ def _switch(staging: Path, output: Path, asset_id: str, *, overwrite: bool, show
         if present is None or (present != asset_id and not overwrite):
             raise _taken(shown, present) from None
         swap(staging, output)
-
-
-@contextmanager
-def _standing(output: Path, root: Path | None, *, make: bool) -> Iterator[Path]:
-    """`output` as a path whose folder stays the same one, whatever links appear on its way."""
-    names = None if root is None else names_below(root, output)
-    if root is None or names is None:
-        yield _real(output)
-        return
-    if make:
-        root.mkdir(parents=True, exist_ok=True)
-    with held(root, names[:-1], make=make) as folder:
-        place = folder / names[-1]
-        if place.is_symlink():
-            raise led_out(names[-1])
-        yield place
-
-
-@contextmanager
-def _opened(folder: Path, root: Path | None) -> Iterator[Path]:
-    """A folder that is made where it is missing, as a path that stays this very folder."""
-    names = None if root is None else names_below(root, folder)
-    base = folder if root is None or names is None else root
-    base.mkdir(parents=True, exist_ok=True)
-    with held(base, names or (), make=True) as place:
-        yield place
-
-
-def _real(output: Path) -> Path:
-    """Follow symbolic links: the folder they lead to is what is switched, the link stays."""
-    return Path(os.path.realpath(output))
-
-
-@contextmanager
-def _naming_the_output(output: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _explained(error, output) from error
-
-
-def _explained(error: OSError, output: Path) -> AdaptationError:
-    if error.errno in FULL:
-        return OutputError(
-            f"No space left for {output}",
-            code="output_full",
-            hint="Free some space there, or name a folder on a larger disk.",
-        )
-    if error.errno in _FORBIDDEN:
-        return OutputError(
-            f"Cannot write beside {output}: {error.strerror}",
-            code="output_unwritable",
-            hint="Name a folder inside one that you may write to.",
-        )
-    if error.errno == errno.ENOTDIR:
-        return OutputError(
-            f"{output}, or something above it, is a file",
-            code="output_is_file",
-            hint="Name a folder; it is made when it does not exist.",
-        )
-    if error.errno == errno.ENOENT:
-        return Transient(
-            f"Another try is publishing {output}",
-            code="publish_superseded",
-            hint="Nothing to do: the other try publishes the same asset.",
-        )
-    return OutputError(
-        f"Cannot publish {output}: {error}",
-        hint="Name a folder on another disk.",
-    )

@@ -46,7 +46,8 @@ async function openHls(video, url, report) {
   };
 }
 
-async function openShaka(video, url, report, { fromStart, bufferSeconds, clearKeys = {} } = {}) {
+async function openShaka(video, url, report, options = {}) {
+  const { fromStart, bufferSeconds, clearKeys = {} } = options;
   const player = new shaka.Player();
   player.addEventListener("error", ({ detail }) =>
     report({

@@ -66,6 +66,30 @@ export async function follow(name, url) {
   return outcome;
 }
 
+// Play an encrypted asset to its end in shaka-player, or to its first error. The address ends with
+// #ID:KEY,ID:KEY, or # alone when no key is needed.
+export async function unlock(_, url) {
+  const video = document.querySelector("video");
+  const errors = [];
+  const warnings = [];
+  const report = ({ fatal, detail }) => (fatal ? errors : warnings).push(detail);
+  const [address, told] = url.split("#");
+  const pairs = told ? told.split(",").map((pair) => pair.split(":")) : [];
+  const clearKeys = Object.fromEntries(pairs);
+  const outcome = { errors, warnings };
+  try {
+    const player = await players["shaka-player"](video, address, report, { clearKeys });
+    outcome.renditions = player.renditions;
+    await video.play();
+    await until(() => video.ended || errors.length, "the end", () => describe(video));
+    outcome.ended_seconds = video.currentTime;
+    outcome.frames = video.getVideoPlaybackQuality().totalVideoFrames;
+  } catch (error) {
+    errors.push(`${error.code ?? error.message ?? error}`);
+  }
+  return outcome;
+}
+
 // Look for a moment by its thumbnails, then at speed: what is shown of it, what is fetched?
 export async function search(name, url) {
   const video = document.querySelector("video");
@@ -99,30 +123,6 @@ async function look({ url, x, y, width, height }) {
   canvas.drawImage(image, -x - width / 2, -y - height / 2);
   const colour = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
   return { path: new URL(url).pathname, x, y, width, height, colour };
-}
-
-// Play an encrypted asset to its end in shaka-player, or to its first error. The address ends with
-// #ID:KEY,ID:KEY, or # alone when no key is needed.
-export async function unlock(_, url) {
-  const video = document.querySelector("video");
-  const errors = [];
-  const warnings = [];
-  const report = ({ fatal, detail }) => (fatal ? errors : warnings).push(detail);
-  const [address, told] = url.split("#");
-  const pairs = told ? told.split(",").map((pair) => pair.split(":")) : [];
-  const clearKeys = Object.fromEntries(pairs);
-  const outcome = { errors, warnings };
-  try {
-    const player = await players["shaka-player"](video, address, report, { clearKeys });
-    outcome.renditions = player.renditions;
-    await video.play();
-    await until(() => video.ended || errors.length, "the end", () => describe(video));
-    outcome.ended_seconds = video.currentTime;
-    outcome.frames = video.getVideoPlaybackQuality().totalVideoFrames;
-  } catch (error) {
-    errors.push(`${error.code ?? error.message ?? error}`);
-  }
-  return outcome;
 }
 
 // Choose one rendition, and see it on the screen while time goes on.
