@@ -11,6 +11,7 @@ import pytest
 
 from adaptation.adapters.publish import withdraw
 from adaptation.context import Context
+from adaptation.engine.clients import Role
 from adaptation.engine.tasks import TaskRun
 from adaptation.workflows import deleting
 from api_kit import Caller
@@ -80,6 +81,18 @@ def test_nobody_deletes_what_is_not_theirs(studio: Studio, tmp_path: Path) -> No
     assert set(codes) <= {"path_outside", "parameter_invalid"}
     assert len(list(theirs.rglob("*"))) == len(list(outside.rglob("*"))) == 3
     (studio.assets / "studio" / "link").unlink()
+
+
+def test_who_shares_a_folder_with_others_deletes_nothing(studio: Studio) -> None:
+    theirs = filled(studio.assets / "rival" / "shared")
+    key = studio.deployment.store.add_client("homeless", Role.CLIENT)[1]
+    homeless = Caller(studio.client.url, "homeless", key)
+
+    codes = {studio.refused("voddelete", homeless, folder="rival/shared")}
+    codes.add(studio.refused("asset_delete", homeless, files=["rival/shared/master.m3u8"]))
+
+    assert codes == {"output_root_missing"}
+    assert len(list(theirs.rglob("*"))) == 3
 
 
 def test_an_admin_deletes_below_the_folder_of_outputs(studio: Studio) -> None:

@@ -164,6 +164,12 @@ def _workflow(
         return _each(known, places, lambda key, words: str(place_of(words, key, root, under)))
 
     def confine(given: Mapping[str, Any], within: str) -> dict[str, Any]:
+        if not within:
+            raise ParameterError(
+                "this client has no folder of its own: what it deleted could be another's",
+                code="output_root_missing",
+                hint="Have an admin give it one: adaptation client set NAME --output-root FOLDER.",
+            )
         known = confined(given, within, None)
         under = known.get("output_root")
         return _each(known, places, lambda key, words: confined_place(words, key, root, under))
