@@ -268,6 +268,26 @@ def test_what_is_made_again_is_the_same(
     assert [one.name for one in place(api).parent.iterdir()] == ["film"]
 
 
+def test_nothing_leads_to_clear_pictures_while_drm_is_on(api: Api, studio: Caller) -> None:
+    given = {"source_folder": "studio/film", "content_id": "film", "trickplay_thumbnails": False}
+    job_id = api.admin.submit("trickplay", given)
+    assert wait_until(lambda: api.deployment.store.job(job_id).ended, 30)
+    assert api.deployment.store.job(job_id).succeeded, api.deployment.store.job(job_id).error
+    clear = [(place(api) / name).read_text() for name in ("master.m3u8", "manifest.mpd")]
+    assert all("trick" in text or "I-FRAME" in text for text in clear)
+
+    switched(api, studio, "cenc")
+    manifests_lead_to(place(api), "cenc")
+    assert {path.name for path in place(api).iterdir() if path.is_dir()} == {"clear", "cenc"}
+    switched(api, studio)
+    master, manifest = ((place(api) / name).read_text() for name in ("master.m3u8", "manifest.mpd"))
+    assert all((place(api) / uri).is_file() for uri in re.findall(r'URI="([^"]+)"', master))
+    assert [text.count("I-FRAME") for text in (master, clear[0])] == [2, 2]
+    named = re.findall(r'initialization="([^"]+)"', manifest)
+    assert len(named) == 4
+    assert all((place(api) / name).is_file() for name in named)
+
+
 def media_inodes(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_ino for path in folder.rglob("*.m4s")}
 

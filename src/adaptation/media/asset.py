@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from adaptation.errors import SourceError
 from adaptation.media.dash import MANIFEST_NAME
@@ -19,8 +19,10 @@ ASSET_NAME = "asset.json"
 """File of the record, at the root of the asset."""
 FORMAT = 1
 """Version of the document; readers refuse a larger one."""
-PROTECTION, CLEAR = "protection", "clear"
-"""Field of the record that tells of encrypted copies, and what is active where none is."""
+PROTECTION = "protection"
+"""Field of the record that tells of encrypted copies."""
+CLEAR: Literal["clear"] = "clear"
+"""What is active where no copy is, and the folder of clear tracks that have copies."""
 TRICKPLAY = "trickplay"
 """Field of what there is for searching, in the record of an asset that has it."""
 

@@ -8,17 +8,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from adaptation.media import dash, hls
-from adaptation.media.asset import FORMAT
+from adaptation.media.asset import CLEAR, FORMAT, PROTECTION, TRICKPLAY
 from adaptation.media.hls import PLAYLIST_NAME
 from adaptation.media.index import Segment, Track
 from adaptation.media.protection import SCHEMES, Protection, Scheme, SystemName, protected_manifest
 from adaptation.media.texttrack import TextTrack
+from adaptation.media.trickplay import TrickPlay
 
-CLEAR: Literal["clear"] = "clear"
-"""The state without protection, and the folder of the clear tracks of an asset that has copies."""
 Active = Literal["clear", "cenc", "cbcs"]
-PROTECTION = "protection"
-"""What the record calls all this."""
 Digests = Sequence[tuple[int, str]]
 """Size in bytes and SHA-256 of an init segment and of the media segments behind it."""
 
@@ -54,6 +51,8 @@ class ProtectedAsset:
     """What the manifests lead to."""
     systems: tuple[SystemName, ...] = ()
     """Whose players are told how to get keys."""
+    trick: TrickPlay | None = None
+    """What there is for searching: clear pictures, which only clear manifests lead to."""
 
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> ProtectedAsset:
@@ -69,16 +68,19 @@ class ProtectedAsset:
         texts = tuple(
             TextTrack.from_json(_known(TextTrack, one)) for one in listed if not _is_media(one)
         )
+        found = record.get(TRICKPLAY)
+        trick = TrickPlay.from_json(found) if found else None
         told = record.get(PROTECTION)
         if told is None:
-            return cls(record, tracks, texts)
+            return cls(record, tracks, texts, trick=trick)
         clear = {track.name: track for track in tracks}
         copies = {
             scheme: {name: _copy(clear[name], one) for name, one in told["copies"][scheme].items()}
             for scheme in SCHEMES
             if scheme in told["copies"]
         }
-        return cls(record, tracks, texts, copies, told["active"], tuple(told["systems"]))
+        systems = tuple(told["systems"])
+        return cls(record, tracks, texts, copies, told["active"], systems, trick)
 
     def with_whole_copies(self, present: Set[str]) -> ProtectedAsset:
         """The same without the tracks of copies that lack a file.
@@ -96,8 +98,15 @@ class ProtectedAsset:
 
     def apart(self) -> ProtectedAsset:
         """The same with the clear tracks in a folder of their own, which a server can keep back."""
-        tracks = tuple(replace(track, folder=f"{CLEAR}/{track.name}") for track in self.tracks)
-        return replace(self, tracks=tracks, copies=self.copies or {})
+        trick = self.trick and replace(self.trick, track=_apart(self.trick.track))
+        tracks = tuple(map(_apart, self.tracks))
+        return replace(self, tracks=tracks, copies=self.copies or {}, trick=trick)
+
+    @property
+    def clear_folders(self) -> list[str]:
+        """The folders of all that is clear, of an asset and of what it becomes in one order."""
+        tracks = [*self.tracks, *([self.trick.track] if self.trick else [])]
+        return [track.folder for track in tracks]
 
     def with_copy(
         self, made: Iterable[EncryptedTrack], systems: Sequence[SystemName]
@@ -119,11 +128,11 @@ class ProtectedAsset:
 
     def master_playlist(self) -> str:
         """HLS over what is active."""
-        return hls.master_playlist(self._active_tracks(), self.texts)
+        return hls.master_playlist(self._active_tracks(), self.texts, self._shown_trick)
 
     def manifest(self) -> str:
         """DASH over what is active."""
-        text = dash.manifest(self._active_tracks(), self.texts)
+        text = dash.manifest(self._active_tracks(), self.texts, trick=self._shown_trick)
         marks = {name: one.protection for name, one in self.active_copy.items()}
         return protected_manifest(text, marks) if marks else text
 
@@ -139,15 +148,26 @@ class ProtectedAsset:
         }
         told = {"active": self.active, "systems": list(self.systems), "copies": copies}
         tracks = [_placed(one, places.get(one["name"])) for one in self.record["tracks"]]
-        return {**self.record, PROTECTION: told, "tracks": tracks}
+        trick = {TRICKPLAY: self.trick.to_json()} if self.trick else {}
+        return {**self.record, PROTECTION: told, "tracks": tracks, **trick}
 
     def text(self) -> str:
         """The record as the content of its file."""
         return json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n"
 
+    @property
+    def _shown_trick(self) -> TrickPlay | None:
+        return self.trick if self.active == CLEAR else None
+
     def _active_tracks(self) -> list[Track]:
         copy = self.active_copy
         return [copy[track.name].track if copy else track for track in self.tracks]
+
+
+def _apart(track: Track) -> Track:
+    if track.folder.startswith(f"{CLEAR}/"):
+        return track
+    return replace(track, folder=f"{CLEAR}/{track.folder}")
 
 
 def media_files(track: Track) -> set[str]:

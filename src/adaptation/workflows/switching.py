@@ -14,12 +14,11 @@ from adaptation.adapters.publish import publish
 from adaptation.context import Context
 from adaptation.errors import ParameterError
 from adaptation.media import dash, hls
-from adaptation.media.asset import ASSET_NAME
+from adaptation.media.asset import ASSET_NAME, CLEAR
 from adaptation.media.cpix import Document, DrmSystem
 from adaptation.media.encrypted import protected_init
 from adaptation.media.index import Track
 from adaptation.media.protected_asset import (
-    CLEAR,
     Active,
     EncryptedTrack,
     ProtectedAsset,
@@ -219,10 +218,7 @@ def _arranged(
     (made / hls.MASTER_NAME).write_text(wanted.master_playlist(), encoding="utf-8")
     (made / dash.MANIFEST_NAME).write_text(wanted.manifest(), encoding="utf-8")
     (made / ASSET_NAME).write_text(wanted.text(), encoding="utf-8")
-    moved = {
-        before.folder: after.folder
-        for before, after in zip(asset.tracks, wanted.tracks, strict=True)
-    }
+    moved = dict(zip(asset.clear_folders, wanted.clear_folders, strict=True))
     files = dict[str, Path]()
     for name in present - ACTIVE_FILES:
         folder, slash, file = name.rpartition("/")
