@@ -34,7 +34,7 @@ PLAYED = {
 }
 FRAMES, SECONDS = 50, 2.0
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
