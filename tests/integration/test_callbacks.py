@@ -36,6 +36,8 @@ TASK_FIELDS = """job_id task_id task_name workflow event content_id message time
 JOB_FIELDS = """job_id status workflow content_id message files metadata custom_data time
     client""".split()  # noqa: SIM905
 TEMPLATE = '{"status": {{ status | tojson }}, "mine": {{ custom_data | tojson }}}'
+MOST_DELAY_SECONDS = 2.0
+"""Of 99 in a hundred callbacks to end points that answer at once."""
 CUSTOM = {"mark": [1, None, "ü"]}
 
 
@@ -290,20 +292,30 @@ def test_a_template_that_fails_gives_way_to_the_contracts_body(
 
 def test_one_that_hangs_delays_none_of_nineteen_others(receiver: Receiver, tmp_path: Path) -> None:
     others = [f"{receiver.url}/ok/{number}" for number in range(19)]
-    with delivering(tmp_path, timeout_seconds=15.0) as engine:
+    seen = list[float]()
+    # Other tests may keep the machine busy for a moment; what hangs does so all the time.
+    while len(seen) < 3 and min(seen, default=MOST_DELAY_SECONDS) >= MOST_DELAY_SECONDS:
+        seen.append(_p99_beside(receiver, others, tmp_path / f"{len(seen)}"))
+
+    assert min(seen) < MOST_DELAY_SECONDS, seen
+
+
+def _p99_beside(receiver: Receiver, others: list[str], folder: Path) -> float:
+    """Seconds within which all but one of a hundred callbacks come while one end point hangs."""
+    folder.mkdir()
+    before = _answered(receiver)
+    with delivering(folder, timeout_seconds=15.0) as engine:
         jobs = []
         for number in range(1, 7):
             jobs.append(submitted(engine, f"{receiver.url}/hang/", *others, length=1))
-            wanted = number * 3 * len(others)
+            wanted = before + number * 3 * len(others)
             assert wait_until(partial(has_answered, receiver, wanted), 30)
         delays = _delays(engine, jobs, receiver)
         hanging = time.monotonic()
 
     # Nobody waits for what hangs, at the end either.
     assert time.monotonic() - hanging < 8
-    p90, p99 = (sorted(delays)[int(part * len(delays)) - 1] for part in (0.9, 0.99))
-    # Below 2 s on a machine of its own; here other tests run, and what hangs does for 15 s.
-    assert (p90 < 2.5, p99 < 5.0) == (True, True), f"p90 {p90:.2f}, p99 {p99:.2f} of {len(delays)}"
+    return sorted(delays)[int(0.99 * len(delays)) - 1]
 
 
 def test_a_host_that_hangs_at_a_hundred_addresses_leaves_room_for_the_others(
@@ -324,7 +336,11 @@ def test_a_host_that_hangs_at_a_hundred_addresses_leaves_room_for_the_others(
 
 
 def has_answered(receiver: Receiver, wanted: int) -> bool:
-    return len([one for one in receiver.requests() if one["mode"] == "ok"]) == wanted
+    return _answered(receiver) == wanted
+
+
+def _answered(receiver: Receiver) -> int:
+    return len([one for one in receiver.requests() if one["mode"] == "ok"])
 
 
 def _delays(engine: Engine, jobs: list[Job], receiver: Receiver) -> list[float]:

@@ -328,7 +328,7 @@ def test_what_is_no_asset_or_has_no_key_fails_for_good(api: Api, studio: Caller)
     (place(api) / "90p" / "00001.m4s").rename(place(api) / "00001.m4s")
     assert refused(api, studio, "cenc")["code"] == "asset_missing"
     (place(api) / "asset.json").write_text("{}")
-    assert refused(api, studio, "cenc")["code"] == "asset_missing"
+    assert refused(api, studio, "cenc")["code"] == "asset_damaged"
 
 
 @pytest.mark.parametrize("scheme", ["cenc", "cbcs"])

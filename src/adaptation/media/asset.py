@@ -93,16 +93,9 @@ class Asset:
         """
         try:
             _refuse_protected(document)
-            if document["format"] > FORMAT:
-                raise damaged_asset(f"its format {document['format']} is newer than {FORMAT}")
-            listed, trick = document["tracks"], document.get(TRICKPLAY)
-            tracks = [Track.from_json(_known(Track, one)) for one in listed if _is_media(one)]
-            texts = [
-                TextTrack.from_json(_known(TextTrack, one)) for one in listed if not _is_media(one)
-            ]
-            asset = cls(
-                document, tuple(tracks), tuple(texts), TrickPlay.from_json(trick) if trick else None
-            )
+            tracks, texts = listed_tracks(document)
+            trick = document.get(TRICKPLAY)
+            asset = cls(document, tracks, texts, TrickPlay.from_json(trick) if trick else None)
             is_whole = isinstance(document["asset_id"], str) and all(one.segments for one in tracks)
         except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
             raise damaged_asset(f"its record cannot be read: {error!r:.200}") from error
@@ -123,6 +116,30 @@ class Asset:
     def with_trick(self, trick: TrickPlay) -> str:
         """The record with what there is for searching now, as the content of its file."""
         return _text({**self.media, TRICKPLAY: trick.to_json()})
+
+
+def listed_tracks(document: Any) -> tuple[tuple[Track, ...], tuple[TextTrack, ...]]:
+    """The pictures and sounds that a record lists, and its subtitles.
+
+    Args:
+        document: JSON, which anybody may have written.
+
+    Raises:
+        SourceError: `asset_damaged`, it is no record, or one of a later version.
+    """
+    try:
+        if document["format"] > FORMAT:
+            raise damaged_asset(f"its format {document['format']} is newer than {FORMAT}")
+        listed = document["tracks"]
+        tracks = [Track.from_json(_known(Track, one)) for one in listed if _is_media(one)]
+        texts = [
+            TextTrack.from_json(_known(TextTrack, one)) for one in listed if not _is_media(one)
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise damaged_asset(f"its record cannot be read: {error!r:.200}") from error
+    if not all(map(_is_well_formed, tracks)):
+        raise damaged_asset("a track of its record is malformed")
+    return tuple(tracks), tuple(texts)
 
 
 def damaged_asset(what: str) -> SourceError:
@@ -149,6 +166,19 @@ def _known(kind: type[Track | TextTrack], document: Mapping[str, Any]) -> dict[s
     """What a track's record holds beside what people and other programs read in it."""
     names = {field.name for field in fields(kind)}
     return {name: value for name, value in document.items() if name in names}
+
+
+def _is_well_formed(track: Track) -> bool:
+    """Whether there are texts and numbers where they belong."""
+    segments = track.segments
+    words = [track.name, track.folder, track.language, track.title]
+    words += [track.init_name, track.init_sha256]
+    words += [word for one in segments for word in (one.name, one.sha256)]
+    numbers = [track.width, track.height, track.init_size_bytes]
+    numbers += [number for one in segments for number in (one.size_bytes, one.sample_count)]
+    return all(isinstance(word, str) for word in words) and all(
+        isinstance(number, int) and number >= 0 for number in numbers
+    )
 
 
 def _is_media(document: Mapping[str, Any]) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
 from adaptation.errors import SourceError, ToolError
-from adaptation.media.asset import FORMAT
+from adaptation.media.asset import listed_tracks
 from adaptation.media.index import Track
 from adaptation.media.language import language_tag, long_code
 from adaptation.media.probe import UNKNOWN_LANGUAGE, is_cover
@@ -113,23 +113,7 @@ def asset_tracks(record: object, *, mezzanine: bool) -> list[Track]:
     Raises:
         SourceError: `asset_damaged`.
     """
-    names = {field.name for field in fields(Track)}
-    try:
-        if not isinstance(record, dict) or record["format"] > FORMAT:
-            raise ValueError("unknown format")
-        found = [
-            Track.from_json({name: value for name, value in one.items() if name in names})
-            for one in record["tracks"]
-            if one["kind"] in {"video", "audio"}
-        ]
-        if not all(map(_is_well_formed, found)):
-            raise ValueError("a track is malformed")
-    except (KeyError, TypeError, ValueError) as error:
-        raise SourceError(
-            f"asset.json is no record of an asset: {error}",
-            code="asset_damaged",
-            hint="Make the asset anew; what was made by a later version needs that version.",
-        ) from error
+    found, _ = listed_tracks(record)
     pictures = [track for track in found if track.kind == "video"]
     # Of equal size the first one: the main codec comes first.
     pictures.sort(key=lambda track: -track.width * track.height)
@@ -269,19 +253,6 @@ def check_copy(tracks: Sequence[Copied], found: Extents, *, same_clock: bool) ->
         if same_clock or track.path == tracks[0].path:
             begins = known.start_seconds + shift
             _check_seconds(f"the start of {name}", begins, copy.start_seconds)
-
-
-def _is_well_formed(track: Track) -> bool:
-    """Whether a record, which anybody may have written, has texts and numbers where they belong."""
-    segments = track.segments
-    words = [track.name, track.folder, track.language, track.title]
-    words += [track.init_name, track.init_sha256]
-    words += [word for one in segments for word in (one.name, one.sha256)]
-    numbers = [track.width, track.height, track.init_size_bytes]
-    numbers += [number for one in segments for number in (one.size_bytes, one.sample_count)]
-    return all(isinstance(word, str) for word in words) and all(
-        isinstance(number, int) and number >= 0 for number in numbers
-    )
 
 
 def _check_seconds(what: str, expected: float, found: float) -> None:

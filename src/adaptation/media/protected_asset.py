@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from adaptation.media import dash, hls
-from adaptation.media.asset import CLEAR, FORMAT, PROTECTION, TRICKPLAY
+from adaptation.media.asset import CLEAR, PROTECTION, TRICKPLAY, listed_tracks
 from adaptation.media.hls import PLAYLIST_NAME
 from adaptation.media.index import Segment, Track
 from adaptation.media.protection import SCHEMES, Protection, Scheme, SystemName, protected_manifest
@@ -59,15 +59,10 @@ class ProtectedAsset:
         """Read the record of an asset.
 
         Raises:
-            ValueError, KeyError, TypeError: it is of a later version, or damaged.
+            SourceError: `asset_damaged`.
+            ValueError, KeyError, TypeError: what it says of copies is damaged.
         """
-        if record["format"] > FORMAT:
-            raise ValueError("a later version has written it")
-        listed = record["tracks"]
-        tracks = tuple(Track.from_json(_known(Track, one)) for one in listed if _is_media(one))
-        texts = tuple(
-            TextTrack.from_json(_known(TextTrack, one)) for one in listed if not _is_media(one)
-        )
+        tracks, texts = listed_tracks(record)
         found = record.get(TRICKPLAY)
         trick = TrickPlay.from_json(found) if found else None
         told = record.get(PROTECTION)
@@ -213,13 +208,3 @@ def _placed(listed: Mapping[str, Any], folder: str | None) -> dict[str, Any]:
     if folder is None:
         return dict(listed)
     return {**listed, "folder": folder, "playlist": f"{folder}/{PLAYLIST_NAME}"}
-
-
-def _is_media(listed: Mapping[str, Any]) -> bool:
-    return bool(listed["kind"] != "text")
-
-
-def _known(kind: type[Track | TextTrack], listed: Mapping[str, Any]) -> dict[str, Any]:
-    """What `from_json` takes: the record says more of a track, for whoever reads only that."""
-    names = {one.name for one in fields(kind)}
-    return {name: value for name, value in listed.items() if name in names}
