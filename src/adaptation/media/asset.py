@@ -176,8 +176,10 @@ def _is_well_formed(track: Track) -> bool:
     words += [word for one in segments for word in (one.name, one.sha256)]
     numbers = [track.width, track.height, track.init_size_bytes]
     numbers += [number for one in segments for number in (one.size_bytes, one.sample_count)]
-    return all(isinstance(word, str) for word in words) and all(
-        isinstance(number, int) and number >= 0 for number in numbers
+    return (
+        track.kind in ("video", "audio")
+        and all(isinstance(word, str) for word in words)
+        and all(isinstance(number, int) and number >= 0 for number in numbers)
     )
 
 

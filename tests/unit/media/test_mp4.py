@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import samples
 from adaptation.errors import SourceError, ToolError
 from adaptation.media.index import Segment, Track
 from adaptation.media.mp4 import (
@@ -20,7 +21,6 @@ from adaptation.media.mp4 import (
     copy_command,
     file_tracks,
 )
-from adaptation.media.texttrack import TextTrack
 
 MADE = Path("/scratch/made.mp4")
 PICTURE = Copied(Path("/a/v.mp4"), 0, "video", "h264", pixels=100, extent=Extent(3, 0.0, 0.12))
@@ -49,9 +49,7 @@ def track(name: str, **facts: Any) -> Track:
 def record(*tracks: Track) -> dict[str, Any]:
     """What an asset tells of its tracks."""
     listed = [{**one.to_json(), "size_bytes": 14, "playlist": "p"} for one in tracks]
-    segments = (Segment("00001.vtt", 0, 40, 9, "ab", independent=True, sample_count=1),)
-    subtitles = TextTrack("subs", "subs", "subtitles.vtt", 9, "ab", 1, segments)
-    return {"format": 1, "tracks": [*listed, {"kind": "text", **subtitles.to_json()}]}
+    return {"format": 1, "tracks": [*listed, {"kind": "text", **samples.text().to_json()}]}
 
 
 def packets(*lines: str) -> Extents:
