@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -39,13 +39,13 @@ def resize(folder: Path, kibibytes: int) -> None:
 
 @contextmanager
 def filled(folder: Path, room_kibibytes: int) -> Iterator[None]:
-    """Take all of a file system but some KiB for one block."""
+    """Take all of a file system but some KiB for one block, whoever else is just writing there."""
     ballast = folder / "ballast"
-    taken = shutil.disk_usage(folder).free - room_kibibytes * 1024
-    with ballast.open("wb") as file:
-        if taken > 0:
-            os.posix_fallocate(file.fileno(), 0, taken)
     try:
+        with ballast.open("wb") as file:
+            while (taken := shutil.disk_usage(folder).free - room_kibibytes * 1024) > 0:
+                with suppress(OSError):  # somebody was quicker: there is less to take now
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), taken)
         yield
     finally:
         ballast.unlink()

@@ -105,7 +105,7 @@ export async function search(name, url) {
     }
     await video.play();
     player.hurry?.(2);
-    await until(() => video.ended, "the end", () => describe(video));
+    await until(() => isOver(video), "the end", () => describe(video));
     const fetched = performance.getEntriesByType("resource").map((entry) => entry.name);
     outcome.fetched = fetched.map((address) => new URL(address).pathname);
   } catch (error) {
@@ -160,10 +160,14 @@ async function goTo(video, seconds) {
 // The whole clip from its first picture to its last, in real time.
 async function watch(video) {
   await goTo(video, 0);
-  // Not the event: a timer of dash.js may see the end first, and then seeks there and pauses.
   const patience = video.duration + PATIENCE_SECONDS;
-  await until(() => video.ended, "the end", () => describe(video), patience);
+  await until(() => isOver(video), "the end", () => describe(video), patience);
   return video.currentTime;
+}
+
+// A timer of dash.js may see the end first: it seeks there and pauses, and nothing ends any more.
+function isOver(video) {
+  return video.ended || (video.paused && video.currentTime >= video.duration);
 }
 
 async function advance(video, where) {
