@@ -40,7 +40,7 @@ WORKFLOWS: dict[str, tuple[str, dict[str, Any]]] = {
 """By the workflow and how it is used: the template, and parameters."""
 SWITCHED = {"trickplay", "drmswitch on", "drmswitch off", "voddelete"}
 """What these do readers see in one moment."""
-LONG_DEATHS = 8
+LONG_DEATHS = 6
 
 pytestmark = [pytest.mark.slow, pytest.mark.crash]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import count as count_from
 from math import ceil
 from typing import Any
 
@@ -95,7 +96,9 @@ def build_thumbnails(context: Context, run: Run) -> Context:
     run.log(f"{count} pictures of {grid.width}x{grid.height} on {grid.sheets} sheets")
     # Sheets before the text that names them.
     made = [*zip(sheets, names, strict=True), (text, _text_name(context))]
-    return deliver(context, run, made, seconds)
+    # Of an earlier run that made more.
+    further = (_sheet_name(context["filename_prefix"], number) for number in count_from(grid.sheets))
+    return deliver(context, run, made, seconds, further)
 
 
 def register(registry: Registry) -> None:
