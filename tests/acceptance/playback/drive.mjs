@@ -4,7 +4,8 @@
 //
 // Serves FOLDER, the players from node_modules and the proof page on the loopback, opens one page
 // a player, all at the same time, and prints {player: outcome}; `missing` names what was asked for
-// and not there.
+// and not there. With SHOTS=FOLDER in the environment what each page shows in the end is a picture
+// there, called as its player.
 
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -66,6 +67,9 @@ async function play(player, manifest) {
     [action, player, `${origin}/asset/${manifest}`],
   );
   outcome.errors.push(...failures);
+  if (process.env.SHOTS) {
+    await page.locator("video").screenshot({ path: join(process.env.SHOTS, `${player}.png`) });
+  }
   return [player, outcome];
 }
 
