@@ -9,8 +9,10 @@ from fractions import Fraction
 
 from adaptation.errors import SourceError
 from adaptation.media.caption_text import decoded, invalid
+from adaptation.media.scc import read_scc
 from adaptation.media.subrip import read_subrip
 from adaptation.media.subtitles import Cue, parse_cues
+from adaptation.media.ttml import read_ttml
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """The largest file that is read: the captions of a long film have a few hundred kB."""
@@ -91,7 +93,8 @@ Read = tuple[list[Cue], list[str]]
 
 def _reader(name: str) -> Callable[[bytes], Read]:
     suffix = f".{name.lower().rpartition('.')[2]}"
-    readers = {".srt": _subrip, ".vtt": _webvtt}
+    ttml = dict.fromkeys((".ttml", ".dfxp", ".xml"), read_ttml)
+    readers = {".srt": _subrip, ".vtt": _webvtt, ".scc": _scc, **ttml}
     if suffix not in readers:
         raise SourceError(
             f"captions called {suffix:.20} are not read",
@@ -113,6 +116,12 @@ def _webvtt(content: bytes) -> Read:
     if _STYLED.search(text):
         notes.append("its style sheets and regions are left out")
     return parse_cues(text), notes
+
+
+def _scc(content: bytes) -> Read:
+    text, notes = _text(content)
+    cues, more = read_scc(text)
+    return cues, [*notes, *more]
 
 
 def _text(content: bytes) -> tuple[str, list[str]]:
