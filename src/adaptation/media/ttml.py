@@ -69,7 +69,7 @@ def _root(content: bytes) -> etree._Element:
     except (etree.XMLSyntaxError, ValueError) as error:
         line = error.lineno if isinstance(error, etree.XMLSyntaxError) else 0
         raise invalid(f"it is no XML: {str(error)[:100]}", line or 0) from error
-    if etree.ElementTree(root).docinfo.doctype:
+    if etree.ElementTree(root).docinfo.internalDTD is not None:
         raise invalid("it declares a document type, which captions have no need of")
     if root.tag not in [f"{{{namespace}}}tt" for namespace in NAMESPACES]:
         raise invalid(f"its root is {str(root.tag)[:80]}, which is no TTML", 1)
@@ -134,7 +134,7 @@ class _Document:
             if "dur" in attributes:
                 ends.append(begin + self.clock.seconds(attributes["dur"]))
         except SourceError as error:
-            raise invalid(error.message, element.sourceline or 0) from error
+            raise invalid(error.message, _line_of(element)) from error
         region = attributes.get("region", around.region)
         taken = dict(around.properties)
         if region != around.region:
@@ -155,7 +155,7 @@ class _Document:
             text = marked([Piece(leaf.text, leaf.look) for leaf in shown])
             self.size += sum(len(leaf.text) + 1 for leaf in leaves)
             if self.size > MAX_TEXT_BYTES:
-                raise invalid("its text is too much", element.sourceline or 0)
+                raise invalid("its text is too much", _line_of(element))
             if text:
                 self.add(Cue(_milliseconds(begin), _milliseconds(end), text, settings))
 
@@ -197,6 +197,12 @@ class _Document:
 def _elements(element: etree._Element) -> Iterator[etree._Element]:
     """Children that are elements: an entity that was not spelled out is none."""
     return (child for child in element if isinstance(child.tag, str))
+
+
+def _line_of(element: etree._Element) -> int:
+    # The stubs have no type for it.
+    line: int | None = getattr(element, "sourceline", None)
+    return line or 0
 
 
 def _within(place: _Place, begin: Fraction) -> _Place:
