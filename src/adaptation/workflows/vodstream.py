@@ -14,7 +14,7 @@ from adaptation.adapters.tools import versions
 from adaptation.context import Context
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.limits import in_force
-from adaptation.media.asset import ASSET_NAME, Origin, asset_text
+from adaptation.media.asset_record import ASSET_NAME, Origin, asset_text
 from adaptation.workflows import assembling, extras, sources, staging, steps, taking
 from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.drm_parameters import SECRET, drm_sources
