@@ -16,7 +16,7 @@ import judges
 from adaptation.media.language import language_tag
 from whole_jobs import Studio, a_studio
 
-PLAIN = {"create_thumbnail": False}
+PLAIN: dict[str, Any] = {"create_thumbnail": False}
 SECONDS = 6
 RENDITIONS = {"180p": "film_180.mp4", "136p": "film_136.mp4", "90p": "film_90.mp4"}
 
@@ -78,11 +78,11 @@ def test_manifests_open_and_list_all(as_they_are: tuple[Path, dict[str, Any]]) -
     assert len({one.durations for one in pictures}) == 1
     assert sorted(one.language for one in judges.hls_sounds(asset)) == ["en", "fr"]
     for manifest in (judges.MASTER, judges.MANIFEST):
-        streams = judges.streams(asset / manifest)
-        kinds = [stream["codec_type"] for stream in streams]
-        assert kinds.count("video") == 3
-        assert kinds.count("audio") >= 2
-    assert len(frames(asset / judges.MANIFEST)) == SECONDS * 25
+        decoded, complaints = judges.decode(asset / manifest)
+        assert complaints == ""
+        pictures = [one for one in decoded if one.kind == "video"]
+        assert [len(one.starts) for one in pictures] == [SECONDS * 25] * 3
+        assert len([one for one in decoded if one.kind == "audio"]) >= 2
 
 
 def test_the_callback_names_the_files_there_are(

@@ -62,7 +62,8 @@ class VodstreamParameters(ExtrasParameters, DrmParameters):
     source_folder: str = Field(
         min_length=1,
         max_length=4000,
-        description="The folder with the sources: only the files right in it count.",
+        description="The folder with the sources, of which the files right in it count: below the"
+        " folder of sources, else below output_root; or absolute.",
     )
     output_folder: str = Field(
         SOURCE_FOLDER,
@@ -141,6 +142,7 @@ def check_vodstream(
         output_root=known["output_root"],
         source_root=source_root,
         anywhere=True,
+        sources_first=True,
     )
     words = given.get("output_folder", SOURCE_FOLDER)
     given["output_folder"] = _filled(words, str(output), source.name, known["content_id"])
@@ -179,6 +181,7 @@ def confine_vodstream(
         output_root=under,
         source_root=source_root,
         anywhere=False,
+        sources_first=True,
     )
     own = output.relative_to(assets_root.resolve() / (under or "")).as_posix()
     folder = _filled(folder, own, source.name, str(known.get("content_id", "")))
