@@ -26,9 +26,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """A service with a film of three renditions and two languages among its sources."""
     with a_studio(tmp_path_factory.mktemp("studio")) as found:
         film = found.sources / "film"
-        for size, name in zip(
-            ("320x180", "240x136", "160x90"), RENDITIONS.values(), strict=True
-        ):
+        for size, name in zip(("320x180", "240x136", "160x90"), RENDITIONS.values(), strict=True):
             folder_films.rendition(film, name, size=size)
         folder_films.sound(film, "film_fre.m4a", pitch=880)
         tag = "-c:a aac -metadata:s:a:0 language=eng"
@@ -58,9 +56,7 @@ def files(folder: Path) -> set[str]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()
-    }
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
 def test_each_rendition_has_the_frames_of_its_file(
@@ -80,9 +76,9 @@ def test_manifests_open_and_list_all(as_they_are: tuple[Path, dict[str, Any]]) -
     for manifest in (judges.MASTER, judges.MANIFEST):
         decoded, complaints = judges.decode(asset / manifest)
         assert complaints == ""
-        pictures = [one for one in decoded if one.kind == "video"]
-        assert [len(one.starts) for one in pictures] == [SECONDS * 25] * 3
-        assert len([one for one in decoded if one.kind == "audio"]) >= 2
+        shown = [len(one.starts) for one in decoded if one.kind == "video"]
+        assert shown == [SECONDS * 25] * 3
+        assert sum(one.kind == "audio" for one in decoded) >= 2
 
 
 def test_the_callback_names_the_files_there_are(
