@@ -167,7 +167,7 @@ def _encoded(context: Context, run: Run, programme: Programme) -> Expand:
 
 
 def _as_they_are(context: Context, run: Run, programme: Programme) -> Expand:
-    """Each picture as it is, cut where all can be entered, and sound that is copied if it can be."""
+    """Each picture as it is, cut where all can be entered, and most sound copied."""
     pictures = [_as_is(read) for read in programme.pictures]
     check_shapes((one.name, one.picture.width, one.picture.height) for one in pictures)
     _tell_codecs(pictures, run)
