@@ -46,20 +46,38 @@ def _filtered(name: str, filters: str, source: str = "") -> Drawing:
 
 def _unlocked(folder: Path, told: Mapping[str, Any]) -> None:  # noqa: ARG001
     """The asset in a browser: with its key, and with another."""
-    chromium = services.need_command(*services.CHROMIUMS, package="chromium")
     keys = {"right": KEY, "wrong": "00" * 16}
-    pairs = [f"{name}=manifest.mpd#{KEY_ID}:{key}" for name, key in keys.items()]
+    _shoot(
+        folder,
+        "unlock",
+        {name: f"manifest.mpd#{KEY_ID}:{key}" for name, key in keys.items()},
+        "drmswitch.jpg",
+    )
+
+
+def _subtitled(folder: Path, told: Mapping[str, Any]) -> None:  # noqa: ARG001
+    """The asset in a browser, with its subtitles."""
+    _shoot(folder, "prove", {"hls.js": "master.m3u8"}, "vodstream.jpg")
+
+
+def _shoot(folder: Path, action: str, pages: Mapping[str, str], name: str) -> None:
+    """What pages of `drive.mjs` show at the end of the film, beside each other."""
+    chromium = services.need_command(*services.CHROMIUMS, package="chromium")
+    pairs = [f"{page}={manifest}" for page, manifest in pages.items()]
     with TemporaryDirectory() as shots:
         subprocess.run(
-            ["node", str(DRIVE), chromium, str(folder), "unlock", *pairs],
+            ["node", str(DRIVE), chromium, str(folder), action, *pairs],
             env={**os.environ, "SHOTS": shots},
             stdout=subprocess.DEVNULL,
             check=True,
             timeout=120,
         )
-        sides = " ".join(f"-i '{Path(shots, name)}.png'" for name in keys)
-        look = "[0]scale=320:-1[a];[1]scale=320:-1[b];[a][b]hstack,format=rgb8"
-        clips.ffmpeg(PICTURES, f"{sides} -filter_complex {look} -frames:v 1 -bitexact drmswitch.png")
+        sides = " ".join(f"-i '{Path(shots, page)}.png'" for page in pages)
+        scaled = ";".join(f"[{n}]scale=320:-1[s{n}]" for n in range(len(pages)))
+        row = "".join(f"[s{n}]" for n in range(len(pages)))
+        row += f"hstack={len(pages)}" if len(pages) > 1 else "null"
+        words = f"{sides} -filter_complex {scaled};{row} -frames:v 1 -q:v 4 -bitexact {name}"
+        clips.ffmpeg(PICTURES, words)
 
 
 DRAWINGS: Mapping[str, Drawing] = {
@@ -69,4 +87,5 @@ DRAWINGS: Mapping[str, Drawing] = {
     "trickplay": _filtered("trickplay.jpg", "null", "trickplay/00001.jpg"),
     "createmp4": _filtered("createmp4.jpg", "fps=1,scale=160:-2,tile=3x2"),
     "drmswitch": _unlocked,
+    "vodstream": _subtitled,
 }

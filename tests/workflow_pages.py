@@ -14,7 +14,6 @@ import re
 import shutil
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,11 +34,13 @@ FRAGMENT = re.compile(r"(<!-- callbacks: .*? -->\n).*?(<!-- end -->\n)", re.S)
 WIDTH = 110
 MOST_FILES = 6
 """Of longer lists a page shows so many."""
+MOST_TASKS = 3
+"""Of more tasks a page shows the callbacks of the first: others may run beside each other."""
 JOB_SECONDS = 60.0
 KEYS = [{"key_id": "a1" * 16, "key": "0123456789abcdef" * 2}]
 RUNGS = [{"height": 180, "bitrate": 400}, {"height": 90, "bitrate": 150}]
-ON_FILES = {"capture_frame", "generate_gif", "build_thumbnails"}
-"""Workflows whose source is a file; others work on an asset."""
+ON_SOURCES = {"capture_frame", "generate_gif", "build_thumbnails", "vodstream"}
+"""Workflows whose source is no asset."""
 FILM = "mandelbrot=s=320x180:rate=25:start_scale=2.2:end_scale=0.02:end_pts=150:maxiter=700"
 """Generated; nobody's picture."""
 
@@ -63,9 +64,11 @@ class Ran:
         """The callbacks as the page shows them."""
         tasks = dict.fromkeys(one["task_id"] for one in self.told if "task_id" in one)
         ids = dict(zip(tasks, itertools.count(20), strict=False))
-        shown = [_shown(one, ids.get(one.get("task_id"))) for one in self.told]
-        text = "\n".join(shown).replace(str(self.assets), ASSETS)
-        return f"```json\n{text}\n```\n"
+        told = json.loads(json.dumps(self.told).replace(str(self.assets), ASSETS))
+        if len(ids) > MOST_TASKS:
+            told = [one for one in told if ids.get(one.get("task_id"), 20) == 20]
+        shown = [_shown(one, ids.get(one.get("task_id"))) for one in told]
+        return "\n".join(["```json", *shown, "```", ""])
 
     @property
     def files(self) -> frozenset[str]:
@@ -101,12 +104,14 @@ def a_world(folder: Path) -> Iterator[Studio]:
     with a_studio(folder) as studio:
         store = studio.deployment.store
         store.change_client("studio", defaults={"output_root": "studio", "content_keys": KEYS})
-        make_film(studio.sources)
+        film = make_film(studio.sources)
+        make_folder(film, studio.sources / "film-42")
         studio.done(
             "encoding_workflow",
             url="film.mp4",
             output_folder="film-42",
             renditions=RUNGS,
+            preset="veryfast",
             segment_seconds=1,
         )
         (studio.assets / "studio" / "film-42").rename(folder / "kept")
@@ -119,11 +124,21 @@ def make_film(folder: Path) -> Path:
     return clips.ffmpeg(folder, f"-f lavfi -i {FILM} {clips.beep(seconds=6)} -t 6 {x264} film.mp4")
 
 
+def make_folder(film: Path, folder: Path) -> None:
+    """The film as a source of several files: with a small rendition, and subtitles."""
+    folder.mkdir()
+    shutil.copyfile(film, folder / "film.mp4")
+    small = "-vf scale=160:-2 -an -c:v libx264 -preset veryfast -g 25"
+    clips.ffmpeg(folder, f"-i '{film}' {small} small.mp4")
+    cues = (f"00:00:0{n}.000 --> 00:00:0{n + 2}.500\nDeeper and deeper: {n}\n" for n in (1, 4))
+    (folder / "film_eng.vtt").write_text("\n".join(["WEBVTT\n", *cues]))
+
+
 def ran(studio: Studio, name: str) -> Ran:
     """Send the request of a page as it stands, and wait for the last callback."""
     folder = studio.assets / "studio" / "film-42"
     shutil.rmtree(folder, ignore_errors=True)
-    if name not in ON_FILES:
+    if name not in ON_SOURCES:
         shutil.copytree(studio.sources.parent / "kept", folder)
     before, path = files_in(folder), f"/ok/page-{name}"
     script = request(name).replace(BASE, studio.client.url.rstrip("/"))
@@ -132,7 +147,7 @@ def ran(studio: Studio, name: str) -> Ran:
     done = subprocess.run(
         ["bash", "-c", script], env=variables, capture_output=True, text=True, check=True, timeout=60
     )
-    assert json.loads(done.stdout).get("result") == "accepted", done.stdout
+    assert json.loads(done.stdout)["result"] == "accepted", done.stdout
 
     def told() -> list[dict[str, Any]]:
         return [one["json"] for one in studio.receiver.requests(path)]
@@ -148,11 +163,24 @@ def _shown(body: Mapping[str, Any], task_id: int | None) -> str:
         fixed["task_id"] = task_id
     if len(fixed.get("files", ())) > MOST_FILES:
         fixed["files"] = [*body["files"][:MOST_FILES], "…"]
-    text = json.dumps(fixed, ensure_ascii=False)
-    lines = textwrap.wrap(
-        text, WIDTH, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False
-    )
-    return "\n".join(lines)
+    lines = [""]
+    for piece in _pieces(fixed):
+        if len(lines[-1]) + len(piece) + 1 > WIDTH:
+            lines.append("")
+        lines[-1] += f" {piece}"
+    return "\n".join(lines)[1:]
+
+
+def _pieces(body: Mapping[str, Any]) -> Iterator[str]:
+    """A document in pieces between which a line may end."""
+    last = next(reversed(body))
+    for name, value in body.items():
+        text = json.dumps(value, ensure_ascii=False)
+        many = isinstance(value, list) and len(value) > 1
+        parts = text.replace('", "', '",\n"').split("\n") if many else [text]
+        parts[0] = f'{"{" if name == next(iter(body)) else ""}"{name}": {parts[0]}'
+        yield from parts[:-1]
+        yield parts[-1] + ("}" if name == last else ",")
 
 
 def main() -> None:

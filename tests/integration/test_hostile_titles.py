@@ -10,8 +10,8 @@ import clips
 from adaptation.media.mp4 import LONGEST_TITLE, Copied, copy_command
 from hostile_words import HOSTILE
 
-SHOWN = [word for word in HOSTILE if word.isprintable() and len(word.strip()) > 1]
-"""What can be seen of a name; ffprobe misreads those of two bytes that are one letter."""
+SHOWN = [word for word in HOSTILE if word.isprintable() and len(word.strip().encode()) > 4]
+"""What can be seen of a name; ffprobe takes those of up to four bytes for Mac Roman."""
 SOUND = Path("/made/sound.mp4")
 
 
