@@ -26,6 +26,8 @@ KILLED = -9
 TOOL = str(MOMENTS.index("subprocess.Popen"))
 IN_THE_TOOL_SECONDS = 0.03
 """How long after a tool was started its worker may be killed."""
+MAIN_TASK = "0123456789abcdef"
+"""Names an asset that is made: always the same, as its bytes are to be."""
 PROGRAM = Path(__file__).with_name("dying_worker.py")
 Snapshot = Mapping[str, str]
 """SHA-256 of each file of a folder, by its relative path."""
@@ -76,12 +78,13 @@ def snapshot(folder: Path) -> Snapshot | None:
     except FileNotFoundError:
         return None
     found = dict[str, str]()
-    for path in sorted(folder.rglob("*")):
-        # What has a name of its own for each try is no reader's.
-        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts):
-            with suppress(FileNotFoundError):
-                digest = hashlib.sha256(path.read_bytes()).hexdigest()
-                found[path.relative_to(folder).as_posix()] = digest
+    with suppress(FileNotFoundError):
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            # What has a name of its own for each try is no reader's.
+            if path.is_file() and "/." not in f"/{name}":
+                with suppress(FileNotFoundError):
+                    found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     with suppress(FileNotFoundError):
         if folder.stat().st_ino == before:
             return found
@@ -167,14 +170,16 @@ class Trial:
         given = {"rest_endpoints": [self.receiver.url + self.path], **self.case.given}
         definition = deployment.registry.workflow(self.case.workflow)
         deployment.store.create()
-        assert deployment.engine.submit(self.case.workflow, definition.check(given)).id == JOB
+        checked = definition.check(given)
+        job = deployment.engine.submit(self.case.workflow, checked, main_task_id=MAIN_TASK)
+        assert job.id == JOB
         deployment.store.close()
 
     def outcome(self) -> Outcome:
         """What is there when it has ended."""
         paths = list(self.assets.rglob("*"))
         digests = {
-            path.relative_to(self.assets).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            path.relative_to(self.assets).as_posix(): hashlib.sha256(_undated(path)).hexdigest()
             for path in paths
             if path.is_file()
         }
@@ -192,6 +197,14 @@ class Trial:
             body = json.loads(request["body"].replace(str(self.home), "HOME"))
             once[request["headers"]["webhook-id"]] = {**body, "time": ""}
         return list(once.values())
+
+
+def _undated(path: Path) -> bytes:
+    """The content of a file; of the record of an asset all but when it was made."""
+    content = path.read_bytes()
+    if path.name != "asset.json":
+        return content
+    return json.dumps({**json.loads(content), "created_at": ""}).encode()
 
 
 def moments_of(calm: str, chance: random.Random, count: int) -> list[Life]:
@@ -214,13 +227,16 @@ def moments_of(calm: str, chance: random.Random, count: int) -> list[Life]:
 def endured(
     graveyard: Graveyard, trial: Trial, deaths: list[Life], judge: Callable[[Reader], None]
 ) -> tuple[int, str]:
-    """Let a worker die in each way, then another end the job; how many died, and the last's moments.
+    """Let a worker die in each way, then another end the job.
 
     Args:
         graveyard: makes workers.
         trial: what they do.
         deaths: one after the other.
         judge: of what a reader found meanwhile.
+
+    Returns:
+        How many died, and the moments of the last one.
     """
     trial.submit()
     reader, killed = Reader(trial.assets / trial.case.watched), 0

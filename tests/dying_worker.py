@@ -70,7 +70,7 @@ def count_moments(life: Life, ledger: int) -> None:
     """Note each moment of this process from now on, and die at one of them."""
     number, lock = 0, threading.Lock()
 
-    def heard(event: str, arguments: Sequence[object]) -> None:  # noqa: ARG001
+    def heard(event: str, arguments: Sequence[object]) -> None:
         nonlocal number
         if event not in MOMENTS:
             return

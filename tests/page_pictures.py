@@ -29,7 +29,7 @@ def draw(name: str, folder: Path, told: Mapping[str, Any]) -> None:
 
 
 def _as_it_is(name: str) -> Drawing:
-    def drawing(folder: Path, told: Mapping[str, Any]) -> None:  # noqa: ARG001
+    def drawing(folder: Path, told: Mapping[str, Any]) -> None:
         shutil.copyfile(told["files"][0], PICTURES / name)
 
     return drawing
@@ -44,7 +44,7 @@ def _filtered(name: str, filters: str, source: str = "") -> Drawing:
     return drawing
 
 
-def _unlocked(folder: Path, told: Mapping[str, Any]) -> None:  # noqa: ARG001
+def _unlocked(folder: Path, told: Mapping[str, Any]) -> None:
     """The asset in a browser: with its key, and with another."""
     keys = {"right": KEY, "wrong": "00" * 16}
     _shoot(
@@ -55,7 +55,7 @@ def _unlocked(folder: Path, told: Mapping[str, Any]) -> None:  # noqa: ARG001
     )
 
 
-def _subtitled(folder: Path, told: Mapping[str, Any]) -> None:  # noqa: ARG001
+def _subtitled(folder: Path, told: Mapping[str, Any]) -> None:
     """The asset in a browser, with its subtitles."""
     _shoot(folder, "prove", {"hls.js": "master.m3u8"}, "vodstream.jpg")
 

@@ -145,7 +145,12 @@ def ran(studio: Studio, name: str) -> Ran:
     script = script.replace(END_POINT, studio.receiver.url + path)
     variables = {**os.environ, "KEY": studio.client.key, "no_proxy": "*"}
     done = subprocess.run(
-        ["bash", "-c", script], env=variables, capture_output=True, text=True, check=True, timeout=60
+        ["bash", "-c", script],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert json.loads(done.stdout)["result"] == "accepted", done.stdout
 

@@ -1,9 +1,10 @@
-"""Each page of a workflow, followed to the letter: what is told is on the page and in the folder."""
+"""Each page of a workflow, followed to the letter: what it tells and shows is what comes."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,13 +20,14 @@ DELETING = {"voddelete", "asset_delete"}
 ASSETS = {"vodstream", "trickplay", "drmswitch"}
 """They tell of all files of an asset."""
 MOST_PICTURE_BYTES, MOST_PICTURES_BYTES = 60_000, 600_000
+EXAMPLE = workflow_pages.ROOT / "examples" / "life_of_an_asset" / "life_of_an_asset.py"
 KEY = workflow_pages.KEYS[0]["key"]
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def studio(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:  # noqa: ARG001
+def studio(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     with workflow_pages.a_world(tmp_path_factory.mktemp("pages").resolve()) as found:
         yield found
 
@@ -78,6 +80,34 @@ def test_the_request_of_a_page_does_what_the_page_tells(studio: Studio, name: st
     }.get(name, done.files if name in ASSETS else done.files - done.before)
     assert done.folder.exists() == (name != "voddelete")
     judge(done)
+
+
+def test_the_example_leads_an_asset_through_all_workflows(studio: Studio, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text(studio.client.key)
+    words = [studio.client.url, "studio", str(key), "film-42", "small.mp4"]
+
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert {end for _, end in lines} == {"completed"}
+    assert {workflow for workflow, _ in lines} == set(studio.deployment.registry.workflows)
+    made = studio.assets / "studio"
+    assert workflow_pages.files_in(made / "pictures") == {
+        "poster.jpg",
+        "film-42_sprite.jpg",
+        "film-42_sprite.vtt",
+    }
+    assert opens(made / "download" / "film-42.mp4")
+    assert opens(made / "ladder" / "master.m3u8")
+    assert not (made / "asset").exists()
 
 
 def test_every_workflow_of_the_engine_has_a_page_with_a_picture_of_its_result(
