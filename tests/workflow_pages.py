@@ -178,7 +178,7 @@ def _shown(body: Mapping[str, Any], task_id: int | None) -> str:
 
 def _pieces(body: Mapping[str, Any]) -> Iterator[str]:
     """A document in pieces between which a line may end."""
-    last = next(reversed(body))
+    last = list(body)[-1]
     for name, value in body.items():
         text = json.dumps(value, ensure_ascii=False)
         many = isinstance(value, list) and len(value) > 1

@@ -40,7 +40,7 @@ WORKFLOWS: dict[str, tuple[str, dict[str, Any]]] = {
 """By the workflow and how it is used: the template, and parameters."""
 SWITCHED = {"vodstream", "trickplay", "drmswitch on", "drmswitch off", "voddelete"}
 """What these do readers see in one moment."""
-SHORT = ("trickplay", "createmp4", "build_thumbnails", "voddelete", "asset_delete")
+SHORT = ("trickplay", "createmp4", "voddelete", "asset_delete")
 """What is tried in every run of the tests; all else in long ones."""
 LONG_DEATHS, LEAST_DEATHS = 8, 6
 """Workers that are to die, each in a job of its own, and that must: a run may be quicker."""
@@ -105,7 +105,9 @@ def judged(bench: Bench, name: str, title: str, deaths: list[Life], peace: Outco
         bench.graveyard, trial, deaths, lambda reader: judge(name, reader, before, trial)
     )
     found = trial.outcome()
-    assert found.told == peace.told
+    # Of tasks beside each other, whichever is first is told of first; of the job at the end.
+    assert sorted(found.told, key=str) == sorted(peace.told, key=str)
+    assert found.told[-1] == peace.told[-1]
     assert found.tree == peace.tree
     assert found.folders == peace.folders
     assert trial.left_over() == []

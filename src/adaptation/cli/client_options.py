@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from adaptation.adapters.containment import safe_key
-from adaptation.engine.clients import CallbackStyle, Client, Role, role_of
+from adaptation.engine.clients import CallbackStyle, Client, role_of
 from adaptation.errors import ParameterError
 from adaptation.limits import Value, in_words
 
@@ -76,7 +76,7 @@ class Options:
         Raises:
             ParameterError: `parameter_invalid`, no folder can be called so.
         """
-        if self.role == Role.ADMIN or self.output_root is not None:
+        if self.role == "admin" or self.output_root is not None:
             return {}
         return {"output_root": safe_key(name, "output_root")}
 
