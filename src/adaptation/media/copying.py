@@ -61,7 +61,8 @@ def look_command(video: VideoTrack, input_path: Path) -> list[str]:
         *("-bsf:1", f"{annex_b}{units.sequence_sets}", "-bsf:2", f"{annex_b}{units.picture_sets}"),
         *("-f", "framemd5", "-"),
         *("-map", f"1:{video.index}", "-frames:v", str(FIRST_FRAMES), "-f", "null", "-"),
-        *("-map", f"2:{video.index}", "-frames:v", str(FIRST_KEYS)),
+        # Key frames of open GOPs come out of their order when all others are skipped.
+        *("-map", f"2:{video.index}", "-frames:v", str(FIRST_KEYS), "-vf", "setpts=N"),
         *("-fps_mode", "passthrough", "-f", "null", "-"),
     ]
 
