@@ -13,6 +13,7 @@ import pytest
 import clips
 import folder_films
 import judges
+import watching
 from adaptation.engine.lists import JobQuery
 from folder_films import frames
 from whole_jobs import Studio, a_studio
@@ -252,3 +253,20 @@ def test_open_gops_are_entered_where_nothing_lies_before(studio: Studio, tmp_pat
     folder_films.rendition(name, "film.mp4", seconds=3, keys=27, options=gop)
     asset = made(studio, folder)
     assert frames(asset / "90p" / "playlist.m3u8") == frames(name / "film.mp4")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("flash.mp4", ""), ("flash.ts", "-output_ts_offset 5"), ("flash.mkv", "")],
+)
+def test_sound_stays_with_its_picture(
+    studio: Studio, tmp_path: Path, name: str, options: str
+) -> None:
+    """A white picture and a tone at 0.8 s, whatever clock the file has."""
+    clip = clips.make_flash(tmp_path, name, options)
+    asset = made(studio, a_folder(studio, clip))
+    (sound,) = judges.hls_sounds(asset)
+    (beep,) = watching.beeps(asset / sound.name / "playlist.m3u8")
+    assert beep == pytest.approx(clips.FLASH_SECONDS, abs=0.02)
+    assert frames(asset / "90p" / "playlist.m3u8") == frames(clip)
+    assert ("is encoded to AAC: it begins" in log(studio)) == (name == "flash.ts")
