@@ -108,10 +108,12 @@ def copy_sound_command(
     """
     # Packets before zero prime the decoder; an edit list hides them.
     shift = f"-({decimal(origin)})/TB"
+    # What AAC of a transport stream has before each packet, an MP4 has in its header.
+    bare = "aac_adtstoasc," if track.codec == "aac" else ""
     return [
         *input_options(input_path),
         *("-map", f"0:{track.index}", "-c:a", "copy"),
-        *("-bsf:a", f"setts=pts=PTS{shift}:dts=DTS{shift}"),
+        *("-bsf:a", f"{bare}setts=pts=PTS{shift}:dts=DTS{shift}"),
         *("-metadata:s:a:0", f"language={known_code(track.language)}"),
         # Fragments of a second, or the muxer would hold all of the sound until its end.
         *("-frag_duration", "1000000"),
