@@ -12,7 +12,7 @@ from adaptation.adapters.publish import publish as publish_folder
 from adaptation.adapters.tools import versions
 from adaptation.context import Context
 from adaptation.media import hls
-from adaptation.media.asset import ASSET_NAME, Origin, asset_text
+from adaptation.media.asset_record import ASSET_NAME, Origin, asset_text
 from adaptation.media.index import Track
 from adaptation.workflows.material import material_of
 from adaptation.workflows.parameters import TOLD, shown_source
