@@ -9,7 +9,7 @@ from pathlib import Path
 
 from adaptation.adapters.images import prove_image
 from adaptation.context import Context
-from adaptation.media.asset import CLEAR, listed_tracks
+from adaptation.media.asset_record import CLEAR, listed_tracks
 from adaptation.media.index import Segment, Track
 from adaptation.media.moment import parse_moment, time_outside
 from adaptation.media.sprite import THUMBNAIL_WIDTH

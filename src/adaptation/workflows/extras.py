@@ -15,7 +15,7 @@ from adaptation.engine.graph import needing
 from adaptation.engine.tasks import Expand
 from adaptation.engine.tasks import task as engine_task
 from adaptation.errors import ParameterError
-from adaptation.media.asset import listed_tracks
+from adaptation.media.asset_record import listed_tracks
 from adaptation.media.moment import parse_moment
 from adaptation.media.sprite import THUMBNAIL_WIDTH
 from adaptation.media.tiles import plan_tiles
@@ -39,7 +39,7 @@ class ExtrasParameters(Mp4Options, ThumbnailOptions):
 
     create_thumbnail: bool = Field(True, description="Whether one picture becomes thumbnail.jpg.")
     thumbnail_time: SourceTime = Field(
-        0,
+        0.0,
         description="When it is shown: seconds from the first frame, or hh:mm:ss[.fff].",
     )
     generate_mp4: bool = Field(

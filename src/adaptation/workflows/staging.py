@@ -15,7 +15,7 @@ from adaptation.adapters.asset_folder import AssetFolder, opened_asset
 from adaptation.adapters.publish import publish as publish_folder
 from adaptation.context import Context
 from adaptation.engine.tasks import TaskDefinition
-from adaptation.media.asset import listed_tracks
+from adaptation.media.asset_record import listed_tracks
 from adaptation.workflows.finished import asset_files, put_in_place
 from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import Run, get_file, publish_token
