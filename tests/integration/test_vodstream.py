@@ -31,6 +31,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         folder_films.sound(film, "film_fre.m4a", pitch=880)
         tag = "-c:a aac -metadata:s:a:0 language=eng"
         folder_films.sound(film, "film_main.m4a", options=tag)
+        clips.write_srt(film, "film_ger.srt", (0.5, 2.0, "Guten Tag"), (4.5, 5.5, "Ende"))
+        (film / "poster.jpg").write_bytes(b"no source")
         yield found
 
 
@@ -73,6 +75,8 @@ def test_manifests_open_and_list_all(as_they_are: tuple[Path, dict[str, Any]]) -
     assert sorted(one.size for one in pictures) == [(160, 90), (240, 136), (320, 180)]
     assert len({one.durations for one in pictures}) == 1
     assert sorted(one.language for one in judges.hls_sounds(asset)) == ["en", "fr"]
+    (texts,) = judges.hls_texts(asset)
+    assert texts.language == "de"
     for manifest in (judges.MASTER, judges.MANIFEST):
         decoded, complaints = judges.decode(asset / manifest)
         assert complaints == ""
