@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import clips
 import folder_films
 import judges
 from adaptation.media.language import language_tag
+from folder_films import frames
 from whole_jobs import Studio, a_studio
 
 PLAIN: dict[str, Any] = {"create_thumbnail": False}
@@ -41,16 +41,6 @@ def as_they_are(studio: Studio) -> tuple[Path, dict[str, Any]]:
     """The asset of that film as it is, and the callback of its job."""
     told = studio.done("vodstream", source_folder="film", **PLAIN)
     return studio.assets / "studio" / "film", told
-
-
-def frames(path: Path, stream: str = "v:0") -> list[str]:
-    """The digest of each decoded frame, in the order they are shown."""
-    words = [str(clips.tools().ffmpeg), "-nostdin", "-v", "error", "-i", str(path)]
-    words += ["-map", f"0:{stream}", "-fps_mode", "passthrough", "-f", "framemd5", "-"]
-    printed = subprocess.run(words, check=True, timeout=60, capture_output=True, text=True)
-    assert printed.stderr == ""
-    rows = [line for line in printed.stdout.splitlines() if not line.startswith("#")]
-    return [row.rpartition(",")[2].strip() for row in rows]
 
 
 def files(folder: Path) -> set[str]:
