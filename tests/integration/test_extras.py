@@ -175,7 +175,8 @@ def test_an_encrypted_asset_opens_with_its_key_alone(studio: Studio, tmp_path: P
     assert frames(["-decryption_key", KEY, "-i", sealed], "v:0") == film
     assert frames(["-decryption_key", "00" * 16, "-i", sealed], "v:0") != film
     assert frames(["-i", joined(asset / "clear" / "180p", tmp_path / "clear.mp4")], "v:0") == film
-    listed = judges.hls_pictures(asset)[0].segments
+    # What the reader makes of the addresses of keys is no segment.
+    listed = [name for name in judges.hls_pictures(asset)[0].segments if name.endswith(".m4s")]
     assert {name.rpartition("/")[0] for name in listed} == {"cenc/180p"}
     assert "edef8ba9-79d6-4ace-a3c8-27dcd51d21ed" in (asset / judges.MANIFEST).read_text()
     assert not (asset / "film-42.mp4").exists(), "what is clear lies where a server keeps it back"
