@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from lxml import etree
 
 import clips
 import judges
-import services
+from parsers import described, parsed, sets
 from whole_jobs import Studio, a_studio
 
-HERE = Path(__file__).resolve().parent
 KEY = {"key_id": "a1" * 16, "key": "0123456789abcdef" * 2}
 WANTED = {
     "audio": [
@@ -83,44 +78,6 @@ def film(studio: Studio) -> Iterator[Path]:
     shutil.copytree(studio.assets / "studio" / "original", place)
     yield place
     shutil.rmtree(place)
-
-
-def parsed(folder: Path) -> dict[str, Any]:
-    """What the parsers of Video.js read in the manifests of an asset."""
-    node = services.need_command("node", package="nodejs")
-    for name in ("m3u8-parser", "mpd-parser"):
-        services.need_node_package(HERE.parent.parent, name)
-    given = {
-        "hls": (folder / judges.MASTER).read_text(),
-        "dash": (folder / judges.MANIFEST).read_text(),
-    }
-    done = subprocess.run(
-        [node, str(HERE.parent / "parsers.mjs")],
-        input=json.dumps(given),
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def described(group: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
-    fields = ("language", "default", "autoselect", "characteristics")
-    return {name: tuple(one.get(field) for field in fields) for name, one in group.items()}
-
-
-def sets(folder: Path, kind: str) -> list[tuple[Any, ...]]:
-    """Language, labels, roles and accessibility of each set in the DASH manifest."""
-    found = []
-    for one in etree.parse(folder / judges.MANIFEST).iter(f"{judges.MPD}AdaptationSet"):
-        if one.get("contentType") == kind:
-            labels = [label.text for label in one.findall(f"{judges.MPD}Label")]
-            roles = [role.get("value") for role in one.findall(f"{judges.MPD}Role")]
-            needs = [need.get("value") for need in one.findall(f"{judges.MPD}Accessibility")]
-            found.append((one.get("lang"), labels, roles, needs))
-    return found
 
 
 def test_manifests_say_what_was_asked_for_and_media_stays(studio: Studio, film: Path) -> None:
