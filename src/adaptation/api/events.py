@@ -80,9 +80,9 @@ def events(
     """
     job_seen_by(deployment_of(request).store, asking, job_id)
     hub: Hub = request.app.state.hub
-    _refuse_too_many(hub, f"GET /jobs/{job_id}")
+    refuse_too_many(hub, f"GET /jobs/{job_id}")
     begin = partial(hub.listen, job_id, 0 if show_all else 20)
-    return EventStream(_stream(hub, begin, told), headers=HEADERS)
+    return EventStream(stream(hub, begin, told), headers=HEADERS)
 
 
 @router.get("/events", responses=BAD, response_class=EventStream, summary="All jobs as they happen")
@@ -103,16 +103,16 @@ def all_events(
     """
     seen = whose(asking, client)
     board: Board = request.app.state.board
-    _refuse_too_many(board, "GET /dashboard")
+    refuse_too_many(board, "GET /dashboard")
     known = None
     if told is None:
         # Before the answer begins: what happens after that is told.
         told, known = deployment_of(request).store.known_lines()
     begin = partial(board.listen, seen, 0 if show_all else 20, known=known)
-    return EventStream(_stream(board, begin, told), headers=HEADERS)
+    return EventStream(stream(board, begin, told), headers=HEADERS)
 
 
-def _refuse_too_many(source: Ticking, instead: str) -> None:
+def refuse_too_many(source: Ticking, instead: str) -> None:
     if source.is_full:
         raise Problem(
             503,
@@ -123,7 +123,7 @@ def _refuse_too_many(source: Ticking, instead: str) -> None:
         )
 
 
-async def _stream(
+async def stream(
     hub: Ticking, begin: Callable[[], Awaitable[Listener]], told: int
 ) -> AsyncGenerator[bytes]:
     yield RETRY
