@@ -198,10 +198,7 @@ def _out_of_the_newest(query: JobQuery) -> Select[Any]:
         found = found.where(recent.c.workflow == query.workflow)
     if query.search:
         named = [
-            select(job.c.id, column)
-            .where(*own, name)
-            .limit(WINDOW)
-            .subquery()
+            select(job.c.id, column).where(*own, name).limit(WINDOW).subquery()
             for name in _named(query.search)
         ]
         held = found.where(_holds(recent.c.parameters, query.search))
