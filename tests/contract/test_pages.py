@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from html import unescape
+from typing import Any
 
 import httpx2
 import pytest
@@ -27,9 +28,9 @@ class Browser:
         return self.web.get(self.url + path)
 
     def post(
-        self, path: str, headers: dict[str, str] | None = None, **fields: str
+        self, path: str, sent_as: Mapping[str, str] | None = None, /, **fields: str
     ) -> httpx2.Response:
-        return self.web.post(self.url + path, data=fields, headers=headers)
+        return self.web.post(self.url + path, data=fields, headers=sent_as)
 
     def sign_in(self, caller: Caller, to: str = "/ui/") -> httpx2.Response:
         fields = {"client": caller.name, "api-key": caller.key, "to": to}
@@ -55,7 +56,7 @@ def test_pages_ask_for_a_key_and_lead_back(api: Api, browser: Browser) -> None:
     asked = browser.get("/ui/jobs/1?x=1")
     assert asked.status_code == 303
     assert asked.headers["location"] == "/ui/login?to=%2Fui%2Fjobs%2F1%3Fx%3D1"
-    wrong = browser.post("/ui/login", client=api.client.name, **{"api-key": "ad_" + "x" * 58})
+    wrong = browser.sign_in(replace(api.client, key="ad_" + "x" * 58))
     assert wrong.status_code == 401
     assert "No client has this name and key" in wrong.text
     right = browser.sign_in(api.client, to="/ui/jobs/1?x=1")
@@ -111,7 +112,10 @@ def test_each_sees_its_own_jobs_and_an_admin_all(api: Api, browser: Browser) -> 
 def test_the_buttons_do_what_they_say(api: Api, browser: Browser) -> None:
     first, second = api.client.submit(), api.client.submit()
     browser.sign_in(api.client)
-    state = lambda job_id: api.client.get(f"/jobs/{job_id}")  # noqa: E731 - asked again and again
+
+    def state(job_id: int) -> Any:
+        return api.client.get(f"/jobs/{job_id}")
+
     assert browser.do("pause", first).status_code == 303
     assert state(first)["queue_state"] == "paused"
     assert browser.do("resume", first).status_code == 303
@@ -182,7 +186,10 @@ def test_filters_find_and_pages_follow_each_other(api: Api, browser: Browser) ->
     jobs = [api.client.submit(parameters={"length": 1, "content_id": f"c{n}"}) for n in range(53)]
     browser.sign_in(api.client)
     browser.do("cancel", jobs[0])
-    shown = lambda path: re.findall(r'id="job-(\d+)"', browser.get(path).text)  # noqa: E731
+
+    def shown(path: str) -> list[str]:
+        return re.findall(r'id="job-(\d+)"', browser.get(path).text)
+
     first = browser.get("/ui/").text
     older = re.search(r'href="(/ui/\?before=\d+)" rel="next"', first)
     assert older

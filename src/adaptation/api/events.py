@@ -113,6 +113,11 @@ def all_events(
 
 
 def refuse_too_many(source: Ticking, instead: str) -> None:
+    """Refuse one more listener than a process can bear.
+
+    Raises:
+        Problem: 503.
+    """
     if source.is_full:
         raise Problem(
             503,
@@ -126,6 +131,13 @@ def refuse_too_many(source: Ticking, instead: str) -> None:
 async def stream(
     hub: Ticking, begin: Callable[[], Awaitable[Listener]], told: int
 ) -> AsyncGenerator[bytes]:
+    """Events as they are sent: first what was logged after a line, and then what happens.
+
+    Args:
+        hub: who tells.
+        begin: listens.
+        told: the last line that is known already.
+    """
     yield RETRY
     until = time.monotonic() + MOST_SECONDS
     listener = await begin()

@@ -12,8 +12,6 @@ from fastapi import Depends, Request
 from adaptation.api.problems import Problem
 from adaptation.dashboard.session import Looking, Visitor, check_origin, check_token
 
-TOKEN = "token"
-"""Field of the session's token."""
 MOST_FIELDS = 1_100
 """As many are read: a page of jobs has fewer."""
 
@@ -54,7 +52,7 @@ async def form(request: Request, looking: Looking) -> Form:
     """A form of this session, of somebody who may change things."""
     fields = await fields_of(request)
     sent = Form(looking, fields)
-    check_token(request.headers.get("x-token") or sent.one(TOKEN), looking)
+    check_token(request.headers.get("x-token") or sent.one("token"), looking)
     if not looking.may_write:
         raise Problem(
             403, f"client {looking.client.name} may only read", hint="Sign in as another client."

@@ -24,7 +24,7 @@ WORDS = {
     "running": ("▶", "running"),
     "done": ("✓", "done"),
     "cancelled": ("⊘", "cancelled"),
-    "skipped": ("–", "skipped"),
+    "skipped": ("-", "skipped"),
     "idle": ("○", "idle"),
     "working": ("●", "working"),
     "draining": ("◐", "draining"),
@@ -57,7 +57,7 @@ def painted(template: str, **facts: Any) -> str:
 def span(seconds: float | None) -> str:
     """A length of time: `0:31`, `4:07`, `1:02:03`, `3 days`."""
     if seconds is None:
-        return "–"
+        return "-"
     whole = max(0, round(seconds))
     if whole >= 2 * 86_400:
         return f"{whole // 86_400} days"
@@ -69,7 +69,7 @@ def span(seconds: float | None) -> str:
 def size(number: float | None) -> str:
     """An amount of bytes: `48 MB`."""
     if number is None:
-        return "–"
+        return "-"
     for unit in UNITS[:-1]:
         if abs(number) < 1000:
             return f"{number:.0f} {unit}" if number >= 10 or unit == "B" else f"{number:.1f} {unit}"
@@ -80,7 +80,7 @@ def size(number: float | None) -> str:
 def clock(moment: datetime | None) -> str:
     """A time of today as `12:01:07`, another as `2026-05-04 12:01`; UTC."""
     if moment is None:
-        return "–"
+        return "-"
     utc = moment.astimezone(UTC)
     is_today = utc.date() == datetime.now(UTC).date()
     return utc.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")

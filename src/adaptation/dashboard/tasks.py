@@ -123,13 +123,13 @@ def _columns(listed: Sequence[Shown]) -> list[list[list[Shown]]]:
     for one in listed:
         _sound(one, known, depth)
     columns: list[list[list[Shown]]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
-    for number, groups in enumerate(columns):
+    for number, column in enumerate(columns):
         alike: dict[str, list[Shown]] = {}
         for one in listed:
             if depth[one.id] == number:
                 alike.setdefault(one.name, []).append(one)
         for same in alike.values():
-            groups += [same] if len(same) >= ALIKE else [[one] for one in same]
+            column.extend([same] if len(same) >= ALIKE else [[one] for one in same])
     return columns
 
 
@@ -148,10 +148,10 @@ def _sound(one: Shown, known: Mapping[int, Shown], depth: dict[int, int]) -> Non
 
 def _node(group: Sequence[Shown], x: int, y: int) -> Node:
     first, count = group[0], len(group)
-    state = min((one.state for one in group), key=lambda word: _rank(word))
+    state = min((one.state for one in group), key=_rank)
     name = first.name.replace("_", " ")
     done = sum(one.state == "done" for one in group)
-    label = name if count == 1 else f"{name} ×{count}"
+    label = name if count == 1 else f"{name} \u00d7{count}"
     told = f"{label}: {state}" if count == 1 else f"{label}: {done} done"
     progress = sum(one.progress for one in group) / count
     return Node(x, y, label, state, progress, told)
