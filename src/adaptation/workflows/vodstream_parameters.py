@@ -14,7 +14,7 @@ from adaptation.media.language import language_tag
 from adaptation.media.probe import UNKNOWN_LANGUAGE
 from adaptation.media.properties import parse_properties
 from adaptation.workflows.drm_parameters import DrmParameters, check_drm, confine_drm
-from adaptation.workflows.extras import ExtrasParameters, check_extras
+from adaptation.workflows.extras_parameters import ExtrasParameters, check_extras
 from adaptation.workflows.parameters import PRINTED, checked, confined
 from adaptation.workflows.places import source_place
 from adaptation.workflows.profiles import ENCODING, Profiles
