@@ -15,7 +15,7 @@ from adaptation.media.probe import UNKNOWN_LANGUAGE
 from adaptation.media.properties import ANY_ROLE, parse_properties
 from adaptation.media.roles import role_of, words_for
 from adaptation.workflows.drm_parameters import DrmParameters, check_drm, confine_drm
-from adaptation.workflows.extras import ExtrasParameters, check_extras
+from adaptation.workflows.extras_parameters import ExtrasParameters, check_extras
 from adaptation.workflows.parameters import PRINTED, checked, confined
 from adaptation.workflows.places import source_place
 from adaptation.workflows.profiles import ENCODING, Profiles
