@@ -19,7 +19,7 @@ from adaptation.workflows import assembling, extras, sources, staging, steps, ta
 from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.drm_parameters import SECRET, drm_sources, wanted_systems
 from adaptation.workflows.encoding import CALLBACK_ONLY
-from adaptation.workflows.finished import RECORD_KEY, tracks_of
+from adaptation.workflows.finished import LINKED, RECORD_KEY, tracks_of
 from adaptation.workflows.material import material_of
 from adaptation.workflows.parameters import CommonParameters
 from adaptation.workflows.profiles import ENCODING, Profiles
@@ -46,6 +46,7 @@ FIXED: Mapping[str, Any] = {
     "passthrough": "auto",
     "max_frame_rate": None,
     "surround": False,
+    LINKED: True,
 }
 """What the tasks of a ladder want to know, and clients of this workflow do not choose."""
 TOLD = tuple(
