@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ import clips
 import folder_films
 import judges
 import watching
+from adaptation.context import Context
 from adaptation.engine.lists import JobQuery
+from adaptation.engine.model import Claim
+from adaptation.engine.tasks import TaskRun
+from adaptation.errors import SourceError
 from folder_films import frames
 from whole_jobs import Studio, a_studio
 
@@ -253,6 +258,37 @@ def test_open_gops_are_entered_where_nothing_lies_before(studio: Studio, tmp_pat
     folder_films.rendition(name, "film.mp4", seconds=3, keys=27, options=gop)
     asset = made(studio, folder)
     assert frames(asset / "90p" / "playlist.m3u8") == frames(name / "film.mp4")
+
+
+def test_a_source_that_changes_stops_its_job(studio: Studio, shelf: Path, tmp_path: Path) -> None:
+    folder = studio.sources / a_folder(studio, shelf / "small.mp4")
+    definition = studio.deployment.registry.workflow("vodstream")
+    given = definition.check({**PLAIN, "content_id": "film-42", "source_folder": str(folder)})
+    first, second = definition.author(given).tasks[:2]  # type: ignore[attr-defined]
+    claim = Claim(1, 1, 1, 1, "id", "vodstream", "1", "task", {}, 1, Context())
+    run = TaskRun(replace(claim, limits=None), tmp_path, studio.deployment.resources)
+
+    def done(task: Any, context: Any) -> Any:
+        return studio.deployment.registry.task(task.task)({**context, **task.kwargs}, run)
+
+    planned = done(second, done(first, {}))
+    shutil.copy(shelf / "large.mp4", folder / "small.mp4")
+    copy = planned.canvas.tasks[0].tasks[0]
+    with pytest.raises(SourceError, match="was changed while the job ran") as caught:
+        done(copy, planned.context)
+    assert caught.value.code == "source_changed"
+
+
+def test_names_that_no_log_can_hold_are_left_alone(studio: Studio, shelf: Path) -> None:
+    folder = a_folder(studio, shelf / "small.mp4")
+    for name in ("line\nend.mp4", b"\xff.mp4".decode(errors="surrogateescape")):
+        shutil.copy(shelf / "large.mp4", studio.sources / folder / name)
+    odd = "a, b=c:d 'e' \u00fc.m4a"
+    shutil.copy(shelf / "sound.m4a", studio.sources / folder / odd)
+    asset = made(studio, folder)
+    assert [one.size for one in judges.hls_pictures(asset)] == [(160, 90)]
+    assert len(judges.hls_sounds(asset)) == 1
+    assert "'line\\nend.mp4' is no source, and left alone" in log(studio)
 
 
 @pytest.mark.parametrize(

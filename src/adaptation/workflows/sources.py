@@ -94,7 +94,7 @@ def find_sources(context: Context, run: Run) -> Context:
     taken = [file for file in found if _is_source(folder, file)]
     for file in found:
         if file not in taken:
-            run.log(f"{file.name} is no source, and left alone")
+            run.log(f"{ascii(file.name)[:100]} is no source, and left alone")
     if not any(suffix(file.name) in PICTURE_SUFFIXES | SOUND_SUFFIXES for file in taken):
         ends = ", ".join(sorted(PICTURE_SUFFIXES))
         raise SourceError(
@@ -190,6 +190,9 @@ def _check_output(context: Context, run: Run) -> None:
 
 def _is_source(folder: SourceFolder, file: FoundFile) -> bool:
     """Whether a file is one of those that are taken, by its name; XML by its beginning."""
+    if not file.name.isprintable():
+        # Neither logs nor databases hold ends of lines, or bytes that are no text.
+        return False
     end = suffix(file.name)
     if end != XML_SUFFIX:
         return end in PICTURE_SUFFIXES | SOUND_SUFFIXES | TEXT_SUFFIXES
