@@ -191,11 +191,11 @@ def _as_they_are(context: Context, run: Run, programme: Programme) -> Expand:
     ]
     grid = common_grid(rhythms, context["segment_seconds"])
     renditions = named_renditions([one.picture for one in pictures])
-    allowance = Allowance.of(run)
+    bits = sum(one.picture.bitrate for one in pictures)
+    Allowance.of(run).check_scratch(ceil(COPIES * bits * context["duration_seconds"] / 8))
     keys, tracks = list[str](), list[Signature[Any]]()
     for read, starts, rendition in zip(programme.pictures, grid.starts, renditions, strict=True):
         picture = read.file.picture
-        allowance.check_picture(read.file.name, picture.width, picture.height)
         keys.append(replace(read.known, grid=starts).store(run, f"{rendition.name}.json"))
         needed = ceil(COPIES * RATE_HIGH * picture.bitrate * context["duration_seconds"] / 8)
         source = {**read.source, PICTURE: keys[-1]}
