@@ -77,6 +77,7 @@ def log(studio: Studio) -> str:
     return "\n".join(line.message for line in store.logs(job.id))
 
 
+@pytest.mark.long
 def test_key_frames_that_lie_apart_are_named(studio: Studio, shelf: Path, tmp_path: Path) -> None:
     large = folder_films.rendition(tmp_path, "large.mp4", size="240x136", seconds=14, keys=25)
     other = folder_films.rendition(tmp_path, "other.mp4", seconds=14, keys=400)
@@ -84,6 +85,18 @@ def test_key_frames_that_lie_apart_are_named(studio: Studio, shelf: Path, tmp_pa
     assert code == "sources_not_aligned"
     assert "large.mp4 has a key frame at 1.000 s" in message
     assert "other.mp4" in message
+
+
+def test_a_file_that_is_entered_elsewhere_is_named(studio: Studio, shelf: Path) -> None:
+    """Its only key frame is the first: what both share makes one segment of 13 s."""
+    folder = a_folder(studio)
+    for name, keys in (("a.mp4", 5), ("b.mp4", 100)):
+        folder_films.rendition(
+            studio.sources / folder, name, size="64x36", rate="5", seconds=13, keys=keys
+        )
+    code, message = failure(studio, folder)
+    assert code == "sources_not_aligned"
+    assert "b.mp4 has no key frame" in message or "the nearest of b.mp4 is at 0.000 s" in message
 
 
 def test_files_of_different_length_are_named(studio: Studio, shelf: Path) -> None:
@@ -182,6 +195,7 @@ def test_languages_of_files(studio: Studio, shelf: Path, tmp_path: Path) -> None
     assert sorted(forced) == [False, True]
 
 
+@pytest.mark.long
 def test_sound_of_renditions_is_taken_once(studio: Studio, tmp_path: Path) -> None:
     """English in both files, French in the smaller one, and a better English beside them."""
     tags = "-metadata:s:a:0 language=eng -metadata:s:a:1 language=fra"
@@ -204,6 +218,7 @@ def test_sound_of_renditions_is_taken_once(studio: Studio, tmp_path: Path) -> No
     assert [one.size for one in judges.hls_pictures(asset)] == [(240, 136)]
 
 
+@pytest.mark.long
 def test_frame_rates_may_differ(studio: Studio, shelf: Path) -> None:
     folder = a_folder(studio, shelf / "fast.mp4", shelf / "small.mp4")
     asset = made(studio, folder)
@@ -213,6 +228,7 @@ def test_frame_rates_may_differ(studio: Studio, shelf: Path) -> None:
     assert frames(asset / fast.name / "playlist.m3u8") == frames(shelf / "fast.mp4")
 
 
+@pytest.mark.long
 def test_the_better_of_two_alike_is_kept(studio: Studio, shelf: Path) -> None:
     folder = a_folder(studio, shelf / "small.mp4")
     clips.ffmpeg(studio.sources / folder, "-i small.mp4 -c copy copy.mkv")
@@ -246,6 +262,7 @@ def test_containers_codecs_and_clocks_of_many_kinds(studio: Studio, tmp_path: Pa
     assert "audio_en of pcm_eng.wav is encoded to AAC: players do not take pcm_s16le" in log(studio)
 
 
+@pytest.mark.long
 def test_open_gops_are_entered_where_nothing_lies_before(studio: Studio, tmp_path: Path) -> None:
     """Frames behind each key frame but the first are shown before it, and need others."""
     folder, gop = a_folder(studio), "-x264-params open-gop=1:bframes=2:b-adapt=0"
@@ -293,7 +310,11 @@ def test_names_that_no_log_can_hold_are_left_alone(studio: Studio, shelf: Path) 
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("flash.mp4", ""), ("flash.ts", "-output_ts_offset 5"), ("flash.mkv", "")],
+    [
+        pytest.param("flash.mp4", "", marks=pytest.mark.long),
+        ("flash.ts", "-output_ts_offset 5"),
+        pytest.param("flash.mkv", "", marks=pytest.mark.long),
+    ],
 )
 def test_sound_stays_with_its_picture(
     studio: Studio, tmp_path: Path, name: str, options: str
