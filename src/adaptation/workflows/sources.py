@@ -41,10 +41,6 @@ USED = "used_files"
 """What the context calls the names of those that became tracks of the asset."""
 PROPERTIES = "file_properties"
 """What the client says of files, by their names."""
-FORCED_KINDS = frozenset({"forced", "forced-subtitle"})
-"""Kinds of subtitles that only say what everybody needs."""
-CAPTION_KINDS = frozenset({"caption", "captions", "hard-of-hearing"})
-"""Kinds of subtitles that tell sounds as well."""
 XML_SUFFIX = ".xml"
 TTML_MARK, TTML_HEAD_BYTES = b"http://www.w3.org/ns/ttml", 65_536
 """What TTML has near its beginning, and other XML has not."""
@@ -151,15 +147,10 @@ def caption_files(context: Context, run: Run) -> list[ReadCaptions]:
         # What is wrong with it is said before anything is made; its notes are told by its task.
         read_captions(source_folder(context, run).file(name))
         said = said_of(context, name)
-        kind = said.get("kind", "")
-        track = SubtitleTrack(
-            index=0,
-            codec=suffix(name).removeprefix("."),
-            language=file_language(name, said.get("language", ""), ""),
-            forced=kind in FORCED_KINDS,
-            hearing_impaired=kind in CAPTION_KINDS,
-        )
-        found.append(ReadCaptions(name, track, _branch(context, name, state)))
+        language = file_language(name, said.get("language", ""), "")
+        track = SubtitleTrack(0, suffix(name).removeprefix("."), language)
+        branch = {**_branch(context, name, state), "kind": said.get("kind", "")}
+        found.append(ReadCaptions(name, track, branch))
     return found
 
 
