@@ -22,7 +22,7 @@ TASK_FIELDS = """job_id task_id task_name workflow event content_id message time
 JOB_FIELDS = """job_id status workflow content_id message files metadata custom_data time
     client""".split()  # noqa: SIM905
 ENDED = 120.0
-"""Seconds that a small job is waited for: a machine with much else to do takes its time."""
+"""Seconds within which a small job must have ended and be told of."""
 _numbers = itertools.count(1)
 
 
