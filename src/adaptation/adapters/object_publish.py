@@ -106,6 +106,11 @@ def publish(files: Iterable[tuple[Path, str]], store: ObjectStore, plan: Plan) -
     _drop_others(store, plan)
 
 
+def put_beside(store: ObjectStore, path: Path, key: str) -> None:
+    """Put one file beside others, in place of what had its name; raises as `put_file`."""
+    store.put_file(path, key, content_type=_type(key), cache_control=ASK_AGAIN)
+
+
 def _turn(piece: tuple[Path, str]) -> tuple[bool, str]:
     """The record comes last: an asset is there when it is."""
     return piece[1] == RECORD, piece[1]

@@ -12,7 +12,8 @@ from adaptation.adapters.containment import names_below, safe_key
 from adaptation.adapters.contents import read_packets, streams
 from adaptation.adapters.process import Limits
 from adaptation.adapters.scratch import naming_a_full_disk
-from adaptation.adapters.source_folder import FoundFile, SourceFolder
+from adaptation.adapters.source_folder import FoundFile
+from adaptation.adapters.source_place import SourcePlace
 from adaptation.adapters.storage import LocalStorage
 from adaptation.errors import OutputError, SourceError, Transient
 from adaptation.media.container import check_complete
@@ -28,6 +29,8 @@ from adaptation.media.mp4 import (
     file_tracks,
 )
 from adaptation.workflows.resources import Run
+from adaptation.workflows.storage_places import storage_place
+from adaptation.workflows.storing import put_files
 
 GATHERED, COPIED = 0.5, 0.9
 """Parts of the work that are done when the tracks are here, and when they are copied."""
@@ -46,7 +49,7 @@ class Piece:
 class Remux:
     """What is to be copied."""
 
-    folder: SourceFolder
+    folder: SourcePlace
     files: tuple[Piece, ...]
     """All that is looked at."""
     state: list[list[Any]]
@@ -63,7 +66,7 @@ class Remux:
 
     @classmethod
     def of_asset(
-        cls, folder: SourceFolder, record_file: FoundFile, record: object, *, mezzanine: bool
+        cls, folder: SourcePlace, record_file: FoundFile, record: object, *, mezzanine: bool
     ) -> Remux:
         """The tracks of an asset.
 
@@ -81,9 +84,7 @@ class Remux:
         return cls(folder, pieces, _state([record_file]), mezzanine, tracks)
 
     @classmethod
-    def of_files(
-        cls, folder: SourceFolder, files: Sequence[FoundFile], *, mezzanine: bool
-    ) -> Remux:
+    def of_files(cls, folder: SourcePlace, files: Sequence[FoundFile], *, mezzanine: bool) -> Remux:
         """The media files of a folder."""
         pieces = tuple(Piece(file.name, file.size_bytes) for file in files)
         return cls(folder, pieces, _state(files), mezzanine)
@@ -123,20 +124,24 @@ def join(remux: Remux, made: Path, run: Run) -> float:
     return round(tracks[0].extent.seconds, 6)
 
 
-def put_into(made: Path, folder: Path, name: str, run: Run) -> None:
+def put_into(made: Path, place: str, name: str, run: Run) -> None:
     """Move a finished file into a folder, where it appears whole, in place of what had its name.
 
     Args:
         made: the file, in scratch.
-        folder: absolute; made if it is not there.
+        place: a folder, absolute and made if it is not there; or one of a storage.
         name: of the file there.
         run: tells the folder of outputs, below which no link is followed.
 
     Raises:
         OutputError: `output_full`, `output_unwritable`.
         ParameterError: `path_outside`.
+        AdaptationError: as `put_files`.
     """
-    root = run.resources.assets_root
+    if stored := storage_place(place):
+        put_files(stored, run, [(made, name)])
+        return
+    folder, root = Path(place), run.resources.assets_root
     names = names_below(root, folder) if root else None
     storage, key = (
         (LocalStorage(root), "/".join((*names, name)))
@@ -189,7 +194,7 @@ def _gathered(remux: Remux, run: Run) -> list[Copied]:
 
 
 def _put_together(
-    folder: SourceFolder, track: Track, path: Path, on_bytes: Callable[[int], None]
+    folder: SourcePlace, track: Track, path: Path, on_bytes: Callable[[int], None]
 ) -> None:
     """Write a track's init segment and its segments one after the other."""
     parts = [(track.init_name, track.init_size_bytes, track.init_sha256)]

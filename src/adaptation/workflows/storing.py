@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from adaptation.adapters import object_publish
 from adaptation.adapters.object_store import ObjectStore
+from adaptation.adapters.source_folder import SourceFolder
+from adaptation.adapters.source_place import ObjectFolder, SourcePlace
 from adaptation.context import Context
 from adaptation.errors import SourceError
 from adaptation.workflows.allowance import Allowance
@@ -31,7 +33,7 @@ def fetched_source(context: Context, run: Run) -> Path:
         AdaptationError: as `ObjectStore.get_file`.
     """
     place = _place(context["url"])
-    store = _store(place, run)
+    store = store_of(place, run)
     Allowance.of(run).check_size(place.key, store.facts(place.key).size_bytes)
     target = run.resources.download_folder(run.claim.job_id) / "source"
     store.get_file(
@@ -57,14 +59,44 @@ def check_destination(context: Context, run: Run) -> None:
         ParameterError: `storage_unknown`.
         AdaptationError: as `ObjectStore.read`.
     """
-    if place := storage_place(str(context.get("output_folder"))):
-        object_publish.check_free(_store(place, run), _plan(context, run, place))
+    place = storage_place(str(context.get("output_folder")))
+    if place is None:
+        return
+    store = store_of(place, run)
+    # Workflows that have no such parameter put single files beside what is there.
+    if "empty_target" in context:
+        object_publish.check_free(store, _plan(context, run, place))
+
+
+def source_folder(words: str, run: Run) -> SourcePlace:
+    """A folder of sources that a job names: a path, or one of a storage.
+
+    Raises:
+        ParameterError: `storage_unknown`.
+        AdaptationError: as `ObjectStore`.
+    """
+    if place := storage_place(words):
+        return ObjectFolder(store_of(place, run), place.key, run.scratch / "sources")
+    roots = [root for root in (run.resources.assets_root, run.resources.source_root) if root]
+    return SourceFolder(Path(words), tuple(roots))
+
+
+def put_files(place: Place, run: Run, made: Sequence[tuple[Path, str]]) -> None:
+    """Put files into a folder of a storage beside what is there, each whole, in the order given.
+
+    Raises:
+        ParameterError: `storage_unknown`.
+        AdaptationError: as `ObjectStore.put_file`.
+    """
+    store = store_of(place, run)
+    for path, name in made:
+        object_publish.put_beside(store, path, f"{place.key}/{name}")
 
 
 def publish_to_storage(context: Context, run: Run, files: list[tuple[Path, str]]) -> None:
     """Make the asset appear in its storage; see `adaptation.adapters.object_publish.publish`."""
     place = _place(context.folder_out)
-    object_publish.publish(files, _store(place, run), _plan(context, run, place))
+    object_publish.publish(files, store_of(place, run), _plan(context, run, place))
     # What could be watched while it grew has another place now, which no link can lead to.
     run.resources.live.remove(run.claim.job_id)
 
@@ -92,6 +124,12 @@ def _place(words: str) -> Place:
     return place
 
 
-def _store(place: Place, run: Run) -> ObjectStore:
+def store_of(place: Place, run: Run) -> ObjectStore:
+    """The storage of a place, opened, if the job's client may use it.
+
+    Raises:
+        ParameterError: `storage_unknown`.
+        AdaptationError: as `ObjectStore`.
+    """
     Allowance.of(run).check_storage(place.storage)
     return run.resources.storage(place.storage)
