@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -27,6 +28,12 @@ from adaptation.media.protected_asset import (
 )
 from adaptation.media.protection import SYSTEMS, Scheme, SystemName
 from adaptation.workflows.content_keys import document_of
+from adaptation.workflows.drm_parameters import (
+    SECRET,
+    old_spellings,
+    shows_protected,
+    wanted_systems,
+)
 from adaptation.workflows.protecting import Work, encrypt_track, seal_of
 from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import Run, publish_token
@@ -34,24 +41,12 @@ from adaptation.workflows.step import step
 
 ACTIVE_FILES = frozenset({hls.MASTER_NAME, dash.MANIFEST_NAME, ASSET_NAME})
 """What is written anew by every switch."""
-SECRET = frozenset({"content_keys", "download_cpix"})
-"""What no later task needs to know."""
 MADE = "asset"
 """Folder in scratch that stands for the asset: what is new of it."""
 
 
-def scheme_of(drm: Sequence[str]) -> Active:
-    """How tracks are encrypted for the players of these systems.
-
-    Raises:
-        ParameterError: `parameter_invalid`, an asset cannot be clear and encrypted at a time.
-    """
-    systems = set(drm) - {CLEAR}
-    if systems and CLEAR in drm:
-        raise ParameterError(
-            "parameter 'drm': clear stands beside DRM systems",
-            hint="Give DRM systems alone, or nothing for a clear asset.",
-        )
+def scheme_of(systems: Sequence[str]) -> Active:
+    """How tracks are encrypted for the players of these systems."""
     # Apple's players know this scheme alone; the others' know both.
     return "cbcs" if "fairplay" in systems else "cenc" if systems else CLEAR
 
@@ -60,6 +55,8 @@ def scheme_of(drm: Sequence[str]) -> Active:
 def switch_drm(context: Context, run: Run) -> Context:
     """Make what is missing, and switch the manifests of an asset in one moment."""
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
+    for line in old_spellings(context):
+        run.log(line, logging.WARNING)
     folder = Path(context["folder"])
     with _asset(folder, run.resources.assets_root) as place:
         present = _files(place)
@@ -131,11 +128,12 @@ def _files(place: Path) -> set[str]:
 
 def _switched(asset: ProtectedAsset, place: Path, context: Context, run: Run) -> ProtectedAsset:
     """The asset as it is to be; what is new of it lies in scratch."""
-    scheme = scheme_of(context["drm"])
+    named = wanted_systems(context["drm"])
+    scheme = scheme_of(named)
     if scheme == CLEAR:
         return asset.cleared()
     document = document_of(context, run)
-    systems: list[SystemName] = [name for name in SYSTEMS if name in context["drm"]]
+    systems: list[SystemName] = [name for name in SYSTEMS if name in named]
     # A document says all that is to be told; without one, what an earlier one said stays.
     told = document.systems if document is not None and context["cpix"] else None
     copies = _copies(asset, scheme, document, place, run)
@@ -143,7 +141,8 @@ def _switched(asset: ProtectedAsset, place: Path, context: Context, run: Run) ->
         _announced(one, track, (systems, told), place, run.scratch / MADE)
         for one, track in zip(copies, asset.tracks, strict=True)
     ]
-    return asset.apart().with_copy(made, systems)
+    protected = asset.apart().with_copy(made, systems)
+    return protected if shows_protected(context) else protected.cleared()
 
 
 def _copies(
