@@ -115,6 +115,7 @@ class Deployment:
             work=LocalStorage(self.settings.work_root),
             downloads=self.settings.downloads_root,
             live=LiveArea(self.settings.live_root),
+            staging=self.settings.work_root,
             assets_root=self.settings.assets_root,
             source_root=self.settings.source_root,
             parallel_chunks=self.settings.parallel_chunks,
