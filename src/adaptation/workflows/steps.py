@@ -186,10 +186,9 @@ def chunk_dash(context: Context, run: Run) -> Context:
 @step("publish")
 def publish(context: Context, run: Run) -> Context:
     """Make the asset appear in its folder, whole, by one switch."""
-    files = asset_files(context, run)
-    put_in_place(context, run, files)
+    names = put_in_place(context, run, asset_files(context, run))
     seconds = float(material_of(context, run).timeline.duration_seconds)
-    context = context.extended(**{PUBLISHED: published([name for _, name in files], seconds)})
+    context = context.extended(**{PUBLISHED: published(names, seconds)})
     run.log(f"published {context.folder_out}")
     return context
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from adaptation.adapters import object_publish
+from adaptation.adapters.object_publish import LEADING
 from adaptation.adapters.object_store import ObjectStore
 from adaptation.adapters.source_folder import SourceFolder
 from adaptation.adapters.source_place import ObjectFolder, SourcePlace
 from adaptation.context import Context
 from adaptation.errors import SourceError
+from adaptation.media.asset import Asset
+from adaptation.media.asset_record import ASSET_NAME
 from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.gathering import is_playlist
+from adaptation.workflows.manifests import leading_files
 from adaptation.workflows.resources import Run
 from adaptation.workflows.storage_places import Place, storage_place
-
-
-def folder_of(context: Context, folder: str) -> str:
-    """Where a track's folder lies inside the asset: in a storage, in that of its version."""
-    if storage_place(context.folder_out) is None:
-        return folder
-    return f"{object_publish.version_folder(context['main_task_id'])}/{folder}"
 
 
 def fetched_source(context: Context, run: Run) -> Path:
@@ -65,7 +64,8 @@ def check_destination(context: Context, run: Run) -> None:
     store = store_of(place, run)
     # Workflows that have no such parameter put single files beside what is there.
     if "empty_target" in context:
-        object_publish.check_free(store, _plan(context, run, place))
+        plan = plan_of(place, context["main_task_id"], _replaceable(context), run)
+        object_publish.check_free(store, plan)
 
 
 def source_folder(words: str, run: Run) -> SourcePlace:
@@ -93,19 +93,43 @@ def put_files(place: Place, run: Run, made: Sequence[tuple[Path, str]]) -> None:
         object_publish.put_beside(store, path, f"{place.key}/{name}")
 
 
-def publish_to_storage(context: Context, run: Run, files: list[tuple[Path, str]]) -> None:
-    """Make the asset appear in its storage; see `adaptation.adapters.object_publish.publish`."""
+def publish_to_storage(context: Context, run: Run, files: Iterable[tuple[Path, str]]) -> list[str]:
+    """Make a new asset appear in its storage; see `adaptation.adapters.object_publish.publish`.
+
+    Args:
+        context: of the job.
+        run: the task.
+        files: all that the asset holds: path and name inside it, as in a folder; the manifests
+            and the record are written anew, for all tracks lie below a folder of their version.
+
+    Returns:
+        The names of all its files there.
+    """
     place = _place(context.folder_out)
-    object_publish.publish(files, store_of(place, run), _plan(context, run, place))
+    given = {name: path for path, name in files}
+    base = object_publish.version_folder(context["main_task_id"])
+    asset = replace(Asset.from_json(json.loads(given[ASSET_NAME].read_bytes())), base=base)
+    pieces = [
+        (path, f"{base}/{name}" if "/" in name else name)
+        for name, path in given.items()
+        if name not in LEADING
+    ]
+    pieces += leading_files(asset, run.scratch / "leading")
+    plan = plan_of(place, context["main_task_id"], _replaceable(context), run)
+    object_publish.publish(pieces, store_of(place, run), plan)
     # What could be watched while it grew has another place now, which no link can lead to.
     run.resources.live.remove(run.claim.job_id)
+    return sorted(name for _, name in pieces)
 
 
-def _plan(context: Context, run: Run, place: Place) -> object_publish.Plan:
+def plan_of(
+    place: Place, asset_id: str, may_replace: Callable[[str], bool], run: Run
+) -> object_publish.Plan:
+    """On which terms a task publishes an asset to a place; it tells how far it is."""
     return object_publish.Plan(
         folder=place.key,
-        asset_id=context["main_task_id"],
-        may_replace=_replaceable(context),
+        asset_id=asset_id,
+        may_replace=may_replace,
         cancelled=run.cancelled,
         on_progress=lambda done, total: run.progress(done / total if total else 0.0),
         confirm=run.check_now,
