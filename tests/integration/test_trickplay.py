@@ -68,8 +68,9 @@ def searched(api: Api, film: Path, **parameters: Any) -> Job:
     job_id = api.client.submit("trickplay", {**asked(film), **parameters})
 
     def is_over() -> bool:
-        told = all(one.state != "pending" for one in store.deliveries(job_id))
-        return store.job(job_id).ended and told
+        # The end first: what is to be told is there as soon as a job has ended, not before.
+        ended = store.job(job_id).ended
+        return ended and all(one.state != "pending" for one in store.deliveries(job_id))
 
     assert wait_until(is_over, 60)
     return store.job(job_id)
