@@ -147,13 +147,12 @@ def _document(content: bytes, name: str) -> dict[str, Any]:
 
 
 def _with_base(record: dict[str, Any]) -> dict[str, Any]:
-    """The record of an asset; one of before `base` names the version in the folder of each track."""
+    """The record of an asset; an old one names its version in the folder of each track instead."""
     listed = record.get("tracks")
-    if BASE in record or not isinstance(listed, list) or not all(isinstance(t, dict) for t in listed):
+    if BASE in record or not isinstance(listed, list):
         return record
-    versions = {
-        found[0] if (found := _VERSION.match(str(track.get("folder")))) else "" for track in listed
-    }
+    folders = [str(one.get("folder")) if isinstance(one, dict) else "" for one in listed]
+    versions = {found[0] if (found := _VERSION.match(one)) else "" for one in folders}
     if len(versions) != 1 or "" in versions:
         return record
     (base,) = versions

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeGuard
 
 from adaptation.adapters import object_publish
 from adaptation.adapters.asset_folder import AssetFolder, opened_asset
 from adaptation.adapters.asset_place import AssetPlace
 from adaptation.adapters.object_asset import ObjectAsset, opened_object_asset
 from adaptation.adapters.object_publish import Remote
+from adaptation.adapters.object_store import ObjectStore
 from adaptation.adapters.publish import check_output
 from adaptation.adapters.publish import publish as publish_folder
 from adaptation.media.asset import Asset
@@ -120,17 +122,12 @@ def _paths(place: AssetPlace, names: Sequence[str], run: Run) -> Iterator[Mappin
 def _into_storage(place: AssetPlace, renewal: Renewal, target: Place, run: Run) -> list[str]:
     store = store_of(target, run)
     asset_id = renewal.asset.asset_id
-    is_here = (
-        isinstance(place, ObjectAsset)
-        and place.store.config == store.config
-        and place.folder == target.key
-    )
-    base = _base(place, renewal, run) if is_here else _new_base(asset_id, run)
-    plan = replace(
-        plan_of(target, asset_id, _nothing_else, run),
-        base=base,
-        record_etag=place.etag if is_here and isinstance(place, ObjectAsset) else "",
-    )
+    plan = plan_of(target, asset_id, _nothing_else, run)
+    base = _new_base(asset_id, run)
+    if _is_there(place, store, target):
+        base = _base(place, renewal) or base
+        plan = replace(plan, record_etag=place.etag)
+    plan = replace(plan, base=base)
     with _pieces(place, renewal, run) as pieces:
         files = [(source, f"{base}/{name}" if "/" in name else name) for source, name in pieces]
         files += leading_files(replace(renewal.asset, base=base), run.scratch / WRITTEN)
@@ -139,16 +136,16 @@ def _into_storage(place: AssetPlace, renewal: Renewal, target: Place, run: Run) 
 
 
 @contextmanager
-def _pieces(
-    place: AssetPlace, renewal: Renewal, run: Run
-) -> Iterator[list[object_publish.Piece]]:
+def _pieces(place: AssetPlace, renewal: Renewal, run: Run) -> Iterator[list[object_publish.Piece]]:
     """Where all files of an asset lie now, but for those that lead to them."""
     made: list[object_publish.Piece] = [(path, name) for name, path in renewal.made.items()]
     if isinstance(place, ObjectAsset):
         aside = run.scratch / FETCHED
         yield [
-            *((Remote(place.store, place.found(now), aside / name), name)
-              for name, now in renewal.kept.items()),
+            *(
+                (Remote(place.store, place.found(now), aside / name), name)
+                for name, now in renewal.kept.items()
+            ),
             *made,
         ]
         return
@@ -156,10 +153,17 @@ def _pieces(
         yield [*((there[now], name) for name, now in renewal.kept.items()), *made]
 
 
-def _base(place: ObjectAsset, renewal: Renewal, run: Run) -> str:
-    """The folder of media that an asset keeps, if none of its files changes or moves.
+def _is_there(place: AssetPlace, store: ObjectStore, target: Place) -> TypeGuard[ObjectAsset]:
+    """Whether an asset lies in the very folder that it is to be in."""
+    if not isinstance(place, ObjectAsset):
+        return False
+    return place.store.config == store.config and place.folder == target.key
 
-    Else some reader could find a manifest of before, and what it names in another state.
+
+def _base(place: ObjectAsset, renewal: Renewal) -> str:
+    """The folder of media that an asset keeps; empty: one of its files changes or moves.
+
+    Then some reader could find a manifest of before, and what it names in another state.
     """
     stays = all(name == now for name, now in renewal.kept.items())
     changed = (
@@ -169,9 +173,7 @@ def _base(place: ObjectAsset, renewal: Renewal, run: Run) -> str:
         and "/" in name
         and not object_publish.is_stored(place.store, path, place.objects[name])
     )
-    if place.base and stays and next(changed, None) is None:
-        return place.base
-    return _new_base(renewal.asset.asset_id, run)
+    return place.base if stays and next(changed, None) is None else ""
 
 
 def _new_base(asset_id: str, run: Run) -> str:
