@@ -12,29 +12,19 @@ from pydantic import Field
 from adaptation.engine.tasks import WorkflowDefinition
 from adaptation.wiring import Deployment
 from adaptation.workflows import extras, staging, steps
+from adaptation.workflows.drm_parameters import DrmParameters, check_drm
 from adaptation.workflows.encoding import CALLBACK_ONLY
-from adaptation.workflows.parameters import (
-    ENCODING,
-    EncodingParameters,
-    check_encoding,
-    checked,
-    confined,
-)
-from adaptation.workflows.profiles import Profiles
+from adaptation.workflows.parameters import EncodingParameters, check_encoding, checked, confined
+from adaptation.workflows.profiles import ENCODING, Profiles
 from adaptation.workflows.report import report
 
 NAME = "film_with_extras"
 
 
-class FilmParameters(extras.ExtrasParameters, EncodingParameters):
+class FilmParameters(extras.ExtrasParameters, DrmParameters, EncodingParameters):
     """Of the workflow."""
 
     content_id: str = Field(description="The client's own key of the content.")
-    drm: list[str] = ["clear"]
-    enable_drm: bool = True
-    cpix: bool = False
-    download_cpix: str | None = None
-    content_keys: list[dict[str, Any]] = []
 
 
 def add_workflow(deployment: Deployment) -> None:
@@ -46,7 +36,7 @@ def add_workflow(deployment: Deployment) -> None:
         known = checked(FilmParameters, given, registry.output_root, deployment._has_storage)
         own = {name: known[name] for name in EncodingParameters.model_fields}
         encoding = check_encoding(own, registry.output_root, Profiles.among(None))[ENCODING]
-        return extras.check_extras({**known, ENCODING: encoding})
+        return extras.check_extras(check_drm({**known, ENCODING: encoding}))
 
     def author(known: dict[str, Any]) -> Any:
         carried = {name: value for name, value in known.items() if name not in CALLBACK_ONLY}

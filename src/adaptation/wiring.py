@@ -52,6 +52,7 @@ from adaptation.workflows import (
     mp4,
     plugins,
     trickplay,
+    vodstream,
 )
 from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
@@ -164,6 +165,7 @@ class Deployment:
         ):
             workflow.register(registry)
         mp4.register(registry, settings.assets_root, settings.source_root)
+        vodstream.register(registry, settings.profiles)
         plugins.load(registry)
         return registry
 

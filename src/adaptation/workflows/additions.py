@@ -16,6 +16,7 @@ from adaptation.media.sprite import THUMBNAIL_WIDTH
 from adaptation.media.stills import frame_command
 from adaptation.media.tiles import plan_tiles
 from adaptation.workflows.build_thumbnails import draw_previews
+from adaptation.workflows.drm_parameters import wanted_systems
 from adaptation.workflows.material import read_material
 from adaptation.workflows.mp4 import remux_of
 from adaptation.workflows.remuxing import Remux, join
@@ -114,13 +115,7 @@ def add_drm(context: Context, run: Run) -> Context:
     """Make the encrypted copy of the asset, and let its manifests lead to it if that is wanted."""
     context = staged_copy(context, run)
     place = str(staging_folder(context, run))
-    done = of_staged(switch_drm, context, run, folder=place, output_folder=context.folder_out)
-    if context["enable_drm"]:
-        return done
-    drm = context["drm"]
-    cleared = done.extended(drm=[CLEAR])
-    done = of_staged(switch_drm, cleared, run, folder=place, output_folder=context.folder_out)
-    return done.extended(drm=drm)
+    return of_staged(switch_drm, context, run, folder=place, output_folder=context.folder_out)
 
 
 TASKS = (
@@ -166,7 +161,7 @@ def mp4_place(context: Context) -> str:
 
 def is_encrypted(parameters: Context) -> bool:
     """Whether an encrypted copy is made."""
-    return bool(set(parameters.get("drm") or ()) - {CLEAR})
+    return bool(wanted_systems(parameters["drm"]))
 
 
 def _pictures(tracks: Sequence[Track]) -> list[Track]:

@@ -39,7 +39,7 @@ class ExtrasParameters(Mp4Options, ThumbnailOptions):
 
     create_thumbnail: bool = Field(True, description="Whether one picture becomes thumbnail.jpg.")
     thumbnail_time: SourceTime = Field(
-        0,
+        0.0,
         description="When it is shown: seconds from the first frame, or hh:mm:ss[.fff].",
     )
     generate_mp4: bool = Field(
