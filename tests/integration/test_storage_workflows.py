@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from storage_services import S3
 from whole_jobs import Studio, a_studio
 
 ENCODED: dict[str, Any] = {"renditions": [{"height": 90, "bitrate": 100}], "preset": "ultrafast"}
+FILM = "studio/in/film.mp4"
 HERE: dict[str, Any] = {"source_storage": "films"}
 
 
@@ -40,9 +42,7 @@ def films(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> ObjectSto
 @pytest.fixture(scope="module")
 def asset(studio: Studio, films: ObjectStore) -> str:
     """An asset of `studio` in `films`, below its folder."""
-    studio.done(
-        "encoding_workflow", url="studio/in/film.mp4", output_folder="asset", **ENCODED, **HERE
-    )
+    studio.done("encoding_workflow", url=FILM, output_folder="asset", **ENCODED, **HERE)
     return "asset"
 
 
@@ -53,6 +53,10 @@ def fetched(store: ObjectStore, key: str, folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         store.get_file(found.key, target)
     return folder
+
+
+def files_of(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 def keys(store: ObjectStore, key: str) -> set[str]:
@@ -207,3 +211,123 @@ def test_a_storage_that_is_closed_to_a_client_is_closed_in_every_workflow(
         change("studio", limits={})
 
     assert codes == {"storage_unknown"}
+
+
+def test_an_asset_in_a_storage_is_made_searchable_and_its_media_stay_where_they_are(
+    studio: Studio, films: ObjectStore, tmp_path: Path
+) -> None:
+    studio.done("encoding_workflow", url=FILM, output_folder="trick", **ENCODED, **HERE)
+    before = {found.key: found.etag for found in films.objects("studio/trick")}
+
+    told = studio.done("trickplay", source_folder="trick", trickplay_thumbnail_interval=1, **HERE)
+
+    after = {found.key: found.etag for found in films.objects("studio/trick")}
+    changed = {key.rpartition("/")[2] for key in before if before[key] != after.get(key)}
+    assert changed == {"master.m3u8", "manifest.mpd", "asset.json"}, "no other file was sent"
+    assert sorted(told["files"]) == sorted(f"storage://films/{key}" for key in after)
+    made = fetched(films, "studio/trick", tmp_path / "trick")
+    base = judges.record(made)["base"]
+    master = (made / "master.m3u8").read_text()
+    assert f'URI="{base}/90p/iframes.m3u8"' in master
+    assert (made / base / "trickplay" / "00001.jpg").stat().st_size > 500
+    assert size_of(made / base / "trickplay" / "00001.jpg")[0] == 2 * 160
+
+    again = studio.done("trickplay", source_folder="trick", trickplay_thumbnails=False, **HERE)
+    assert not any(name.endswith(".jpg") for name in again["files"])
+    assert {name for name in keys(films, "studio/trick") if name.endswith(".jpg")} == set()
+
+
+def test_drm_is_switched_in_a_storage_and_back_and_the_storage_copies_what_moves(
+    studio: Studio, films: ObjectStore, tmp_path: Path
+) -> None:
+    studio.done("encoding_workflow", url=FILM, output_folder="drm", **ENCODED, **HERE)
+    clear = fetched(films, "studio/drm", tmp_path / "clear")
+    keyed: dict[str, Any] = {"content_keys": [{"key_id": "00" * 15 + "01", "key": "11" * 16}]}
+
+    on = studio.done(
+        "drmswitch", folder="drm", drm=["widevine"], destination_storage="films", **keyed
+    )
+    locked = fetched(films, "studio/drm", tmp_path / "locked")
+    off = studio.done("drmswitch", folder="drm", drm=["clear"], **HERE)
+    opened = fetched(films, "studio/drm", tmp_path / "opened")
+
+    assert on["message"] == off["message"] == "storage://films/studio/drm/master.m3u8"
+    assert sorted(off["files"]) == sorted(
+        f"storage://films/{key}" for key in keys(films, "studio/drm")
+    )
+    assert "cenc:pssh" in (locked / "manifest.mpd").read_text()
+    assert judges.record(locked)["base"] != judges.record(clear)["base"], "some files moved"
+    assert judges.record(locked)["base"] == judges.record(opened)["base"], "none did"
+    assert "pssh" not in (opened / "manifest.mpd").read_text()
+    pictures = [judges.decode(folder / "master.m3u8")[0] for folder in (clear, opened)]
+    assert pictures[0] == pictures[1]
+    for name in files_of(locked) - {"master.m3u8", "manifest.mpd", "asset.json"}:
+        assert (locked / name).read_bytes() == (opened / name).read_bytes()
+
+
+@pytest.mark.parametrize("destination", ["shop", "local"])
+def test_an_asset_goes_to_another_place_with_what_is_added(
+    studio: Studio, films: ObjectStore, asset: str, tmp_path: Path, destination: str
+) -> None:
+    told = studio.done(
+        "trickplay",
+        source_folder=asset,
+        output_folder="copy",
+        destination_storage=destination,
+        **HERE,
+    )
+
+    if destination == "local":
+        made = studio.assets / "studio" / "copy"
+        assert told["message"] == str(made / "master.m3u8")
+        assert "base" not in judges.record(made)
+    else:
+        shop = studio.deployment.storage("shop")
+        assert told["message"] == "storage://shop/studio/copy/master.m3u8"
+        made = fetched(shop, "studio/copy", tmp_path / "copy")
+    assert "EXT-X-I-FRAME-STREAM-INF" in (made / "master.m3u8").read_text()
+    kinds = {one["codec_type"] for one in judges.streams(made / "master.m3u8")}
+    assert {"video", "audio"} <= kinds
+    assert "iframes" not in films.read(f"studio/{asset}/master.m3u8")[0].decode()
+
+
+def test_an_asset_of_this_machine_goes_to_a_storage_with_its_drm(
+    studio: Studio, films: ObjectStore, tmp_path: Path
+) -> None:
+    local = studio.done(
+        "encoding_workflow",
+        **{"url": FILM, "output_folder": "own", **ENCODED, **HERE, "destination_storage": "local"},
+    )
+    assert Path(local["message"]).is_file()
+
+    told = studio.done("trickplay", source_folder="own", destination_storage="shop")
+
+    assert told["message"] == "storage://shop/studio/own/master.m3u8"
+    shop = studio.deployment.storage("shop")
+    made = fetched(shop, "studio/own", tmp_path / "own")
+    assert files_of(made) == {
+        name.removeprefix("storage://shop/studio/own/") for name in told["files"]
+    }
+    assert {one["codec_type"] for one in judges.streams(made / "manifest.mpd")} >= {
+        "video",
+        "audio",
+    }
+
+
+def test_an_asset_of_before_there_was_a_base_is_renewed_as_well(
+    studio: Studio, films: ObjectStore, tmp_path: Path
+) -> None:
+    studio.done("encoding_workflow", url=FILM, output_folder="old", **ENCODED, **HERE)
+    record, found = films.read("studio/old/asset.json")
+    document = json.loads(record)
+    base = document.pop("base")
+    for track in document["tracks"]:
+        track["folder"] = f"{base}/{track['folder']}"
+    document["format"] = 1
+    films.put_bytes(json.dumps(document).encode(), found.key, replacing=found.etag)
+
+    studio.done("trickplay", source_folder="old", **HERE)
+
+    made = fetched(films, "studio/old", tmp_path / "old")
+    assert judges.record(made)["base"] == base
+    assert {one["codec_type"] for one in judges.streams(made / "master.m3u8")} >= {"video", "audio"}

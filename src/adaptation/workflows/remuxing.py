@@ -16,6 +16,7 @@ from adaptation.adapters.source_folder import FoundFile
 from adaptation.adapters.source_place import SourcePlace
 from adaptation.adapters.storage import LocalStorage
 from adaptation.errors import OutputError, SourceError, Transient
+from adaptation.media.asset_record import base_of
 from adaptation.media.container import check_complete
 from adaptation.media.index import Track
 from adaptation.media.mp4 import (
@@ -58,6 +59,8 @@ class Remux:
     """Whether all pictures are copied."""
     tracks: tuple[Track, ...] = ()
     """Of an asset: those that are copied; empty: it is none."""
+    base: str = ""
+    """Of an asset: the folder in it that all folders of tracks lie in; empty: its own."""
 
     @property
     def is_asset(self) -> bool:
@@ -86,7 +89,8 @@ class Remux:
         """
         tracks = tuple(asset_tracks(record, mezzanine=mezzanine))
         pieces = tuple(Piece(track.name, _size(track)) for track in tracks)
-        return cls(folder, pieces, _state([record_file]), mezzanine, tracks)
+        base = base_of(record) if isinstance(record, Mapping) else ""
+        return cls(folder, pieces, _state([record_file]), mezzanine, tracks, base)
 
     @classmethod
     def of_files(cls, folder: SourcePlace, files: Sequence[FoundFile], *, mezzanine: bool) -> Remux:
@@ -182,7 +186,7 @@ def _gathered(remux: Remux, run: Run) -> list[Copied]:
     for number, track in enumerate(remux.tracks):
         path = run.scratch / f"track{number}.mp4"
         with naming_a_full_disk(run.scratch, "scratch_full"):
-            _put_together(remux.folder, track, path, on_bytes)
+            _put_together(remux, track, path, on_bytes)
         document = _streams(path, run)
         extent = _measured(path, run).of(0)
         (copied,) = file_tracks(path, document)
@@ -197,17 +201,15 @@ def _gathered(remux: Remux, run: Run) -> list[Copied]:
     return found
 
 
-def _put_together(
-    folder: SourcePlace, track: Track, path: Path, on_bytes: Callable[[int], None]
-) -> None:
+def _put_together(remux: Remux, track: Track, path: Path, on_bytes: Callable[[int], None]) -> None:
     """Write a track's init segment and its segments one after the other."""
     parts = [(track.init_name, track.init_size_bytes, track.init_sha256)]
     parts += [(one.name, one.size_bytes, one.sha256) for one in track.segments]
     with path.open("wb") as target:
         for name, size_bytes, sha256 in parts:
             # The record is a file like any other: somebody may have changed it.
-            key = safe_key(f"{track.folder}/{name}", "asset.json")
-            folder.append(key, size_bytes, sha256, target)
+            key = safe_key(f"{remux.base}/{track.folder}/{name}".lstrip("/"), "asset.json")
+            remux.folder.append(key, size_bytes, sha256, target)
             on_bytes(size_bytes)
 
 
