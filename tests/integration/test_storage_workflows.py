@@ -331,3 +331,28 @@ def test_an_asset_of_before_there_was_a_base_is_renewed_as_well(
     made = fetched(films, "studio/old", tmp_path / "old")
     assert judges.record(made)["base"] == base
     assert {one["codec_type"] for one in judges.streams(made / "master.m3u8")} >= {"video", "audio"}
+
+
+@pytest.mark.parametrize("destination", ["films", "shop", "local"])
+def test_an_asset_is_made_of_the_files_of_a_folder_in_a_storage(
+    studio: Studio, films: ObjectStore, tmp_path: Path, destination: str
+) -> None:
+    sources = keys(films, "studio/in")
+
+    told = studio.done("vodstream", source_folder="in", destination_storage=destination, **HERE)
+
+    if destination == "local":
+        made = studio.assets / "studio" / "in"
+        place = str(made)
+    else:
+        store = studio.deployment.storage(destination)
+        made = fetched(store, "studio/in", tmp_path / "made")
+        place = f"storage://{destination}/studio/in"
+    assert told["message"] == f"{place}/master.m3u8"
+    named = {name.removeprefix(f"{place}/") for name in told["files"]}
+    assert files_of(made) == named | ({"film.mp4"} if destination == "films" else set())
+    heights = {one.get("height") for one in judges.streams(made / "master.m3u8")}
+    assert heights == {180, None}
+    assert size_of(made / "thumbnail.jpg") == (320, 180)
+    assert sources <= keys(films, "studio/in"), "sources stay"
+    films.delete([key for key in keys(films, "studio/in") if key not in sources])

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from adaptation.adapters.containment import held, names_below
+from adaptation.adapters.containment import held, led_out, names_below
 from adaptation.adapters.publish import RECORD
 from adaptation.adapters.storage import checked_key
 from adaptation.errors import AdaptationError, SourceError
@@ -81,12 +81,16 @@ class AssetFolder:
         return found
 
     def names(self) -> set[str]:
-        """Every file that is part of it."""
-        with self.files() as found:
+        """Every file that is part of it.
+
+        Raises:
+            ParameterError: `path_outside`, there is a symbolic link.
+        """
+        with self.files(refuse_links=True) as found:
             return {name for _, name in found}
 
     @contextmanager
-    def files(self) -> Iterator[list[tuple[Path, str]]]:
+    def files(self, *, refuse_links: bool = False) -> Iterator[list[tuple[Path, str]]]:
         """Every file in it, as a path that stays this file within the block, and its name.
 
         Names are as `AssetPlace` has them; what lies in other folders than the base is left out.
@@ -102,6 +106,8 @@ class AssetFolder:
                     for entry in entries:
                         if entry.name.startswith("."):
                             continue
+                        if refuse_links and entry.is_symlink():
+                            raise led_out(entry.name)
                         inner = (*names, entry.name)
                         if entry.is_dir(follow_symlinks=False):
                             pending.append(inner)

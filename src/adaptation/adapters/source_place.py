@@ -95,9 +95,8 @@ class ObjectFolder:
             SourceError: `source_missing`, `source_changing`.
             Transient: `storage_damaged`.
         """
-        target = self.into / name
+        target = self.into / f"{_mark(self._facts(name)):x}" / name
         if not target.exists():
-            self._facts(name)
             self.store.get_file(f"{self.key}/{name}", target)
         return target
 

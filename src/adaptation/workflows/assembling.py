@@ -42,7 +42,7 @@ from adaptation.workflows.material import COPIED, PICTURE, source_path
 from adaptation.workflows.profiles import profile_of
 from adaptation.workflows.resources import Run
 from adaptation.workflows.reuse import with_digest
-from adaptation.workflows.sources import ReadFile, media_files, source_folder
+from adaptation.workflows.sources import ReadFile, local_path, media_files
 from adaptation.workflows.step import step
 from adaptation.workflows.tracks import HEARD
 from adaptation.workflows.watching import LADDER, SOUNDS
@@ -94,7 +94,7 @@ def _programme(context: Context, run: Run) -> Programme:
     pictures = best_first(one.file for one in read.values())
     if not pictures:
         raise SourceError(
-            f"no file in {source_folder(context, run).path} has a picture",
+            f"no file in {context['source_folder']} has a picture",
             code="source_no_video",
             hint="Put a file with a video track beside the sound; sound alone makes no asset.",
         )
@@ -209,7 +209,7 @@ def _entries(one: AsIs, context: Context, run: Run) -> Sequence[Any]:
     """The key frames of a picture with which decoding can start."""
     if one.picture.codec not in UNITS:
         return one.seek_points
-    path = source_folder(context, run).file(one.name)
+    path = local_path(context, run, one.name)
     units, complaint = look(one.picture, path, run.resources.tools, run.cancelled)
     if complaint:
         raise not_copied(one.name, complaint)

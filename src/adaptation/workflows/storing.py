@@ -76,7 +76,8 @@ def source_folder(words: str, run: Run) -> SourcePlace:
         AdaptationError: as `ObjectStore`.
     """
     if place := storage_place(words):
-        return ObjectFolder(store_of(place, run), place.key, run.scratch / "sources")
+        folder = run.resources.download_folder(run.claim.job_id)
+        return ObjectFolder(store_of(place, run), place.key, folder / "sources")
     roots = [root for root in (run.resources.assets_root, run.resources.source_root) if root]
     return SourceFolder(Path(words), tuple(roots))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from adaptation.adapters.asset_place import AssetPlace
 from adaptation.adapters.object_publish import LEADING
 from adaptation.context import Context
-from adaptation.errors import ParameterError, SourceError
+from adaptation.errors import ParameterError
 from adaptation.media import hls
 from adaptation.media.asset import Active, Asset, media_files
 from adaptation.media.asset_record import CLEAR
@@ -65,10 +65,7 @@ def switch_drm(context: Context, run: Run) -> Context:
 
 def _read(place: AssetPlace, present: set[str]) -> Asset:
     """The asset with those of its copies that are whole."""
-    try:
-        asset = Asset.from_json(place.record())
-    except SourceError as error:
-        raise _no_asset(place) from error
+    asset = Asset.from_json(place.record())
     if not all(media_files(track) <= present for track in asset.tracks):
         raise _no_asset(place)
     return asset.with_whole_copies(present)
