@@ -308,7 +308,7 @@ def test_an_asset_of_this_machine_goes_to_a_storage_with_its_drm(
     assert files_of(made) == {
         name.removeprefix("storage://shop/studio/own/") for name in told["files"]
     }
-    assert {one["codec_type"] for one in judges.streams(made / "manifest.mpd")} >= {
+    assert {one["codec_type"] for one in judges.streams(made / "master.m3u8")} >= {
         "video",
         "audio",
     }
@@ -356,3 +356,25 @@ def test_an_asset_is_made_of_the_files_of_a_folder_in_a_storage(
     assert size_of(made / "thumbnail.jpg") == (320, 180)
     assert sources <= keys(films, "studio/in"), "sources stay"
     films.delete([key for key in keys(films, "studio/in") if key not in sources])
+
+
+def test_a_playlist_in_a_storage_is_followed_in_its_own_folder_alone(
+    studio: Studio, films: ObjectStore, asset: str, tmp_path: Path
+) -> None:
+    where: dict[str, Any] = {"output_folder": "frames", "frame_time": 0.5, **HERE}
+    for name in ("master.m3u8", "manifest.mpd"):
+        source = f"storage://films/studio/{asset}/{name}"
+        studio.done("capture_frame", source=source, image_filename=f"{name}.png", **where)
+    films.put_bytes(b"#EXTM3U\n#EXTINF:1,\n../../rival/a.ts\n#EXT-X-ENDLIST\n", "studio/a/out.m3u8")
+    films.put_bytes(b"#EXTM3U\n#EXTINF:1,\nnone.ts\n#EXT-X-ENDLIST\n", "studio/a/gone.m3u8")
+
+    codes = [
+        studio.failed(
+            "capture_frame", source=f"studio/a/{name}.m3u8", image_filename="a.png", **where
+        )
+        for name in ("out", "gone")
+    ]
+
+    made = fetched(films, "studio/frames", tmp_path / "frames")
+    assert {size_of(path) for path in made.iterdir()} == {(160, 90)}
+    assert codes == ["source_child_forbidden", "source_missing"]

@@ -223,16 +223,17 @@ def test_a_source_that_is_not_there_or_too_large_ends_the_job(api: Api, store: O
     ]
 
 
-def test_a_dry_run_says_that_a_source_in_a_storage_is_looked_at_later(
-    api: Api, store: ObjectStore
-) -> None:
+def test_a_dry_run_reads_a_small_source_in_a_storage(api: Api, store: ObjectStore) -> None:
     wanted = {"url": "ann/in/film.mp4", "source_storage": "films"}
     body = {"job": {"workflow": "encoding_workflow"}, "parameters": wanted}
 
     plan = api.client.call("POST", "/job", body, dry_run=1).json()
 
-    assert plan["sure"] == "rough"
-    assert "storage" in plan["based_on"]
+    assert plan["duration_seconds"] == pytest.approx(1.2)
+    assert plan["sure"] == "exact"
+    wanted["url"] = "ann/in/none.mp4"
+    refused = api.client.call("POST", "/job", body, dry_run=1)
+    assert (refused.status_code, refused.json()["code"]) == (400, "storage_not_found")
 
 
 def test_the_command_adds_shows_checks_and_removes_a_storage_and_tells_no_secret(

@@ -62,7 +62,12 @@ def download_file(context: Context, run: Run) -> Context:
     allowance, preference = Allowance.of(run), Preference(**context.get(PREFERENCE, {}))
     check_destination(context, run)
     if storage_place(context["url"]):
-        return context.extended(source_key=put_file(run, fetched_source(context, run), "source"))
+        path, address, children = fetched_source(context, run)
+        if is_playlist(path):
+            most = allowance.source_bytes
+            gathered = gather(path, address, run, most, preference, children=children)
+            return _with_gathered(context, run, gathered)
+        return context.extended(source_key=put_file(run, path, "source"))
     if not is_web(context["url"]):
         state, path = file_state(context, run), Path(context["url"])
         allowance.check_size(context["url"], state[0])

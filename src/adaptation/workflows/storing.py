@@ -8,26 +8,29 @@ from dataclasses import replace
 from pathlib import Path
 
 from adaptation.adapters import object_publish
+from adaptation.adapters.object_children import ObjectChildren, address_of
 from adaptation.adapters.object_publish import LEADING
 from adaptation.adapters.object_store import ObjectStore
 from adaptation.adapters.source_folder import SourceFolder
 from adaptation.adapters.source_place import ObjectFolder, SourcePlace
 from adaptation.context import Context
-from adaptation.errors import SourceError
 from adaptation.media.asset import Asset
 from adaptation.media.asset_record import ASSET_NAME
 from adaptation.workflows.allowance import Allowance
-from adaptation.workflows.gathering import is_playlist
 from adaptation.workflows.manifests import leading_files
 from adaptation.workflows.resources import Run
 from adaptation.workflows.storage_places import Place, storage_place
 
 
-def fetched_source(context: Context, run: Run) -> Path:
+def fetched_source(context: Context, run: Run) -> tuple[Path, str, ObjectChildren]:
     """Bring a source from its storage to this machine.
 
+    Returns:
+        The file; and if it is a playlist, the address that what it names is relative to, and what
+        brings that.
+
     Raises:
-        SourceError: `source_too_large`, `source_playlist_unsupported`.
+        SourceError: `source_too_large`.
         ParameterError: `storage_unknown`.
         AdaptationError: as `ObjectStore.get_file`.
     """
@@ -41,13 +44,8 @@ def fetched_source(context: Context, run: Run) -> Path:
         cancelled=run.cancelled,
         on_progress=lambda done, total: run.progress(done / total if total else 0.0, bytes=done),
     )
-    if is_playlist(target):
-        raise SourceError(
-            f"{place.key} is a playlist, and what it names is not fetched from a storage",
-            code="source_playlist_unsupported",
-            hint="Give the film as one file, or the http or https address of the playlist.",
-        )
-    return target
+    folder = place.key.rpartition("/")[0]
+    return target, address_of(place.key), ObjectChildren(store, folder)
 
 
 def check_destination(context: Context, run: Run) -> None:
