@@ -51,6 +51,7 @@ from adaptation.workflows import (
     generate_gif,
     mp4,
     plugins,
+    properties,
     trickplay,
     vodstream,
 )
@@ -164,6 +165,7 @@ class Deployment:
             *(trickplay, drmswitch, deleting),
         ):
             workflow.register(registry)
+        properties.register(registry)
         mp4.register(registry, settings.assets_root, settings.source_root)
         vodstream.register(registry, settings.profiles)
         plugins.load(registry)

@@ -232,6 +232,13 @@ def test_an_asset_in_a_storage_is_made_searchable_and_its_media_stay_where_they_
     assert (made / base / "trickplay" / "00001.jpg").stat().st_size > 500
     assert size_of(made / base / "trickplay" / "00001.jpg")[0] == 2 * 160
 
+    media = {key: etag for key, etag in after.items() if f"/{base}/" in key}
+    sounds = [{"language": "und", "properties": {"track_name": "Beeps"}}]
+    studio.done("track_properties", folder="trick", track_properties={"audio": sounds}, **HERE)
+    assert 'NAME="Beeps"' in films.read("studio/trick/master.m3u8")[0].decode()
+    now = {found.key: found.etag for found in films.objects(f"studio/trick/{base}")}
+    assert now == media, "no media was touched"
+
     again = studio.done("trickplay", source_folder="trick", trickplay_thumbnails=False, **HERE)
     assert not any(name.endswith(".jpg") for name in again["files"])
     assert {name for name in keys(films, "studio/trick") if name.endswith(".jpg")} == set()
