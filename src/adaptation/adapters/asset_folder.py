@@ -12,11 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from adaptation.adapters.asset_place import base_of
 from adaptation.adapters.containment import held, led_out, names_below
 from adaptation.adapters.publish import RECORD
 from adaptation.adapters.storage import checked_key
 from adaptation.errors import AdaptationError, SourceError
-from adaptation.media.asset_record import base_of
 
 _PLAIN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 """No link is followed, and no pipe is waited for."""

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Protocol
+
+BASE = "base"
+"""Field of a record: the folder inside the asset that its tracks' folders lie in, if there is one."""
+
+
+def base_of(record: Mapping[str, Any]) -> str:
+    """That folder; empty: the asset's own. Who reads the whole record judges it."""
+    base = record.get(BASE, "")
+    return base if isinstance(base, str) else ""
 
 
 class AssetPlace(Protocol):

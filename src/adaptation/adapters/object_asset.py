@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from adaptation.adapters.asset_folder import missing_asset
+from adaptation.adapters.asset_place import BASE, base_of
 from adaptation.adapters.object_reading import opened_object
 from adaptation.adapters.object_store import ObjectStore, Stored
 from adaptation.adapters.publish import RECORD
 from adaptation.errors import SourceError, Transient
-from adaptation.media.asset_record import BASE, base_of, damaged_asset
 
 FETCHED_AT_ONCE = 8
 LOOKS = 5
@@ -100,7 +100,11 @@ class ObjectAsset:
             SourceError: `asset_damaged`, there is none of that name.
         """
         if name not in self.objects:
-            raise damaged_asset(f"{self.name}/{name} is not there")
+            raise SourceError(
+                f"{self.name}/{name} is not there",
+                code="asset_damaged",
+                hint="Somebody removed it: encode the asset again.",
+            )
         return self.objects[name]
 
 

@@ -21,16 +21,13 @@ from adaptation.adapters.media_types import MEDIA_TYPES
 from adaptation.adapters.object_store import ObjectStore, Stored
 from adaptation.adapters.publish import RECORD
 from adaptation.errors import AdaptationError, Cancelled, OutputError, SourceError, Transient
-from adaptation.media.asset_record import ASSET_NAME
-from adaptation.media.dash import MANIFEST_NAME
-from adaptation.media.hls import MASTER_NAME
 
 _VERSION = re.compile(r"v[0-9a-f]{16}")
 _NAMED = re.compile(rb"\bv[0-9a-f]{16}/")
 """Stands in every manifest at the root of an asset."""
 MANIFESTS = (".m3u8", ".mpd")
 """How what leads readers to media ends."""
-LEADING = frozenset({MASTER_NAME, MANIFEST_NAME, ASSET_NAME})
+LEADING = frozenset({"master.m3u8", "manifest.mpd", RECORD})
 """What does so at the root of an asset of ours: all of it must name the same version."""
 FILES_AT_ONCE = 8
 FOREVER = "public, max-age=31536000, immutable"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,9 @@ class SourcePlace(Protocol):
 
     def file(self, name: str) -> Path:
         """The path of a file right in the folder on this machine, for a tool to read."""
+
+    def remove(self, known: Iterable[FoundFile]) -> dict[str, str]:
+        """Delete files that are still what they were; gives those that are left, and why."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,20 @@ class ObjectFolder:
         if not target.exists():
             self.store.get_file(f"{self.key}/{name}", target)
         return target
+
+    def remove(self, known: Iterable[FoundFile]) -> dict[str, str]:
+        """Delete files right in the folder that are still what they were.
+
+        Returns:
+            The names of those that are left, and why; one that is not there any more is not left.
+        """
+        now, left = {file.name: file for file in self.files()}, dict[str, str]()
+        for file in known:
+            if file.name in now and now[file.name] != file:
+                left[file.name] = "it was changed meanwhile"
+            else:
+                self.store.delete([f"{self.key}/{file.name}"])
+        return left
 
     def _facts(self, key: str) -> Stored:
         try:

@@ -13,6 +13,7 @@ from adaptation.context import Context
 from adaptation.media import hls
 from adaptation.media.asset_record import ASSET_NAME, Origin, asset_text
 from adaptation.media.index import Track
+from adaptation.media.sounds import linked
 from adaptation.workflows.material import material_of
 from adaptation.workflows.parameters import TOLD, shown_source
 from adaptation.workflows.profiles import ENCODING
@@ -24,10 +25,14 @@ from adaptation.workflows.texts import text_files, texts_of
 RECORD_KEY = "record_key"
 """Field of the context: key of the asset's record, of a workflow that writes its own."""
 
+LINKED = "link_versions"
+"""Field of the context: whether sounds of several files may be one sound in other encodings."""
+
 
 def tracks_of(context: Context, run: Run) -> list[Track]:
     """The pictures and sounds of the asset, once they are joined."""
-    return [Track.from_json(get_json(run, key)) for key in context["track_key"]]
+    found = [Track.from_json(get_json(run, key)) for key in context["track_key"]]
+    return linked(found) if context.get(LINKED) else found
 
 
 def asset_files(context: Context, run: Run) -> list[tuple[Path, str]]:

@@ -40,6 +40,8 @@ FILES = "source_files"
 """
 KEYS = "source_keys"
 """What the context calls the keys in the work area of files that were brought there, by name."""
+USED = "used_files"
+"""What the context calls the names of those that became tracks of the asset."""
 PROPERTIES = "file_properties"
 """What the client says of files, by their names."""
 FORCED_KINDS = frozenset({"forced", "forced-subtitle"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 from adaptation.adapters import object_publish
@@ -80,8 +81,17 @@ def source_folder(words: str, run: Run) -> SourcePlace:
     return SourceFolder(Path(words), tuple(roots))
 
 
-def put_files(place: Place, run: Run, made: Sequence[tuple[Path, str]]) -> None:
+def put_files(
+    place: Place, run: Run, made: Sequence[tuple[Path, str]], further: Iterable[str] = ()
+) -> None:
     """Put files into a folder of a storage beside what is there, each whole, in the order given.
+
+    Args:
+        place: the folder.
+        run: the task.
+        made: files and their names.
+        further: names that an earlier publication of more files went on with; what is there of
+            them without a gap is deleted.
 
     Raises:
         ParameterError: `storage_unknown`.
@@ -90,6 +100,9 @@ def put_files(place: Place, run: Run, made: Sequence[tuple[Path, str]]) -> None:
     store = store_of(place, run)
     for path, name in made:
         object_publish.put_beside(store, path, f"{place.key}/{name}")
+    there = {found.key for found in store.objects(place.key)}
+    spare = takewhile(there.__contains__, (f"{place.key}/{name}" for name in further))
+    store.delete(list(spare))
 
 
 def publish_to_storage(context: Context, run: Run, files: Iterable[tuple[Path, str]]) -> list[str]:
