@@ -17,7 +17,9 @@ from whole_jobs import JOB_FIELDS, TASK_FIELDS, Studio
 from workflow_pages import Ran, page, ran
 
 DELETING = {"voddelete", "asset_delete"}
-ASSETS = {"vodstream", "trickplay", "drmswitch"}
+UNSEEN = DELETING | {"track_properties"}
+"""What they do is seen in no picture."""
+ASSETS = {"vodstream", "trickplay", "drmswitch", "track_properties"}
 """They tell of all files of an asset."""
 MOST_PICTURE_BYTES, MOST_PICTURES_BYTES = 60_000, 600_000
 EXAMPLE = workflow_pages.ROOT / "examples" / "life_of_an_asset" / "life_of_an_asset.py"
@@ -119,7 +121,7 @@ def test_every_workflow_of_the_engine_has_a_page_with_a_picture_of_its_result(
     shown = {
         name: re.findall(r"!\[[^\]]+\]\(\.\./pictures/([\w.]+)\)", page(name)) for name in known
     }
-    assert {name for name, found in shown.items() if not found} == DELETING
+    assert {name for name, found in shown.items() if not found} == UNSEEN
     assert {one for found in shown.values() for one in found} == {
         path.name for path in pictures.iterdir()
     }
