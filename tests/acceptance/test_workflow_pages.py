@@ -84,6 +84,7 @@ def test_the_request_of_a_page_does_what_the_page_tells(studio: Studio, name: st
     judge(done)
 
 
+@pytest.mark.long
 def test_the_example_leads_an_asset_through_all_workflows(studio: Studio, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text(studio.client.key)
