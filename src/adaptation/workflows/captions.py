@@ -9,7 +9,7 @@ from adaptation.media.caption_file import MAX_FILE_BYTES, read_caption_file
 from adaptation.media.subtitles import Cue
 
 
-def read_captions(path: Path, tell: Callable[[str], object] | None = None) -> list[Cue]:
+def read_captions(path: Path, tell: Callable[[str], object]) -> list[Cue]:
     """The cues of a caption file in the order of time, on the file's own clock.
 
     `media.caption_file.on_film` then puts them on the clock of a film.
@@ -26,6 +26,6 @@ def read_captions(path: Path, tell: Callable[[str], object] | None = None) -> li
         # One byte more tells a file that is too large, without reading it.
         content = file.read(MAX_FILE_BYTES + 1)
     captions = read_caption_file(content, path.name)
-    for note in captions.notes if tell else ():
-        tell(note)  # type: ignore[misc]  # it is there
+    for note in captions.notes:
+        tell(note)
     return list(captions.cues)
