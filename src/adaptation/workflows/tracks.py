@@ -191,7 +191,9 @@ def heard_of(context: Context, material: Material) -> Heard:
     return Heard("", track, material.timeline.start_seconds)
 
 
-def cut_sound(context: Context, run: Run, arguments: Sequence[str], seconds: float) -> Context:
+def cut_sound(
+    context: Context, run: Run, arguments: Sequence[str], seconds: float, deed: str = "encoded"
+) -> Context:
     """Make a sound track with FFmpeg, cut it where the picture's segments start, and prove it.
 
     Args:
@@ -199,6 +201,7 @@ def cut_sound(context: Context, run: Run, arguments: Sequence[str], seconds: flo
         run: of the task.
         arguments: of FFmpeg, which writes `SOUND_NAME` in scratch.
         seconds: from the picture's first frame to the end of the sound.
+        deed: what the log says was done.
 
     Raises:
         ToolError, Transient, Cancelled: as `encode_and_cut`; `output_broken`.
@@ -208,7 +211,8 @@ def cut_sound(context: Context, run: Run, arguments: Sequence[str], seconds: flo
     # What was made astray must not be taken for the beginning of what comes now.
     output.unlink(missing_ok=True)
     segmenter = SoundSegmenter(material.moments(context), context["segment_seconds"])
-    encoding = Encoding(arguments, [Cut(context.quality, output, segmenter)], seconds)
+    cuts = [Cut(context.quality, output, segmenter)]
+    encoding = Encoding(arguments, cuts, seconds, deed=deed)
     keys = encode_and_cut(encoding, run, growing_asset(context, run, material))
     ffmpeg.decode(
         output,
