@@ -46,6 +46,7 @@ from adaptation.workflows.profiles import profile_of
 from adaptation.workflows.resources import Run
 from adaptation.workflows.reuse import with_digest
 from adaptation.workflows.sources import (
+    USED,
     ReadCaptions,
     ReadFile,
     caption_files,
@@ -76,6 +77,12 @@ class Programme:
     """Files of subtitles."""
 
     @property
+    def used(self) -> list[str]:
+        """The names of the files that tracks are made of."""
+        names = {one.file.name for one in self.pictures} | {one.file for one in self.heard}
+        return sorted(names | {one.name for one in self.captions})
+
+    @property
     def lead(self) -> ReadFile:
         """The file whose picture gives the asset its clock."""
         return self.pictures[0]
@@ -93,7 +100,11 @@ def plan_sources(context: Context, run: Run) -> Expand:
     for heard in programme.heard:
         _check_length(heard, float(length), run)
     context = context.extended(
-        **lead.source, width=picture.width, height=picture.height, duration_seconds=float(length)
+        **{USED: programme.used},
+        **lead.source,
+        width=picture.width,
+        height=picture.height,
+        duration_seconds=float(length),
     )
     return (_encoded if context["encode_source"] else _as_they_are)(context, run, programme)
 

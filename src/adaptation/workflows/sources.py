@@ -37,6 +37,8 @@ from adaptation.workflows.vodstream_parameters import ignored
 FILES = "source_files"
 """What the context calls the files of the folder: name, size in bytes and time of change of each.
 """
+USED = "used_files"
+"""What the context calls the names of those that became tracks of the asset."""
 PROPERTIES = "file_properties"
 """What the client says of files, by their names."""
 FORCED_KINDS = frozenset({"forced", "forced-subtitle"})

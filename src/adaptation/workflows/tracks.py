@@ -19,6 +19,7 @@ from adaptation.media.coding import reorder_depth
 from adaptation.media.encode import may_reorder
 from adaptation.media.index import Track, index_track
 from adaptation.media.rendition import Rendition, target_size
+from adaptation.media.roles import SOUND_ROLES, role_of, with_role
 from adaptation.media.segment import (
     PicturePlan,
     PictureSegmenter,
@@ -239,13 +240,20 @@ def chunk_hls(context: Context, run: Run) -> Context:
     facts = {
         name: context[name] for name in ("language", "title", "stereo_name") if name in context
     }
-    track = replace(track, **facts)
+    track = _for_whom(replace(track, **facts), context)
     keys = [f"{parts[0].folder}/{track.init_name}"]
     keys += [f"{part.folder}/{file.name}" for part in parts for file in part.files]
     return context.extended(
         track_key=put_json(run, "track.json", track.to_json()),
         media_key=put_json(run, "media.json", keys),
     )
+
+
+def _for_whom(track: Track, context: Context) -> Track:
+    """The track with what the client says that its file is for."""
+    said = context.get(HEARD, {}).get("kind", "") if track.kind == "audio" else ""
+    role = role_of(said, SOUND_ROLES)
+    return with_role(track, role) if role else track
 
 
 @step("playlist")
