@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Protocol
 
 BASE = "base"
-"""Field of a record: the folder inside the asset that its tracks' folders lie in, if there is one."""
+"""Field of a record: the folder inside the asset that its tracks lie in, if there is one."""
 
 
 def base_of(record: Mapping[str, Any]) -> str:
