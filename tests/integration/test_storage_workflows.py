@@ -437,3 +437,22 @@ def test_whoever_reads_while_an_asset_is_renewed_finds_all_that_is_named(
 
     assert missing == set()
     assert len(seen) >= 3, "some of each state"
+
+
+def test_sources_in_a_storage_are_deleted_when_what_goes_with_the_asset_is_there_too(
+    studio: Studio, films: ObjectStore, tmp_path: Path
+) -> None:
+    film = clips.make_plain(tmp_path)
+    films.put_file(film, "studio/once/film.mp4")
+    films.put_bytes(b"of somebody", "studio/once/notes.txt")
+    wanted: dict[str, Any] = {"source_folder": "once", "output_folder": "kept"}
+
+    told = studio.done("vodstream", generate_mp4=True, delete_source=True, **wanted, **HERE)
+
+    assert keys(films, "studio/once") == {"studio/once/notes.txt"}
+    assert told["metadata"]["deleted_sources"] == ["film.mp4"]
+    made = fetched(films, "studio/kept", tmp_path / "made")
+    place = "storage://films/studio/kept"
+    assert set(told["files"]) == {f"{place}/{name}" for name in files_of(made)}
+    assert {"thumbnail.jpg", "film-42.mp4"} <= files_of(made)
+    assert {one["codec_type"] for one in judges.streams(made / "film-42.mp4")} == {"video", "audio"}
