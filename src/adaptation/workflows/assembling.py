@@ -16,9 +16,9 @@ from adaptation.engine.tasks import Expand
 from adaptation.errors import SourceError
 from adaptation.media.as_is import CODECS, AsIs, against_sound, named_renditions, not_copied
 from adaptation.media.copying import UNITS
-from adaptation.media.grid import Rhythm, check_shapes, common_grid
+from adaptation.media.grid import Rhythm, check_light, check_shapes, common_grid
 from adaptation.media.package import text_names
-from adaptation.media.picture import notes
+from adaptation.media.picture import hdr_kind, notes
 from adaptation.media.plan import COPIES, RATE_HIGH
 from adaptation.media.sound import Sound, plan_sounds
 from adaptation.media.source_files import (
@@ -50,8 +50,8 @@ from adaptation.workflows.sources import (
     ReadCaptions,
     ReadFile,
     caption_files,
+    local_path,
     media_files,
-    source_folder,
 )
 from adaptation.workflows.step import step
 from adaptation.workflows.texts import readable_subtitles
@@ -117,7 +117,7 @@ def _programme(context: Context, run: Run) -> Programme:
     pictures = best_first(one.file for one in read.values())
     if not pictures:
         raise SourceError(
-            f"no file in {source_folder(context, run).path} has a picture",
+            f"no file in {context['source_folder']} has a picture",
             code="source_no_video",
             hint="Put a file with a video track beside the sound; sound alone makes no asset.",
         )
@@ -195,17 +195,18 @@ def _as_they_are(context: Context, run: Run, programme: Programme) -> Expand:
     """Each picture as it is, cut where all can be entered, and most sound copied."""
     pictures = [_as_is(read) for read in programme.pictures]
     check_shapes((one.name, one.picture.width, one.picture.height) for one in pictures)
+    check_light((one.name, hdr_kind(one.picture)) for one in pictures)
     _tell_codecs(pictures, run)
     rhythms = [
         Rhythm(one.name, one.timeline, one.keys(_entries(one, context, run))) for one in pictures
     ]
     grid = common_grid(rhythms, context["segment_seconds"])
     renditions = named_renditions([one.picture for one in pictures])
-    allowance = Allowance.of(run)
+    bits = sum(one.picture.bitrate for one in pictures)
+    Allowance.of(run).check_scratch(ceil(COPIES * bits * context["duration_seconds"] / 8))
     keys, tracks = list[str](), list[Signature[Any]]()
     for read, starts, rendition in zip(programme.pictures, grid.starts, renditions, strict=True):
         picture = read.file.picture
-        allowance.check_picture(read.file.name, picture.width, picture.height)
         keys.append(replace(read.known, grid=starts).store(run, f"{rendition.name}.json"))
         needed = ceil(COPIES * RATE_HIGH * picture.bitrate * context["duration_seconds"] / 8)
         source = {**read.source, PICTURE: keys[-1]}
@@ -234,7 +235,7 @@ def _entries(one: AsIs, context: Context, run: Run) -> Sequence[Any]:
     """The key frames of a picture with which decoding can start."""
     if one.picture.codec not in UNITS:
         return one.seek_points
-    path = source_folder(context, run).file(one.name)
+    path = local_path(context, run, one.name)
     units, complaint = look(one.picture, path, run.resources.tools, run.cancelled)
     if complaint:
         raise not_copied(one.name, complaint)

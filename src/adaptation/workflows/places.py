@@ -26,6 +26,20 @@ def place_of(words: str, parameter: str, root: Path, output_root: str | None) ->
     return inside(base, str(PurePosixPath(under, safe_key(words, parameter))), parameter)
 
 
+def place_anywhere(words: str, parameter: str, root: Path, output_root: str | None) -> Path:
+    """A folder of an asset: absolute wherever it is, or relative to `output_root`.
+
+    Args:
+        words, parameter, root, output_root: as for `place_of`.
+
+    Raises:
+        ParameterError: `path_outside`, `parameter_invalid`.
+    """
+    if Path(words).is_absolute():
+        return Path(words).resolve()
+    return place_of(words, parameter, root, output_root)
+
+
 def confined_place(words: str, parameter: str, root: Path, output_root: str | None) -> str:
     """The words of a client that may not reach every place: relative to its own `output_root`.
 
@@ -59,15 +73,20 @@ def source_place(  # noqa: PLR0913 - a place, and the three folders it may lie i
         parameter, root, output_root: as for `place_of`.
         source_root: the folder that local sources of clients lie in; None: there are none.
         anywhere: whether an absolute path may lead to any folder of the machine.
-        sources_first: whether a folder of sources counts where there is one of outputs as well.
+        sources_first: whether a folder of sources counts where there is one of outputs as well,
+            and outputs never go into it.
 
     Raises:
         ParameterError: `path_outside`, `parameter_invalid`.
     """
     base, path = root.resolve() / (output_root or ""), Path(words)
     if path.is_absolute() and not path.is_relative_to(base):
-        if anywhere:
+        if anywhere and not sources_first:
             return path.resolve(), path.resolve()
+        if anywhere:
+            found, top = path.resolve(), (source_root or path.parent).resolve()
+            rest = found.relative_to(top).as_posix() if found.is_relative_to(top) else found.name
+            return found, place_of(rest, parameter, root, output_root)
         if source_root is None:
             raise led_out(parameter)
         found = contained(source_root, path, parameter)
