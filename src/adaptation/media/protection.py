@@ -11,8 +11,8 @@ from uuid import UUID
 
 from lxml import etree
 
-from adaptation.errors import SourceError
 from adaptation.media.cpix import DrmSystem
+from adaptation.media.cpix_xml import invalid
 from adaptation.media.dash import NAMESPACE
 from adaptation.media.writing import full_box
 
@@ -165,7 +165,7 @@ class Protection:
             return usual
         lines = tuple(line.strip() for line in told.hls_lines.splitlines() if line.strip())
         if not all(line.startswith(_KEY_LINES) and line.isprintable() for line in lines):
-            raise _invalid("HLSSignalingData", "it holds a line that is no key")
+            raise invalid("HLSSignalingData", "it holds a line that is no key")
         lines = tuple(line for line in lines if line.startswith(_KEY_LINES[0]))
         if told.hls_uri and not lines:
             lines = (_with_uri(usual.hls, told.hls_uri),)
@@ -280,13 +280,13 @@ def _children(fragment: str) -> list[etree._Element]:
     try:
         root = etree.fromstring(f"<told {spaces}>{fragment}</told>", parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise _invalid("ContentProtectionData", "it is no XML") from error
+        raise invalid("ContentProtectionData", "it is no XML") from error
     return list(root.iterchildren(tag=etree.Element))
 
 
 def _with_uri(lines: Sequence[str], uri: str) -> str:
     if not lines or '"' in uri or not uri.isprintable():
-        raise _invalid("URIExtXKey", "no key line can hold it")
+        raise invalid("URIExtXKey", "no key line can hold it")
     before, _, rest = lines[0].partition('URI="')
     return f'{before}URI="{uri}"{rest.partition(chr(34))[2]}'
 
@@ -299,11 +299,3 @@ def _data_of(pssh: bytes) -> bytes:
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
-
-
-def _invalid(element: str, what: str) -> SourceError:
-    return SourceError(
-        f"the CPIX document cannot be used: {element}: {what}",
-        code="cpix_invalid",
-        hint="Ask the key server for a document by CPIX 2.3 with 128-bit keys.",
-    )

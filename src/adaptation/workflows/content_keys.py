@@ -8,7 +8,9 @@ from uuid import UUID
 
 from adaptation.context import Context
 from adaptation.errors import SourceError
-from adaptation.media.cpix import MOST_BYTES, ContentKey, Document, Rule, read_cpix
+from adaptation.media.cpix import ContentKey, Document, Rule, read_cpix
+from adaptation.media.cpix_delivery import Recipient
+from adaptation.media.cpix_xml import MOST_BYTES
 from adaptation.workflows.drm_parameters import RawKey
 from adaptation.workflows.material import file_state
 from adaptation.workflows.parameters import is_web
@@ -23,7 +25,7 @@ def document_of(context: Context, run: Run) -> Document | None:
         Transient, Cancelled: as `fetch`.
     """
     if context["cpix"]:
-        return read_cpix(_downloaded(context["download_cpix"], run))
+        return _read(_downloaded(context["download_cpix"], run), run)
     given = _given(context)
     if not given:
         return None
@@ -38,6 +40,14 @@ def document_of(context: Context, run: Run) -> Document | None:
         ),
         rules=tuple(Rule(bytes.fromhex(one.key_id), one.label or "") for one in given),
     )
+
+
+def _read(content: bytes, run: Run) -> Document:
+    """A document whose keys may be encrypted for this deployment."""
+    files = run.resources.key_files
+    identity = files.identity()
+    recipient = Recipient(*identity) if identity else None
+    return read_cpix(content, recipient, files.signers())
 
 
 def _given(context: Context) -> list[RawKey]:
