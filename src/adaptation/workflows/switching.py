@@ -15,17 +15,12 @@ from adaptation.adapters.publish import publish
 from adaptation.context import Context
 from adaptation.errors import ParameterError
 from adaptation.media import dash, hls
-from adaptation.media.asset import ASSET_NAME, CLEAR
+from adaptation.media.asset import Active, Asset, media_files
+from adaptation.media.asset_record import ASSET_NAME, CLEAR
 from adaptation.media.cpix import Document, DrmSystem
 from adaptation.media.encrypted import protected_init
+from adaptation.media.encrypted_track import EncryptedTrack, encrypted_track
 from adaptation.media.index import Track
-from adaptation.media.protected_asset import (
-    Active,
-    EncryptedTrack,
-    ProtectedAsset,
-    encrypted_track,
-    media_files,
-)
 from adaptation.media.protection import SYSTEMS, Scheme, SystemName
 from adaptation.workflows.content_keys import document_of
 from adaptation.workflows.drm_parameters import (
@@ -70,7 +65,7 @@ def switch_drm(context: Context, run: Run) -> Context:
             publish(
                 files,
                 folder,
-                asset_id=asset.record["asset_id"],
+                asset_id=asset.asset_id,
                 token=publish_token(run.claim.job_id),
                 overwrite=False,
                 root=run.resources.assets_root,
@@ -96,10 +91,10 @@ def _asset(folder: Path, root: Path | None) -> Iterator[Path]:
         yield place
 
 
-def _read(place: Path, folder: Path, present: set[str]) -> ProtectedAsset:
+def _read(place: Path, folder: Path, present: set[str]) -> Asset:
     """The asset with those of its copies that are whole."""
     try:
-        asset = ProtectedAsset.read(json.loads((place / ASSET_NAME).read_bytes()))
+        asset = Asset.from_json(json.loads((place / ASSET_NAME).read_bytes()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _no_asset(folder) from error
     if not all(media_files(track) <= present for track in asset.tracks):
@@ -126,7 +121,7 @@ def _files(place: Path) -> set[str]:
     return found
 
 
-def _switched(asset: ProtectedAsset, place: Path, context: Context, run: Run) -> ProtectedAsset:
+def _switched(asset: Asset, place: Path, context: Context, run: Run) -> Asset:
     """The asset as it is to be; what is new of it lies in scratch."""
     named = wanted_systems(context["drm"])
     scheme = scheme_of(named)
@@ -146,7 +141,7 @@ def _switched(asset: ProtectedAsset, place: Path, context: Context, run: Run) ->
 
 
 def _copies(
-    asset: ProtectedAsset, scheme: Scheme, document: Document | None, place: Path, run: Run
+    asset: Asset, scheme: Scheme, document: Document | None, place: Path, run: Run
 ) -> list[EncryptedTrack]:
     """All tracks of a copy; those that are missing, or have other keys, are made."""
     there = (asset.copies or {}).get(scheme, {})
@@ -158,7 +153,7 @@ def _copies(
         done += size_bytes
         run.progress(done / total, bytes=done)
 
-    work = Work(run, asset.record["asset_id"], place, run.scratch / MADE, tell)
+    work = Work(run, asset.asset_id, place, run.scratch / MADE, tell)
     return [_copy(work, track, scheme, document, there.get(track.name)) for track in asset.tracks]
 
 
@@ -210,7 +205,7 @@ def _announced(
 
 
 def _arranged(
-    asset: ProtectedAsset, wanted: ProtectedAsset, place: Path, present: set[str], made: Path
+    asset: Asset, wanted: Asset, place: Path, present: set[str], made: Path
 ) -> list[tuple[Path, str]]:
     """All files of the asset as it is to be: where each lies now, and its name there."""
     made.mkdir(exist_ok=True)
