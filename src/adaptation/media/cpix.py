@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from uuid import UUID
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from lxml import etree
 
 from adaptation.errors import ParameterError
@@ -50,6 +51,16 @@ class ContentKey:
     """16 bytes, secret."""
     iv: bytes | None = None
     """16 bytes, of `cbcs`; none: one is chosen."""
+
+    @property
+    def check(self) -> bytes:
+        """8 bytes that tell keys of one id apart, and nothing else of them.
+
+        As in the CHECKSUM of PlayReady's header: the id, encrypted by the key.
+        """
+        # One block: there is nothing for a mode to hide.
+        cipher = Cipher(algorithms.AES128(self.key), modes.ECB()).encryptor()  # noqa: S305
+        return cipher.update(self.key_id)[:8]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from adaptation.adapters.packager import INPUT_NAME, package
 from adaptation.errors import ToolError
+from adaptation.media import hls
 from adaptation.media.boxes import Init, read_init
 from adaptation.media.cpix import ContentKey
 from adaptation.media.encrypted import Sealed, protected_init, protected_segment, sealed_samples
@@ -19,6 +20,7 @@ from adaptation.media.encrypted_track import EncryptedTrack, encrypted_track
 from adaptation.media.index import Segment, Track
 from adaptation.media.package import package_command
 from adaptation.media.protection import Protection, Scheme
+from adaptation.media.whole_segment import opened_segment, sealed_segment, sequence_iv
 from adaptation.workflows.resources import Run
 
 BATCH_BYTES = 32 * 1024 * 1024
@@ -59,14 +61,16 @@ def seal_of(asset_id: str, scheme: Scheme, key: ContentKey) -> Seal:
 
     Args:
         asset_id: of what is encrypted.
-        scheme: in `cbcs` all samples have one IV.
+        scheme: in `cbcs` all samples have one IV; in `aes128` each segment has its number.
         key: one that has an IV keeps it in `cbcs`. In `cenc` two tracks with one IV and one key
             would betray each other.
     """
     iv = b""
     if scheme == "cbcs":
         iv = key.iv or hashlib.sha256(asset_id.encode() + key.key_id).digest()[:16]
-    return Seal(Protection(scheme, key.key_id, iv), key.key)
+    elif scheme == "aes128":
+        iv = key.iv or b""
+    return Seal(Protection(scheme, key.key_id, iv, check=key.check), key.key)
 
 
 def encrypt_track(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
@@ -76,6 +80,8 @@ def encrypt_track(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
         ToolError: as `package`; `output_mismatch`, the copy does not open with its key.
         Transient, Cancelled: as `package`.
     """
+    if seal.protection.scheme == "aes128":
+        return _seal_segments(work, track, seal)
     clear = work.asset / track.folder
     job = _Job(work, track, seal, (clear / track.init_name).read_bytes())
     protected = work.target / seal.protection.scheme / track.name
@@ -89,6 +95,28 @@ def encrypt_track(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
             (protected / segment.name).write_bytes(content)
             files.append(_facts(content))
         work.told(sum(map(len, pieces)))
+    return encrypted_track(track, seal.protection, files)
+
+
+def _seal_segments(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
+    """Encrypt whole segments, and open each again; the init segment stays clear.
+
+    An encrypted one needs an IV of its own in the playlist (RFC 8216 §4.3.2.5), and tells nothing
+    but how the track is coded.
+    """
+    clear, protected = work.asset / track.folder, work.target / "aes128" / track.name
+    protected.mkdir(parents=True)
+    files = [_facts((clear / track.init_name).read_bytes())]
+    for number, segment in enumerate(track.segments, start=hls.FIRST_NUMBER):
+        work.run.check()
+        content = (clear / segment.name).read_bytes()
+        iv = seal.protection.iv or sequence_iv(number)
+        made = sealed_segment(content, seal.key, iv)
+        if opened_segment(made, seal.key, iv) != content:
+            raise _mismatch(f"track {track.name} does not open with its own key")
+        (protected / segment.name).write_bytes(made)
+        files.append(_facts(made))
+        work.told(len(content))
     return encrypted_track(track, seal.protection, files)
 
 
