@@ -121,6 +121,10 @@ class Document:
     keys: tuple[ContentKey, ...]
     systems: tuple[DrmSystem, ...] = ()
     rules: tuple[Rule, ...] = ()
+    is_told: bool = field(default=False, compare=False)
+    """Whether somebody else says what players are told, in `systems`."""
+    content_id: str = field(default="", compare=False)
+    """What it is for; empty: it does not say."""
 
     def key_of(self, track: Track) -> ContentKey:
         """The key of a track: by a rule that says what it is for, else by one for any track.
@@ -166,7 +170,7 @@ def read_cpix(
         raise invalid("ContentKeyList", "it has a key id twice")
     systems = tuple(_system(element, known) for element in listed(root, "DRMSystem"))
     rules = tuple(_rule(element, known) for element in listed(root, "ContentKeyUsageRule"))
-    return Document(keys, systems, rules)
+    return Document(keys, systems, rules, is_told=True, content_id=root.get("contentId", ""))
 
 
 def cpix_text(document: Document) -> bytes:
@@ -175,7 +179,7 @@ def cpix_text(document: Document) -> bytes:
     root = etree.Element(f"{{{NAMESPACE}}}CPIX", nsmap=space, version=VERSION)
     _write_keys(root, document.keys)
     _write_systems(root, document.systems)
-    _write_rules(root, document.rules)
+    write_rules(root, document.rules)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
 
 
@@ -318,7 +322,8 @@ def _write_systems(root: etree._Element, systems: Sequence[DrmSystem]) -> None:
                 etree.SubElement(element, f"{{{NAMESPACE}}}{name}").text = _base64(content)
 
 
-def _write_rules(root: etree._Element, rules: Sequence[Rule]) -> None:
+def write_rules(root: etree._Element, rules: Sequence[Rule]) -> None:
+    """Add `ContentKeyUsageRuleList` to a document."""
     listed = etree.SubElement(root, f"{{{NAMESPACE}}}ContentKeyUsageRuleList")
     for rule in rules:
         name = f"{{{NAMESPACE}}}ContentKeyUsageRule"

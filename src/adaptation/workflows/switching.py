@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from adaptation.adapters.containment import held, led_out, names_below
@@ -15,16 +14,17 @@ from adaptation.adapters.publish import publish
 from adaptation.context import Context
 from adaptation.errors import ParameterError
 from adaptation.media import dash, hls
-from adaptation.media.asset import Active, Asset, media_files
-from adaptation.media.asset_record import ASSET_NAME, CLEAR
-from adaptation.media.cpix import Document, DrmSystem
+from adaptation.media.asset import Asset, media_files
+from adaptation.media.asset_record import ASSET_NAME
+from adaptation.media.cpix import Document
 from adaptation.media.encrypted import protected_init
 from adaptation.media.encrypted_track import EncryptedTrack, encrypted_track
 from adaptation.media.index import Track
-from adaptation.media.protection import SYSTEMS, Scheme, SystemName
+from adaptation.media.protection import Scheme, SystemName
 from adaptation.workflows.content_keys import document_of
 from adaptation.workflows.drm_parameters import (
     SECRET,
+    copies_of,
     old_spellings,
     shows_protected,
     wanted_systems,
@@ -33,17 +33,12 @@ from adaptation.workflows.protecting import Work, encrypt_track, seal_of
 from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import Run, publish_token
 from adaptation.workflows.step import step
+from adaptation.workflows.telling import Telling, key_uri_of
 
 ACTIVE_FILES = frozenset({hls.MASTER_NAME, dash.MANIFEST_NAME, ASSET_NAME})
 """What is written anew by every switch."""
 MADE = "asset"
 """Folder in scratch that stands for the asset: what is new of it."""
-
-
-def scheme_of(systems: Sequence[str]) -> Active:
-    """How tracks are encrypted for the players of these systems."""
-    # Apple's players know this scheme alone; the others' know both.
-    return "cbcs" if "fairplay" in systems else "cenc" if systems else CLEAR
 
 
 @step("package", more_tries="retries")
@@ -74,6 +69,8 @@ def switch_drm(context: Context, run: Run) -> Context:
     run.log(
         f"{folder.name} is {wanted.active}, for players of {', '.join(wanted.systems) or 'all'}"
     )
+    if not wanted.has_dash:
+        run.log("there is no manifest.mpd: DASH has no scheme for AES-128", logging.WARNING)
     told = published(names, float(asset.record["duration_seconds"]))
     kept = {name: value for name, value in context.items() if name not in SECRET}
     return Context(kept).extended(**{PUBLISHED: told, "output_folder": str(folder)})
@@ -123,21 +120,23 @@ def _files(place: Path) -> set[str]:
 
 def _switched(asset: Asset, place: Path, context: Context, run: Run) -> Asset:
     """The asset as it is to be; what is new of it lies in scratch."""
-    named = wanted_systems(context["drm"])
-    scheme = scheme_of(named)
-    if scheme == CLEAR:
+    wanted = copies_of(wanted_systems(context["drm"]))
+    if not wanted:
         return asset.cleared()
-    document = document_of(context, run)
-    systems: list[SystemName] = [name for name in SYSTEMS if name in named]
+    document = document_of(context, asset, run)
     # A document says all that is to be told; without one, what an earlier one said stays.
-    told = document.systems if document is not None and context["cpix"] else None
-    copies = _copies(asset, scheme, document, place, run)
-    made = [
-        _announced(one, track, (systems, told), place, run.scratch / MADE)
-        for one, track in zip(copies, asset.tracks, strict=True)
-    ]
-    protected = asset.apart().with_copy(made, systems)
-    return protected if shows_protected(context) else protected.cleared()
+    told = document.systems if document is not None and document.is_told else None
+    switched, shown = asset.apart(), list[SystemName]()
+    for scheme, systems in wanted.items():
+        telling = Telling(systems, told, key_uri_of(context, asset))
+        copies = _copies(asset, scheme, document, place, run)
+        made = [
+            _announced(one, track, telling, place, run.scratch / MADE)
+            for one, track in zip(copies, asset.tracks, strict=True)
+        ]
+        shown += systems
+        switched = switched.with_copy(made, shown)
+    return switched if shows_protected(context) else switched.cleared()
 
 
 def _copies(
@@ -169,12 +168,12 @@ def _copy(
             raise ParameterError(
                 f"there are no keys to encrypt track {track.name} with",
                 code="content_key_missing",
-                hint="Set content_keys in the client's defaults, or give cpix and download_cpix.",
+                hint="Set content_keys or key_server in the client's defaults, or give cpix and"
+                " download_cpix.",
             )
         return known
     seal = seal_of(work.asset_id, scheme, document.key_of(track))
-    wanted = (seal.protection.key_id, seal.protection.iv)
-    if known is not None and (known.protection.key_id, known.protection.iv) == wanted:
+    if known is not None and known.protection.is_by(seal.protection):
         return known
     work.run.log(f"{track.name} is encrypted by {scheme}")
     return encrypt_track(work, track, seal)
@@ -183,16 +182,14 @@ def _copy(
 def _announced(
     copy: EncryptedTrack,
     clear: Track,
-    to: tuple[Sequence[SystemName], Sequence[DrmSystem] | None],
+    to: Telling,
     place: Path,
     target: Path,
 ) -> EncryptedTrack:
     """A copy with its init segment and playlist, which tell the systems' players of the key."""
-    systems, told = to
-    before = copy.protection if told is None else replace(copy.protection, signals=())
-    protection = before.for_systems(systems, told or ())
+    protection = to.of(copy.protection)
     init = (place / clear.folder / clear.init_name).read_bytes()
-    content = protected_init(init, protection)
+    content = init if protection.scheme == "aes128" else protected_init(init, protection)
     facts = (len(content), hashlib.sha256(content).hexdigest())
     segments = [(segment.size_bytes, segment.sha256) for segment in copy.track.segments]
     made = encrypted_track(clear, protection, [facts, *segments])
@@ -210,7 +207,8 @@ def _arranged(
     """All files of the asset as it is to be: where each lies now, and its name there."""
     made.mkdir(exist_ok=True)
     (made / hls.MASTER_NAME).write_text(wanted.master_playlist(), encoding="utf-8")
-    (made / dash.MANIFEST_NAME).write_text(wanted.manifest(), encoding="utf-8")
+    if wanted.has_dash:
+        (made / dash.MANIFEST_NAME).write_text(wanted.manifest(), encoding="utf-8")
     (made / ASSET_NAME).write_text(wanted.text(), encoding="utf-8")
     moved = dict(zip(asset.clear_folders, wanted.clear_folders, strict=True))
     files = dict[str, Path]()
