@@ -17,7 +17,7 @@ import pytest
 from lxml import etree
 
 import judges
-from adaptation.adapters import packager, publish
+from adaptation.adapters import packager, publish, storage
 from adaptation.media.cpix import ContentKey, Document, DrmSystem, Filter, Rule, cpix_text
 from adaptation.media.protection import SYSTEMS
 from adaptation.workflows import protecting
@@ -216,7 +216,7 @@ class Watched:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.is_on = False
         self.seen = list[str]()
-        self._written = publish.sync
+        self._written = storage.sync
         patch.setattr(publish, "sync", self._sync)
         sys.addaudithook(self._note)
 

@@ -89,7 +89,8 @@ class Protection:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back."""
         signals = [signal.to_json() for signal in self.signals]
-        names = {"key_id": self.key_id.hex(), "iv": self.iv.hex(), "check": self.check.hex()}
+        names = {"key_id": self.key_id.hex(), "iv": self.iv.hex()}
+        names |= {"check": self.check.hex()} if self.check else {}
         return {"scheme": self.scheme, **names, "signals": signals}
 
     @classmethod
