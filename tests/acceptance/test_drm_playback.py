@@ -36,6 +36,7 @@ PLAYED = {
     "cenc in DASH": f"cenc/manifest.mpd#{RIGHT}",
     "cenc in HLS": f"cenc/master.m3u8#{RIGHT}",
     "cbcs in DASH": f"cbcs/manifest.mpd#{RIGHT}",
+    "cbcs in HLS": f"cbcs/master.m3u8#{RIGHT}",
     "clear again": "clear/manifest.mpd#",
     "three keys, cenc in DASH": f"three_cenc/manifest.mpd#{THREE_TOLD}",
     "three keys, cbcs in DASH": f"three_cbcs/manifest.mpd#{THREE_TOLD}",
@@ -43,8 +44,11 @@ PLAYED = {
     "shaka-player plays aes": "aes/master.m3u8#",
     "three keys, one of them wrong": f"three_cenc/manifest.mpd#{THREE_TOLD[:-2]}00",
     "shaka-player plays aes by wrong keys": "aes_wrong/master.m3u8#",
+    "clear again in HLS": "clear/master.m3u8#",
     "cenc by wrong keys": f"cenc/manifest.mpd#{WRONG}",
     "cbcs by wrong keys": f"cbcs/manifest.mpd#{WRONG}",
+    "cenc in HLS by wrong keys": f"cenc/master.m3u8#{WRONG}",
+    "cbcs in HLS by wrong keys": f"cbcs/master.m3u8#{WRONG}",
 }
 FRAMES, SECONDS = 50, 2.0
 
@@ -77,7 +81,9 @@ def outcomes(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> di
     switch(deployment, folder / "clear", ["cenc"])
     switch(deployment, folder / "clear", [])
     deployment.close()
-    return {**watched(folder, list(PLAYED)[::2]), **watched(folder, list(PLAYED)[1::2])}
+    names = list(PLAYED)
+    # So many pages at once as a small machine can play.
+    return {name: seen for n in range(4) for name, seen in watched(folder, names[n::4]).items()}
 
 
 def watched(folder: Path, names: list[str]) -> dict[str, Any]:
