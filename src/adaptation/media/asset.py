@@ -240,7 +240,8 @@ class Asset:
             told["manifests"] = manifest_names(has_dash=self.has_dash)
         if self.trick:
             told[TRICKPLAY] = self.trick.to_json()
-        return {**self.record, **told}
+        before = {k: v for k, v in self.record.items() if k != BASE}
+        return {**before, **told}
 
     def text(self) -> str:
         """The record as the content of its file."""

@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
+from adaptation.adapters.asset_place import AssetPlace
 from adaptation.adapters.packager import INPUT_NAME, package
 from adaptation.errors import ToolError
 from adaptation.media import hls
@@ -36,8 +37,8 @@ class Work:
 
     run: Run
     asset_id: str
-    asset: Path
-    """Folder of the asset, to read from."""
+    asset: AssetPlace
+    """The asset, to read from."""
     target: Path
     """Folder that stands for the asset, to write to."""
     told: Callable[[int], None]
@@ -83,13 +84,13 @@ def encrypt_track(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
     """
     if seal.protection.scheme == "aes128":
         return _seal_segments(work, track, seal)
-    clear = work.asset / track.folder
-    job = _Job(work, track, seal, (clear / track.init_name).read_bytes())
+    (init,) = work.asset.contents([f"{track.folder}/{track.init_name}"])
+    job = _Job(work, track, seal, init)
     protected = work.target / seal.protection.scheme / track.name
     protected.mkdir(parents=True)
     files = [_facts(job.sealed_init)]
     for batch in _batches(track.segments):
-        pieces = [(clear / segment.name).read_bytes() for segment in batch]
+        pieces = work.asset.contents([f"{track.folder}/{segment.name}" for segment in batch])
         made = job.reassembled(batch, pieces)
         for segment, content in zip(batch, made, strict=True):
             (protected / segment.name).write_bytes(content)
@@ -104,12 +105,13 @@ def _seal_segments(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
     An encrypted one needs an IV of its own in the playlist (RFC 8216 §4.3.2.5), and tells nothing
     but how the track is coded.
     """
-    clear, protected = work.asset / track.folder, work.target / "aes128" / track.name
+    protected = work.target / "aes128" / track.name
     protected.mkdir(parents=True)
-    files = [_facts((clear / track.init_name).read_bytes())]
+    (init,) = work.asset.contents([f"{track.folder}/{track.init_name}"])
+    files = [_facts(init)]
     for number, segment in enumerate(track.segments, start=hls.FIRST_NUMBER):
         work.run.check()
-        content = (clear / segment.name).read_bytes()
+        (content,) = work.asset.contents([f"{track.folder}/{segment.name}"])
         iv = seal.protection.iv or sequence_iv(number)
         made = sealed_segment(content, seal.key, iv)
         if opened_segment(made, seal.key, iv) != content:
