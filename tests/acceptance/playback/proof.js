@@ -22,13 +22,30 @@ export async function prove(name, url) {
     for (const rendition of player.renditions) {
       seen.push(await show(video, player, rendition));
     }
-    outcome.texts = player.texts();
-    if (outcome.texts.length) {
-      outcome.cues = await read(video, player, outcome.texts[0]);
-    }
     outcome.middle_seconds = await goTo(video, video.duration / 2);
     outcome.ended_seconds = await watch(video);
     outcome.frames = video.getVideoPlaybackQuality().totalVideoFrames;
+  } catch (error) {
+    errors.push(`${error.message ?? error}`);
+  }
+  return outcome;
+}
+
+// Watch an asset once with each of its subtitles, and then with the first ones again.
+export async function caption(name, url) {
+  const video = document.querySelector("video");
+  const errors = [];
+  const warnings = [];
+  const report = ({ fatal, detail }) => (fatal ? errors : warnings).push(detail);
+  const outcome = { errors, warnings, read: [] };
+  try {
+    const player = await players[name](video, url, report);
+    await video.play();
+    await advance(video, "the start");
+    outcome.texts = player.texts();
+    for (const text of [...outcome.texts, outcome.texts[0]]) {
+      outcome.read.push([text.label, await cuesOf(video, player, text)]);
+    }
   } catch (error) {
     errors.push(`${error.message ?? error}`);
   }
@@ -162,14 +179,13 @@ async function show(video, player, { id, width, height }) {
   return { id, width: video.videoWidth, height: video.videoHeight, advanced_seconds: advanced };
 }
 
-// Choose subtitles, watch with them to the end, and see what stands on the screen in the middle.
-async function read(video, player, { id, label }) {
+// All cues that the subtitles in force have brought by the end of the film.
+async function cuesOf(video, player, { id, label }) {
   player.read(id);
-  await watch(video);
-  video.currentTime = video.duration / 2;
   const shown = () => [...video.textTracks].filter(({ mode }) => mode === "showing");
-  const cues = () => shown().flatMap(({ activeCues }) => [...(activeCues ?? [])]);
-  await until(() => !video.seeking && cues().length, `a cue of ${label}`, () => describe(video));
+  const cues = () => shown().flatMap(({ cues }) => [...(cues ?? [])]);
+  await watch(video);
+  await until(() => cues().length, `a cue of ${label}`, () => describe(video));
   return cues().map(({ startTime, endTime, text }) => ({ startTime, endTime, text }));
 }
 
