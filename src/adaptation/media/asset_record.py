@@ -70,7 +70,7 @@ def asset_document(
         "duration_seconds": float(max(track.duration_seconds for track in tracks)),
         "size_bytes": sum(_size(track) for track in tracks)
         + sum(text.size_bytes for text in texts),
-        "manifests": {"hls": MASTER_NAME, "dash": MANIFEST_NAME},
+        "manifests": manifest_names(),
         "source": facts,
         "parameters": dict(origin.parameters),
         "tools": dict(sorted(origin.tools.items())),
@@ -89,6 +89,11 @@ def asset_text(
 ) -> str:
     """The record of a new asset as the content of its file; see `asset_document`."""
     return written(asset_document(origin, source, tracks, texts, base))
+
+
+def manifest_names(*, has_dash: bool = True) -> dict[str, str]:
+    """The files at the root that players begin with."""
+    return {"hls": MASTER_NAME, **({"dash": MANIFEST_NAME} if has_dash else {})}
 
 
 def written(document: Mapping[str, Any]) -> str:
