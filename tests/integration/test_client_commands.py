@@ -128,11 +128,11 @@ def test_a_default_comes_from_a_file_and_is_not_shown(store: Store, tmp_path: Pa
     (tmp_path / "keys.json").write_text(json.dumps(keys, indent=1))
     add("ann", "--default-file", f"content_keys={tmp_path / 'keys.json'}")
 
-    assert store.client("ann").defaults == {"content_keys": keys}
+    assert store.client("ann").defaults == {"output_root": "ann", "content_keys": keys}
     assert "b2b2" not in here("client", "show", "ann").out + here("client", "ls", "--json").out
     assert here("client", "set", "ann", "--default-file", "content_keys").status == 2
     assert here("client", "set", "ann", "--default", "content_keys").status == 0
-    assert store.client("ann").defaults == {}
+    assert store.client("ann").defaults == {"output_root": "ann"}
 
 
 def test_one_object_tells_a_program_everything_once(store: Store) -> None:
