@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy import Connection, Row, Select
 
-from adaptation.engine import callbacks
+from adaptation.engine import at_once, callbacks
 from adaptation.engine.database import Database
 from adaptation.engine.model import Claim
-from adaptation.engine.statements import CLAIM, FACTS_OF_CLAIM, INSERT_ATTEMPT, claim_most_urgent
+from adaptation.engine.statements import (
+    FACTS_OF_CLAIM,
+    INSERT_ATTEMPT,
+    THIS_ONE,
+    becoming_ours,
+    most_urgent,
+)
 
 
 class Claims:
@@ -24,8 +29,7 @@ class Claims:
     ) -> Claim | None:
         """Make a ready task ours under the next generation; None if it is not to be had."""
         which = {"claim_id": task_id, "claim_generation": generation}
-        with self.database.write() as connection:
-            return _claim(connection, CLAIM, which, worker_id, lease_seconds)
+        return self._take(THIS_ONE, which, worker_id, lease_seconds)
 
     def claim_next(
         self,
@@ -48,30 +52,33 @@ class Claims:
             job_id: only this job's tasks.
             scratch_free: bytes; tasks that need more are left to others.
         """
-        limits = {"only_job": job_id, "scratch_free": scratch_free}
+        limits: dict[str, Any] = {"only_job": job_id, "scratch_free": scratch_free}
         limits = {name: value for name, value in limits.items() if value is not None}
-        urgent = claim_most_urgent(
-            tuple(queues), one_job=job_id is not None, fitting=scratch_free is not None
-        )
-        with self.database.write() as connection:
-            return _claim(connection, urgent, limits, worker_id, lease_seconds)
+        kind = {"one_job": job_id is not None, "fitting": scratch_free is not None}
+        if self.database.is_sqlite:
+            turn = most_urgent(tuple(queues), **kind)
+        else:
+            turn = at_once.most_urgent(**kind)
+            limits["claim_queues"] = list(queues)
+        return self._take(turn, limits, worker_id, lease_seconds)
+
+    def _take(
+        self, turn: Select[int], which: dict[str, Any], worker_id: str, lease_seconds: float
+    ) -> Claim | None:
+        ours = {"claim_worker": worker_id, "lease_ms": int(lease_seconds * 1000)}
+        if self.database.is_sqlite:
+            with self.database.write() as connection:
+                return _claim(connection, turn, which | ours)
+        found = at_once.claim(self.database, turn, which | ours)
+        return _claim_of(found[0], found) if found else None
 
 
-def _claim(
-    connection: Connection,
-    statement: ReturningUpdate[Any],
-    which: dict[str, Any],
-    worker_id: str,
-    lease_seconds: float,
-) -> Claim | None:
-    ours = {"claim_worker": worker_id, "lease_ms": int(lease_seconds * 1000)}
-    row = connection.execute(statement, which | ours).one_or_none()
+def _claim(connection: Connection, turn: Select[int], given: dict[str, Any]) -> Claim | None:
+    row = connection.execute(becoming_ours(turn), given).one_or_none()
     if row is None:
         return None
-    connection.execute(
-        INSERT_ATTEMPT,
-        {"task_id": row.id, "generation": row.generation, "worker_id": worker_id},
-    )
+    begun = {"task_id": row.id, "generation": row.generation, "worker_id": given["claim_worker"]}
+    connection.execute(INSERT_ATTEMPT, begun)
     asked = {"claim_id": row.id, "job_id": row.job_id}
     facts = connection.execute(FACTS_OF_CLAIM, asked).all()
     callbacks.tell_of_task(
@@ -83,6 +90,11 @@ def _claim(
         run_no=row.run_no,
         name=row.name,
     )
+    return _claim_of(row, facts)
+
+
+def _claim_of(row: Row[Any], facts: Sequence[Row[Any]]) -> Claim:
+    """A claim of the task in `row`, which receives the results in `facts`."""
     results = [fact.result for fact in facts if fact.position is not None]
     payload = results if row.joins else (results[0] if results else facts[0].context)
     return Claim(

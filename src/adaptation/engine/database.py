@@ -204,6 +204,15 @@ class Database:
                 yield connection
 
     @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """One statement that changes rows and is a transaction by itself; PostgreSQL's alone.
+
+        Others would need a `BEGIN` and a `COMMIT` around it: two more ways to the server.
+        """
+        with self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
     def read(self, *, one: bool = False) -> Iterator[Connection]:
         """Only reads; it never waits for a writer.
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    null,
     select,
     update,
 )
@@ -27,6 +28,7 @@ from adaptation.engine.database import now
 from adaptation.engine.graph import Plan, Upstream
 from adaptation.engine.model import Dispatch, Outgoing, Process
 from adaptation.engine.schema import job, log, outbox, task, task_dependency, worker
+from adaptation.engine.statements import NONE, ONE, word
 from adaptation.engine.states import TaskState
 from adaptation.errors import ParameterError
 
@@ -70,21 +72,39 @@ LOCK_JOB = (
 )
 
 _edge = task_dependency
-_left = task.c.waits - 1 + bindparam("added")
+
+
+def one_less(added: ColumnElement[int]) -> dict[Column[Any], ColumnElement[Any]]:
+    """What changes of a dependant when a task is done that it waited for.
+
+    Args:
+        added: how many others it waits for instead.
+    """
+    left = task.c.waits - ONE + added
+    return {
+        task.c.waits: left,
+        task.c.state: case((left == NONE, word(TaskState.READY)), else_=task.c.state),
+        task.c.sent_at: case((left == NONE, now()), else_=null()),
+    }
+
+
+RELEASED = (
+    task.c.id,
+    task.c.generation,
+    task.c.queue,
+    task.c.priority,
+    task.c.state,
+    task.c.held,
+)
+"""What must be known of a dependant to send it."""
 RELEASE = (
     update(task)
     .where(
         task.c.id.in_(select(_edge.c.task_id).where(_edge.c.upstream_id == bindparam("done_id"))),
         task.c.state == TaskState.WAITING,
     )
-    .values(
-        waits=_left,
-        state=case((_left == 0, TaskState.READY), else_=task.c.state),
-        sent_at=case((_left == 0, now()), else_=None),
-    )
-    .returning(
-        task.c.id, task.c.generation, task.c.queue, task.c.priority, task.c.state, task.c.held
-    )
+    .values(one_less(bindparam("added")))
+    .returning(*RELEASED)
 )
 """One statement turns a wait into a ready task, so that it happens exactly once."""
 
@@ -154,10 +174,14 @@ def release_dependants(connection: Connection, done_id: int, added: int) -> list
     Returns:
         The dependants that turned ready.
     """
-    rows = connection.execute(RELEASE, {"done_id": done_id, "added": added})
+    return to_send(connection.execute(RELEASE, {"done_id": done_id, "added": added}))
+
+
+def to_send(released: Iterable[AnyRow]) -> list[Dispatch]:
+    """Those of counted-down dependants, with the columns `RELEASED`, that may be claimed now."""
     return [
         Dispatch(row.id, row.generation, row.queue, row.priority)
-        for row in rows
+        for row in released
         if row.state == TaskState.READY and not row.held
     ]
 
