@@ -303,7 +303,6 @@ REFUSED = {
     "no document": ({"folder": "film", "cpix": True}, "parameter_missing"),
     "no folder": ({}, "parameter_missing"),
     "an unknown system": ({"folder": "film", "drm": ["primetime"]}, "parameter_invalid"),
-    "clear and not": ({"folder": "film", "drm": ["clear", "cenc"]}, "parameter_invalid"),
     "an unknown word": ({"folder": "film", "url": "film"}, "parameter_unknown"),
 }
 

@@ -23,7 +23,7 @@ from adaptation.adapters import ffmpeg, follower
 from adaptation.adapters.progress import Progress
 from adaptation.errors import SourceError, ToolError, Transient
 from adaptation.media import dash, hls, verify
-from adaptation.media.asset import Origin, asset_text
+from adaptation.media.asset_record import Origin, asset_text
 from adaptation.media.cascade import Rung, chunk_command
 from adaptation.media.chunk import cut_chunks
 from adaptation.media.coding import usual_coding

@@ -68,8 +68,9 @@ def searched(api: Api, film: Path, **parameters: Any) -> Job:
     job_id = api.client.submit("trickplay", {**asked(film), **parameters})
 
     def is_over() -> bool:
-        told = all(one.state != "pending" for one in store.deliveries(job_id))
-        return store.job(job_id).ended and told
+        # The end first: what is to be told is there as soon as a job has ended, not before.
+        ended = store.job(job_id).ended
+        return ended and all(one.state != "pending" for one in store.deliveries(job_id))
 
     assert wait_until(is_over, 60)
     return store.job(job_id)
@@ -452,7 +453,7 @@ def test_a_track_that_is_a_link_ends_the_job(api: Api, film: Path, made: Path) -
         (shutil.rmtree, "asset_missing"),
         (lambda film: (film / "asset.json").write_text("{}"), "asset_damaged"),
         (lambda film: with_record(film, protection={"active": "cbcs"}), "asset_protected"),
-        (lambda film: with_record(film, format=2), "asset_damaged"),
+        (lambda film: with_record(film, format=3), "asset_damaged"),
         (lambda film: (film / "90p" / "00002.m4s").unlink(), "asset_damaged"),
         (lambda film: (film / "90p" / "00002.m4s").write_bytes(b"short"), "asset_damaged"),
         (lambda film: (film / "180p" / "init.mp4").write_bytes(b"x"), "asset_damaged"),

@@ -36,7 +36,7 @@ LEAST_LETTERS = 4
 """What is shorter is part of too much to be hidden everywhere."""
 _NAME = re.compile(
     r".*(api[-_]?key|authorization|password|passwd|secret|cookie)|token|.*[-_]token"
-    r"|.*(content|encryption|private|access|secret)[-_]?keys?",
+    r"|.*(content|encryption|private|access|secret|playready)[-_]?keys?",
     re.I,
 )
 """Names of fields whose text is secret, whatever it looks like."""

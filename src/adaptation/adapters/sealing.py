@@ -15,7 +15,8 @@ from adaptation.adapters.vault import MARK, VERSION_MARK, Vault
 
 _WORDS = (
     *("api_key", "api-key", "apikey", "auth", "passw", "secret", "token", "cookie"),
-    *("content_key", "encryption_key", "private_key", "access_key", "whsec_", "ad_"),
+    *("content_key", "encryption_key", "private_key", "access_key", "playready_key"),
+    *("whsec_", "ad_"),
     *('"headers"', MARK),
 )
 """A text without any of them, and without an address that could hide something, has no secret."""

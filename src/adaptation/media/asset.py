@@ -1,222 +1,240 @@
-"""Writes `asset.json`, the record of what an asset holds and where it came from."""
+"""An asset as its record tells of it: clear tracks, encrypted copies, what it is searched by."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
 
 from adaptation.errors import SourceError
-from adaptation.media.dash import MANIFEST_NAME
-from adaptation.media.hls import MASTER_NAME, PLAYLIST_NAME
+from adaptation.media import dash, hls
+from adaptation.media.asset_record import (
+    BASE,
+    CLEAR,
+    FORMAT,
+    PROTECTION,
+    TRICKPLAY,
+    base_of,
+    damaged_asset,
+    listed_tracks,
+    listing,
+    unreadable,
+    written,
+)
+from adaptation.media.encrypted_track import EncryptedTrack
 from adaptation.media.index import Track
-from adaptation.media.probe import Source
+from adaptation.media.protection import SCHEMES, Scheme, SystemName, protected_manifest
 from adaptation.media.texttrack import TextTrack
-from adaptation.media.trickplay import TrickPlay
+from adaptation.media.trickplay import ImageTrack, TrickPlay
 
-ASSET_NAME = "asset.json"
-"""File of the record, at the root of the asset."""
-FORMAT = 1
-"""Version of the document; readers refuse a larger one."""
-PROTECTION = "protection"
-"""Field of the record that tells of encrypted copies."""
-CLEAR: Literal["clear"] = "clear"
-"""What is active where no copy is, and the folder of clear tracks that have copies."""
-TRICKPLAY = "trickplay"
-"""Field of what there is for searching, in the record of an asset that has it."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """How an asset came to be."""
-
-    asset_id: str
-    """Its id."""
-    parameters: Mapping[str, Any]
-    """The request, plain JSON."""
-    tools: Mapping[str, str]
-    """Version of each tool by its name."""
-    created_at: str
-    """RFC 3339 time in UTC."""
-
-
-def asset_document(
-    origin: Origin, source: Source, tracks: Sequence[Track], texts: Sequence[TextTrack] = ()
-) -> dict[str, Any]:
-    """The record as plain JSON; the same arguments give the same document."""
-    listed = [*map(_track, tracks), *map(_text_track, texts)]
-    facts = source.to_json()
-    # Chapters are said once, of the asset.
-    del facts["chapters"]
-    return {
-        "format": FORMAT,
-        "asset_id": origin.asset_id,
-        "created_at": origin.created_at,
-        "duration_seconds": float(max(track.duration_seconds for track in tracks)),
-        "size_bytes": sum(_size(track) for track in tracks) + sum(map(_text_size, texts)),
-        "manifests": {"hls": MASTER_NAME, "dash": MANIFEST_NAME},
-        "source": facts,
-        "parameters": dict(origin.parameters),
-        "tools": dict(sorted(origin.tools.items())),
-        "chapters": [asdict(chapter) for chapter in source.chapters],
-        "tracks": listed,
-    }
-
-
-def asset_text(
-    origin: Origin, source: Source, tracks: Sequence[Track], texts: Sequence[TextTrack] = ()
-) -> str:
-    """The record as the content of its file."""
-    return _text(asset_document(origin, source, tracks, texts))
+Active = Literal["clear", "cenc", "cbcs"]
+Copies = Mapping[Scheme, Mapping[str, EncryptedTrack]]
+"""Encrypted tracks by the scheme and the clear track's name."""
+Placed = TypeVar("Placed", Track, TextTrack, ImageTrack)
 
 
 @dataclass(frozen=True)
 class Asset:
-    """What a record says of its asset."""
+    """All that manifests are written from."""
 
-    document: Mapping[str, Any]
-    """The record as it was read."""
+    record: Mapping[str, Any]
+    """As it was read."""
     tracks: tuple[Track, ...]
-    """Pictures and sounds; at least one picture."""
-    texts: tuple[TextTrack, ...]
-    """Subtitles."""
-    trick: TrickPlay | None
-    """What there is for searching."""
+    """Clear pictures and sounds; at least one picture."""
+    texts: tuple[TextTrack, ...] = ()
+    """Subtitles, which are never encrypted."""
+    copies: Copies | None = None
+    """None: there never was one."""
+    active: Active = CLEAR
+    """What the manifests lead to."""
+    systems: tuple[SystemName, ...] = ()
+    """Whose players are told how to get keys."""
+    trick: TrickPlay | None = None
+    """What there is for searching: clear pictures, which only clear manifests lead to."""
+    base: str = ""
+    """The folder inside the asset that all folders of tracks lie in; empty: its root."""
 
     @classmethod
-    def from_json(cls, document: Any) -> Asset:
-        """Read what `asset_document` or `with_trick` gave.
+    def from_json(cls, record: Any) -> Asset:
+        """Read a record.
+
+        Args:
+            record: JSON, which anybody may have written.
 
         Raises:
-            SourceError: `asset_damaged`, `asset_protected`.
+            SourceError: `asset_damaged`.
         """
         try:
-            _refuse_protected(document)
-            tracks, texts = listed_tracks(document)
-            trick = document.get(TRICKPLAY)
-            asset = cls(document, tracks, texts, TrickPlay.from_json(trick) if trick else None)
-            is_whole = isinstance(document["asset_id"], str) and all(one.segments for one in tracks)
+            tracks, texts = listed_tracks(record)
+            trick = record.get(TRICKPLAY)
+            asset = cls(
+                record,
+                tracks,
+                texts,
+                trick=TrickPlay.from_json(trick) if trick else None,
+                base=base_of(record),
+            )
+            asset = asset if (told := record.get(PROTECTION)) is None else asset._told(told)
+            is_whole = isinstance(record["asset_id"], str) and all(one.segments for one in tracks)
         except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-            raise damaged_asset(f"its record cannot be read: {error!r:.200}") from error
+            raise unreadable(error) from error
         if not is_whole or not any(track.kind == "video" for track in tracks):
             raise damaged_asset("it has no picture")
         return asset
 
+    def _told(self, protection: Mapping[str, Any]) -> Asset:
+        """The same with the copies that its record tells of."""
+        clear = {track.name: track for track in self.tracks}
+        found: Mapping[str, Mapping[str, Any]] = protection["copies"]
+        copies = {
+            scheme: {
+                name: EncryptedTrack.from_json(clear[name], one)
+                for name, one in found[scheme].items()
+            }
+            for scheme in SCHEMES
+            if scheme in found
+        }
+        active = protection["active"]
+        if active != CLEAR and copies.get(active, {}).keys() != clear.keys():
+            raise damaged_asset("its manifests lead to a copy that its record does not tell of")
+        return replace(self, copies=copies, active=active, systems=tuple(protection["systems"]))
+
     @property
     def asset_id(self) -> str:
         """Its id."""
-        return str(self.document["asset_id"])
+        return str(self.record["asset_id"])
 
     @property
     def media(self) -> Mapping[str, Any]:
         """What the record says but for searching: the same for the same media."""
-        return {name: value for name, value in self.document.items() if name != TRICKPLAY}
+        return {name: value for name, value in self.record.items() if name != TRICKPLAY}
 
-    def with_trick(self, trick: TrickPlay) -> str:
-        """The record with what there is for searching now, as the content of its file."""
-        return _text({**self.media, TRICKPLAY: trick.to_json()})
+    @property
+    def active_copy(self) -> Mapping[str, EncryptedTrack]:
+        """What the manifests lead to by the tracks' names; empty: to the clear tracks."""
+        return (self.copies or {}).get(self.active, {}) if self.active != CLEAR else {}
 
+    @property
+    def clear_folders(self) -> list[str]:
+        """The folders of all that is clear, of an asset and of what it becomes in one order."""
+        tracks = [*self.tracks, *([self.trick.track] if self.trick else [])]
+        return [track.folder for track in tracks]
 
-def listed_tracks(document: Any) -> tuple[tuple[Track, ...], tuple[TextTrack, ...]]:
-    """The pictures and sounds that a record lists, and its subtitles.
+    def place(self, name: str) -> str:
+        """Where a file of a track lies inside the asset.
 
-    Args:
-        document: JSON, which anybody may have written.
+        Args:
+            name: of the file, with the folder of its track.
+        """
+        return f"{self.base}/{name}" if self.base else name
 
-    Raises:
-        SourceError: `asset_damaged`, it is no record, or one of a later version.
-    """
-    try:
-        if document["format"] > FORMAT:
-            raise damaged_asset(f"its format {document['format']} is newer than {FORMAT}")
-        listed = document["tracks"]
-        tracks = [Track.from_json(_known(Track, one)) for one in listed if _is_media(one)]
-        texts = [
-            TextTrack.from_json(_known(TextTrack, one)) for one in listed if not _is_media(one)
+    def need_clear(self) -> None:
+        """Refuse an asset whose manifests lead to encrypted copies of its tracks.
+
+        Raises:
+            SourceError: `asset_protected`.
+        """
+        if self.active != CLEAR:
+            raise SourceError(
+                "the asset's DRM is on",
+                code="asset_protected",
+                hint="Turn it off, do this, and turn it on again.",
+            )
+
+    def with_trick(self, trick: TrickPlay) -> Asset:
+        """The same with what there is for searching now."""
+        return replace(self, trick=trick)
+
+    def with_whole_copies(self, present: Set[str]) -> Asset:
+        """The same without the tracks of copies that lack a file.
+
+        Args:
+            present: the files of the asset by their names below its base.
+        """
+        if self.copies is None:
+            return self
+        copies = {
+            scheme: {name: one for name, one in copy.items() if media_files(one.track) <= present}
+            for scheme, copy in self.copies.items()
+        }
+        return replace(self, copies=copies)
+
+    def apart(self) -> Asset:
+        """The same with the clear tracks in a folder of their own, which a server can keep back."""
+        trick = self.trick and replace(self.trick, track=_apart(self.trick.track))
+        tracks = tuple(map(_apart, self.tracks))
+        return replace(self, tracks=tracks, copies=self.copies or {}, trick=trick)
+
+    def with_copy(self, made: Iterable[EncryptedTrack], systems: Sequence[SystemName]) -> Asset:
+        """The same with one copy, of all tracks, which is the active one from now on."""
+        encrypted = {one.track.name: one for one in made}
+        scheme = next(iter(encrypted.values())).protection.scheme
+        copies = {**(self.copies or {}), scheme: encrypted}
+        return replace(self, copies=copies, active=scheme, systems=tuple(systems))
+
+    def cleared(self) -> Asset:
+        """The same with its clear tracks as the active ones; copies are kept."""
+        return replace(self, active=CLEAR, systems=())
+
+    def master_playlist(self) -> str:
+        """HLS over what is active."""
+        return hls.master_playlist(*self._shown())
+
+    def manifest(self) -> str:
+        """DASH over what is active."""
+        tracks, texts, trick = self._shown()
+        text = dash.manifest(tracks, texts, trick=trick)
+        marks = {name: one.protection for name, one in self.active_copy.items()}
+        return protected_manifest(text, marks) if marks else text
+
+    def document(self) -> dict[str, Any]:
+        """The record as it is to be; what it says beyond what is known here stays in it."""
+        known = {one["name"]: one for one in self.record["tracks"]}
+        tracks = [
+            {**known.get(one["name"], {}), **one}
+            for one in listing(self.tracks, self.texts, self.base)
         ]
-    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise damaged_asset(f"its record cannot be read: {error!r:.200}") from error
-    if not all(map(_is_well_formed, tracks)):
-        raise damaged_asset("a track of its record is malformed")
-    return tuple(tracks), tuple(texts)
+        told: dict[str, Any] = {"tracks": tracks}
+        if self.base:
+            told |= {"format": FORMAT, BASE: self.base}
+        if self.copies is not None:
+            told[PROTECTION] = self._protection(self.copies)
+        if self.trick:
+            told[TRICKPLAY] = self.trick.to_json()
+        return {**self.record, **told}
+
+    def text(self) -> str:
+        """The record as the content of its file."""
+        return written(self.document())
+
+    def _protection(self, copies: Copies) -> dict[str, Any]:
+        listed = {
+            scheme: {name: one.to_json() for name, one in copies[scheme].items()}
+            for scheme in SCHEMES
+            if scheme in copies
+        }
+        return {"active": self.active, "systems": list(self.systems), "copies": listed}
+
+    def _shown(self) -> tuple[list[Track], list[TextTrack], TrickPlay | None]:
+        """What the manifests lead to, in folders as they are seen from the asset's root."""
+        copy, trick = self.active_copy, self.trick if self.active == CLEAR else None
+        tracks = [copy[track.name].track if copy else track for track in self.tracks]
+        if trick:
+            images = trick.images and self._based(trick.images)
+            trick = replace(trick, track=self._based(trick.track), images=images)
+        return [*map(self._based, tracks)], [*map(self._based, self.texts)], trick
+
+    def _based(self, track: Placed) -> Placed:
+        return replace(track, folder=self.place(track.folder)) if self.base else track
 
 
-def damaged_asset(what: str) -> SourceError:
-    """The error for an asset that is not as it was made."""
-    return SourceError(
-        f"the asset is damaged: {what}",
-        code="asset_damaged",
-        hint="Somebody changed or removed its files, or it was made by a newer version: encode it"
-        " again.",
-    )
+def media_files(track: Track) -> set[str]:
+    """The files of a track with media, by their names below the asset's base."""
+    names = [track.init_name, *(segment.name for segment in track.segments)]
+    return {f"{track.folder}/{name}" for name in names}
 
 
-def _refuse_protected(document: Mapping[str, Any]) -> None:
-    """Refuse an asset whose manifests lead to encrypted copies of the tracks that it lists."""
-    if document.get(PROTECTION, {}).get("active", CLEAR) != CLEAR:
-        raise SourceError(
-            "the asset's DRM is on",
-            code="asset_protected",
-            hint="Turn it off, do this, and turn it on again.",
-        )
-
-
-def _known(kind: type[Track | TextTrack], document: Mapping[str, Any]) -> dict[str, Any]:
-    """What a track's record holds beside what people and other programs read in it."""
-    names = {field.name for field in fields(kind)}
-    return {name: value for name, value in document.items() if name in names}
-
-
-def _is_well_formed(track: Track) -> bool:
-    """Whether there are texts and numbers where they belong."""
-    segments = track.segments
-    words = [track.name, track.folder, track.language, track.title]
-    words += [track.init_name, track.init_sha256]
-    words += [word for one in segments for word in (one.name, one.sha256)]
-    numbers = [track.width, track.height, track.init_size_bytes]
-    numbers += [number for one in segments for number in (one.size_bytes, one.sample_count)]
-    return (
-        track.kind in ("video", "audio")
-        and all(isinstance(word, str) for word in words)
-        and all(isinstance(number, int) and number >= 0 for number in numbers)
-    )
-
-
-def _is_media(document: Mapping[str, Any]) -> bool:
-    return bool(document["kind"] != "text")
-
-
-def _text(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
-def _size(track: Track) -> int:
-    return track.init_size_bytes + sum(segment.size_bytes for segment in track.segments)
-
-
-def _text_size(text: TextTrack) -> int:
-    return text.file_size_bytes + sum(segment.size_bytes for segment in text.segments)
-
-
-def _track(track: Track) -> dict[str, Any]:
-    return {
-        **track.to_json(),
-        "playlist": f"{track.folder}/{PLAYLIST_NAME}",
-        "duration_seconds": float(track.duration_seconds),
-        "size_bytes": _size(track),
-        "peak_bandwidth": track.peak_bandwidth,
-        "average_bandwidth": track.average_bandwidth,
-    }
-
-
-def _text_track(text: TextTrack) -> dict[str, Any]:
-    return {
-        "kind": "text",
-        **text.to_json(),
-        "playlist": f"{text.folder}/{PLAYLIST_NAME}",
-        "duration_seconds": float(text.duration_seconds),
-        "size_bytes": _text_size(text),
-        "peak_bandwidth": text.peak_bandwidth,
-        "average_bandwidth": text.average_bandwidth,
-    }
+def _apart(track: Track) -> Track:
+    if track.folder.startswith(f"{CLEAR}/"):
+        return track
+    return replace(track, folder=f"{CLEAR}/{track.folder}")

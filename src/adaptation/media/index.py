@@ -131,6 +131,16 @@ class Track(Segmented):
     """ISO 639 code of sound."""
     title: str = ""
     """Name of sound for people."""
+    description: str = ""
+    """What sound is, in a sentence for people."""
+    role: str = ""
+    """What sound is for, of urn:mpeg:dash:role:2011; empty: nobody has said."""
+    default: bool = False
+    """Whether sound is meant to be heard unless the viewer chooses otherwise."""
+    hearing_impaired: bool = False
+    """Whether its speech is easier to understand than that of other sound."""
+    describes_video: bool = False
+    """Whether it tells what is to be seen."""
     channels: int = 0
     """0 for pictures."""
     sample_rate: int = 0

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from adaptation.errors import SourceError, ToolError
-from adaptation.media.asset import listed_tracks
+from adaptation.media.asset_record import listed_tracks
 from adaptation.media.index import Track
 from adaptation.media.language import language_tag, long_code
 from adaptation.media.probe import UNKNOWN_LANGUAGE, is_cover

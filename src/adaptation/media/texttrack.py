@@ -45,6 +45,10 @@ class TextTrack(Segmented):
     """ISO 639 code."""
     title: str = ""
     """Name for people."""
+    description: str = ""
+    """What it is, in a sentence for people."""
+    role: str = ""
+    """What it is for, of urn:mpeg:dash:role:2011; empty: what the flags below say."""
     default: bool = False
     """Whether it is meant to be shown unless the viewer chooses otherwise."""
     forced: bool = False

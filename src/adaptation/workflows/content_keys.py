@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any
 from uuid import UUID
-
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from adaptation.context import Context
 from adaptation.errors import SourceError
 from adaptation.media.cpix import MOST_BYTES, ContentKey, Document, Rule, read_cpix
+from adaptation.workflows.drm_parameters import RawKey
 from adaptation.workflows.material import file_state
 from adaptation.workflows.parameters import is_web
 from adaptation.workflows.resources import Run
-
-HEX = r"^[0-9a-fA-F]{32}$"
-
-
-class RawKey(BaseModel):
-    """One content key."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    key_id: str = Field(max_length=36, description="16 bytes, as 32 hexadecimal digits or a UUID.")
-    key: str = Field(pattern=HEX, description="16 bytes, as 32 hexadecimal digits.")
-    iv: str | None = Field(
-        None, pattern=HEX, description="The IV of cbcs as 32 hexadecimal digits; null: one is made."
-    )
-    label: Literal["AUDIO", "VIDEO", "SD", "HD", "UHD", "UHD1", "UHD2"] | None = Field(
-        None, description="Tracks the key is for; null: those that no other key is for."
-    )
-
-    @field_validator("key_id")
-    @classmethod
-    def _is_id(cls, value: str) -> str:
-        return UUID(value).hex
 
 
 def document_of(context: Context, run: Run) -> Document | None:
@@ -47,9 +24,9 @@ def document_of(context: Context, run: Run) -> Document | None:
     """
     if context["cpix"]:
         return read_cpix(_downloaded(context["download_cpix"], run))
-    if not context["content_keys"]:
+    given = _given(context)
+    if not given:
         return None
-    given = [RawKey(**one) for one in context["content_keys"]]
     return Document(
         keys=tuple(
             ContentKey(
@@ -61,6 +38,15 @@ def document_of(context: Context, run: Run) -> Document | None:
         ),
         rules=tuple(Rule(bytes.fromhex(one.key_id), one.label or "") for one in given),
     )
+
+
+def _given(context: Context) -> list[RawKey]:
+    """Keys that the parameters hold; the old spelling of one counts beside the others."""
+    pair: dict[str, Any] = {}
+    if context["playready_key"]:
+        key_id, _, key = context["playready_key"].partition(":")
+        pair = {"key_id": UUID(key_id).hex, "key": key}
+    return [RawKey(**one) for one in [*context["content_keys"], *([pair] if pair else [])]]
 
 
 def _downloaded(address: str, run: Run) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from celery import chain
 from celery.canvas import Signature
@@ -12,42 +12,34 @@ from pydantic import Field
 
 from adaptation.adapters.containment import inside, safe_key
 from adaptation.engine.tasks import Registry, WorkflowDefinition
-from adaptation.errors import ParameterError
 from adaptation.workflows import steps
-from adaptation.workflows.content_keys import RawKey
-from adaptation.workflows.parameters import (
-    CommonParameters,
-    absolute_source,
-    checked,
-    confined,
-    is_web,
+from adaptation.workflows.drm_parameters import (
+    DrmName,
+    DrmParameters,
+    check_drm,
+    confine_drm,
+    drm_sources,
 )
+from adaptation.workflows.parameters import checked, confined
 from adaptation.workflows.report import report
-from adaptation.workflows.switching import scheme_of, switch_drm
+from adaptation.workflows.switching import switch_drm
 
 NAME = "drmswitch"
 DESCRIPTION = (
     "Turn the DRM of an asset on or off: its manifests lead to an encrypted copy, which is made"
     " when it is missing, or to the clear tracks, which are kept."
 )
-DrmName = Literal["clear", "playready", "widevine", "fairplay", "cenc"]
 
 
-class DrmswitchParameters(CommonParameters):
+class DrmswitchParameters(DrmParameters):
     """What a client may say to `drmswitch`."""
 
     folder: str = Field(min_length=1, max_length=4000, description="The folder of the asset.")
     drm: list[DrmName] = Field(
         [],
-        max_length=5,
-        description="DRM systems whose players shall play it; none, or clear: it is not encrypted.",
-    )
-    cpix: bool = Field(False, description="Whether keys come from the document at download_cpix.")
-    download_cpix: str | None = Field(
-        None, max_length=4000, description="A CPIX document with keys: a path or an address."
-    )
-    content_keys: list[RawKey] = Field(
-        [], max_length=64, description="Keys, best kept in the client's defaults; stored sealed."
+        max_length=7,
+        description="DRM systems whose players shall play it; none, or clear alone: it is not"
+        " encrypted. aes: whole segments in AES-128, for HLS.",
     )
 
 
@@ -65,16 +57,7 @@ def check_switch(parameters: Mapping[str, Any], assets_root: Path) -> dict[str, 
         if Path(folder).is_absolute()
         else inside(assets_root, str(PurePosixPath(root, folder)), "folder")
     )
-    if document["download_cpix"]:
-        document["download_cpix"] = absolute_source(document["download_cpix"])
-    elif document["cpix"]:
-        raise ParameterError(
-            "parameter 'download_cpix' is missing",
-            code="parameter_missing",
-            hint="Give the address of the CPIX document, or leave cpix out.",
-        )
-    scheme_of(document["drm"])
-    return document
+    return check_drm(document)
 
 
 def confine_switch(
@@ -85,14 +68,11 @@ def confine_switch(
     Raises:
         ParameterError: `path_outside`.
     """
-    known = dict(parameters)
+    known = confine_drm(parameters, within, source_root)
     if isinstance(known.get("folder"), str):
         known["folder"] = safe_key(known["folder"], "folder")
-    places = {"output_root": known.get("output_root"), "url": known.get("download_cpix")}
-    held_back = confined({k: v for k, v in places.items() if v is not None}, within, source_root)
-    if "url" in held_back:
-        known["download_cpix"] = held_back.pop("url")
-    return {**known, **held_back}
+    root = {k: v for k, v in known.items() if k == "output_root"}
+    return {**known, **confined(root, within, source_root)}
 
 
 def author(parameters: dict[str, Any]) -> Signature[Any]:
@@ -113,7 +93,7 @@ def register(registry: Registry) -> None:
             check=lambda given: check_switch(given, registry.output_root),
             author=author,
             output=lambda given: str(given["folder"]),
-            sources=_sources,
+            sources=drm_sources,
             farewell={"quality": "all"},
             subject=lambda given: str(given["content_id"] or Path(given["folder"]).name),
             report=report,
@@ -127,8 +107,3 @@ def register(registry: Registry) -> None:
             confine=lambda given, within: confine_switch(given, within, registry.source_root),
         )
     )
-
-
-def _sources(given: Mapping[str, Any]) -> list[str]:
-    address = given["download_cpix"]
-    return [address] if given["cpix"] and address and is_web(address) else []

@@ -15,9 +15,9 @@ from adaptation.errors import ToolError
 from adaptation.media.boxes import Init, read_init
 from adaptation.media.cpix import ContentKey
 from adaptation.media.encrypted import Sealed, protected_init, protected_segment, sealed_samples
+from adaptation.media.encrypted_track import EncryptedTrack, encrypted_track
 from adaptation.media.index import Segment, Track
 from adaptation.media.package import package_command
-from adaptation.media.protected_asset import EncryptedTrack, encrypted_track
 from adaptation.media.protection import Protection, Scheme
 from adaptation.workflows.resources import Run
 

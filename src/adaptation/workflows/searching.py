@@ -20,7 +20,8 @@ from adaptation.adapters.publish import publish as publish_folder
 from adaptation.context import Context
 from adaptation.errors import SourceError, ToolError
 from adaptation.media import dash, hls
-from adaptation.media.asset import ASSET_NAME, Asset, damaged_asset
+from adaptation.media.asset import Asset
+from adaptation.media.asset_record import ASSET_NAME, damaged_asset
 from adaptation.media.boxes import read_init
 from adaptation.media.index import Track
 from adaptation.media.tiles import TILE_FILES, TilePlan, image_track, plan_tiles, tile_command
@@ -57,7 +58,7 @@ MEDIA = "media_digest"
 def find_key_frames(context: Context, run: Run) -> Context:
     """Read the asset's record, and find the first picture of each segment."""
     with _source(context, run) as folder:
-        asset = Asset.from_json(folder.record())
+        asset = _clear_asset(folder)
         check_output(Path(context.folder_out), overwrite=False, asset_id=asset.asset_id)
         pictures = [track for track in asset.tracks if track.kind == "video"]
         found = {}
@@ -221,13 +222,20 @@ def _same_asset(context: Context, folder: AssetFolder) -> Asset:
     Raises:
         SourceError: `source_changed`.
     """
-    asset = Asset.from_json(folder.record())
+    asset = _clear_asset(folder)
     if _digest(asset) != context[MEDIA]:
         raise SourceError(
             f"{folder.name} was changed while the job ran",
             code="source_changed",
             hint="Submit it again when the other job that writes there has ended.",
         )
+    return asset
+
+
+def _clear_asset(folder: AssetFolder) -> Asset:
+    """The asset in a folder, of which pictures may be shown in the clear."""
+    asset = Asset.from_json(folder.record())
+    asset.need_clear()
     return asset
 
 
@@ -272,9 +280,10 @@ def _contents(
     if trick.images:
         playlist = hls.image_playlist(trick.images)
         yield f"{trick.images.folder}/{hls.PLAYLIST_NAME}", playlist.encode()
-    yield hls.MASTER_NAME, hls.master_playlist(asset.tracks, asset.texts, trick).encode()
-    yield dash.MANIFEST_NAME, dash.manifest(asset.tracks, asset.texts, trick=trick).encode()
-    yield ASSET_NAME, asset.with_trick(trick).encode()
+    searched = asset.with_trick(trick)
+    yield hls.MASTER_NAME, searched.master_playlist().encode()
+    yield dash.MANIFEST_NAME, searched.manifest().encode()
+    yield ASSET_NAME, searched.text().encode()
 
 
 def _names(asset: Asset, trick: TrickPlay) -> set[str]:

@@ -15,7 +15,7 @@ from adaptation.engine.history import PLANNED
 from adaptation.engine.tasks import Expand
 from adaptation.engine.tasks import task as engine_task
 from adaptation.media import dash, hls
-from adaptation.media.asset import ASSET_NAME, Origin, asset_text
+from adaptation.media.asset_record import ASSET_NAME, Origin, asset_text
 from adaptation.media.index import Track
 from adaptation.media.inspection import check_length
 from adaptation.media.picture import notes

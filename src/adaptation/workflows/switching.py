@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -14,19 +15,20 @@ from adaptation.adapters.publish import publish
 from adaptation.context import Context
 from adaptation.errors import ParameterError
 from adaptation.media import dash, hls
-from adaptation.media.asset import ASSET_NAME, CLEAR
+from adaptation.media.asset import Active, Asset, media_files
+from adaptation.media.asset_record import ASSET_NAME, CLEAR
 from adaptation.media.cpix import Document, DrmSystem
 from adaptation.media.encrypted import protected_init
+from adaptation.media.encrypted_track import EncryptedTrack, encrypted_track
 from adaptation.media.index import Track
-from adaptation.media.protected_asset import (
-    Active,
-    EncryptedTrack,
-    ProtectedAsset,
-    encrypted_track,
-    media_files,
-)
 from adaptation.media.protection import SYSTEMS, Scheme, SystemName
 from adaptation.workflows.content_keys import document_of
+from adaptation.workflows.drm_parameters import (
+    SECRET,
+    old_spellings,
+    shows_protected,
+    wanted_systems,
+)
 from adaptation.workflows.protecting import Work, encrypt_track, seal_of
 from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import Run, publish_token
@@ -34,24 +36,12 @@ from adaptation.workflows.step import step
 
 ACTIVE_FILES = frozenset({hls.MASTER_NAME, dash.MANIFEST_NAME, ASSET_NAME})
 """What is written anew by every switch."""
-SECRET = frozenset({"content_keys", "download_cpix"})
-"""What no later task needs to know."""
 MADE = "asset"
 """Folder in scratch that stands for the asset: what is new of it."""
 
 
-def scheme_of(drm: Sequence[str]) -> Active:
-    """How tracks are encrypted for the players of these systems.
-
-    Raises:
-        ParameterError: `parameter_invalid`, an asset cannot be clear and encrypted at a time.
-    """
-    systems = set(drm) - {CLEAR}
-    if systems and CLEAR in drm:
-        raise ParameterError(
-            "parameter 'drm': clear stands beside DRM systems",
-            hint="Give DRM systems alone, or nothing for a clear asset.",
-        )
+def scheme_of(systems: Sequence[str]) -> Active:
+    """How tracks are encrypted for the players of these systems."""
     # Apple's players know this scheme alone; the others' know both.
     return "cbcs" if "fairplay" in systems else "cenc" if systems else CLEAR
 
@@ -60,6 +50,8 @@ def scheme_of(drm: Sequence[str]) -> Active:
 def switch_drm(context: Context, run: Run) -> Context:
     """Make what is missing, and switch the manifests of an asset in one moment."""
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
+    for line in old_spellings(context):
+        run.log(line, logging.WARNING)
     folder = Path(context["folder"])
     with _asset(folder, run.resources.assets_root) as place:
         present = _files(place)
@@ -73,7 +65,7 @@ def switch_drm(context: Context, run: Run) -> Context:
             publish(
                 files,
                 folder,
-                asset_id=asset.record["asset_id"],
+                asset_id=asset.asset_id,
                 token=publish_token(run.claim.job_id),
                 overwrite=False,
                 root=run.resources.assets_root,
@@ -99,10 +91,10 @@ def _asset(folder: Path, root: Path | None) -> Iterator[Path]:
         yield place
 
 
-def _read(place: Path, folder: Path, present: set[str]) -> ProtectedAsset:
+def _read(place: Path, folder: Path, present: set[str]) -> Asset:
     """The asset with those of its copies that are whole."""
     try:
-        asset = ProtectedAsset.read(json.loads((place / ASSET_NAME).read_bytes()))
+        asset = Asset.from_json(json.loads((place / ASSET_NAME).read_bytes()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _no_asset(folder) from error
     if not all(media_files(track) <= present for track in asset.tracks):
@@ -129,13 +121,14 @@ def _files(place: Path) -> set[str]:
     return found
 
 
-def _switched(asset: ProtectedAsset, place: Path, context: Context, run: Run) -> ProtectedAsset:
+def _switched(asset: Asset, place: Path, context: Context, run: Run) -> Asset:
     """The asset as it is to be; what is new of it lies in scratch."""
-    scheme = scheme_of(context["drm"])
+    named = wanted_systems(context["drm"])
+    scheme = scheme_of(named)
     if scheme == CLEAR:
         return asset.cleared()
     document = document_of(context, run)
-    systems: list[SystemName] = [name for name in SYSTEMS if name in context["drm"]]
+    systems: list[SystemName] = [name for name in SYSTEMS if name in named]
     # A document says all that is to be told; without one, what an earlier one said stays.
     told = document.systems if document is not None and context["cpix"] else None
     copies = _copies(asset, scheme, document, place, run)
@@ -143,11 +136,12 @@ def _switched(asset: ProtectedAsset, place: Path, context: Context, run: Run) ->
         _announced(one, track, (systems, told), place, run.scratch / MADE)
         for one, track in zip(copies, asset.tracks, strict=True)
     ]
-    return asset.apart().with_copy(made, systems)
+    protected = asset.apart().with_copy(made, systems)
+    return protected if shows_protected(context) else protected.cleared()
 
 
 def _copies(
-    asset: ProtectedAsset, scheme: Scheme, document: Document | None, place: Path, run: Run
+    asset: Asset, scheme: Scheme, document: Document | None, place: Path, run: Run
 ) -> list[EncryptedTrack]:
     """All tracks of a copy; those that are missing, or have other keys, are made."""
     there = (asset.copies or {}).get(scheme, {})
@@ -159,7 +153,7 @@ def _copies(
         done += size_bytes
         run.progress(done / total, bytes=done)
 
-    work = Work(run, asset.record["asset_id"], place, run.scratch / MADE, tell)
+    work = Work(run, asset.asset_id, place, run.scratch / MADE, tell)
     return [_copy(work, track, scheme, document, there.get(track.name)) for track in asset.tracks]
 
 
@@ -211,7 +205,7 @@ def _announced(
 
 
 def _arranged(
-    asset: ProtectedAsset, wanted: ProtectedAsset, place: Path, present: set[str], made: Path
+    asset: Asset, wanted: Asset, place: Path, present: set[str], made: Path
 ) -> list[tuple[Path, str]]:
     """All files of the asset as it is to be: where each lies now, and its name there."""
     made.mkdir(exist_ok=True)

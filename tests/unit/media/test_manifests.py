@@ -13,7 +13,7 @@ from lxml import etree
 
 import samples
 from adaptation.media import dash, hls
-from adaptation.media.asset import Origin, asset_document, asset_text
+from adaptation.media.asset_record import Origin, asset_document, asset_text
 from adaptation.media.index import Track
 from adaptation.media.language import has_short_code, language_tag
 from adaptation.media.package import audio_names, package_command, text_names

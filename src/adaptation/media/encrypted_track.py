@@ -1,0 +1,65 @@
+"""The record of one track of an encrypted copy, and how it follows from the clear track."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from adaptation.media.index import Segment, Track
+from adaptation.media.protection import Protection
+
+Digests = Sequence[tuple[int, str]]
+"""Size in bytes and SHA-256 of an init segment and of the media segments behind it."""
+
+
+@dataclass(frozen=True)
+class EncryptedTrack:
+    """One track of a copy."""
+
+    protection: Protection
+    track: Track
+    """Its files, with the times of the clear track."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What the clear track does not say already."""
+        segments = [[segment.size_bytes, segment.sha256] for segment in self.track.segments]
+        init = [self.track.init_size_bytes, self.track.init_sha256]
+        return {**self.protection.to_json(), "files": [init, *segments]}
+
+    @classmethod
+    def from_json(cls, clear: Track, document: Mapping[str, Any]) -> EncryptedTrack:
+        """Read what `to_json` wrote.
+
+        Args:
+            clear: the track it was made of.
+            document: plain JSON.
+        """
+        files = [(size, digest) for size, digest in document["files"]]
+        return encrypted_track(clear, Protection.from_json(document), files)
+
+
+def encrypted_track(clear: Track, protection: Protection, files: Digests) -> EncryptedTrack:
+    """A track of a copy.
+
+    Args:
+        clear: the track it was made of.
+        protection: how it is encrypted.
+        files: of its init segment and all media segments.
+    """
+    (init_size_bytes, init_sha256), *segments = files
+    track = replace(
+        clear,
+        folder=f"{protection.scheme}/{clear.name}",
+        init_size_bytes=init_size_bytes,
+        init_sha256=init_sha256,
+        segments=tuple(
+            _resized(segment, *facts)
+            for segment, facts in zip(clear.segments, segments, strict=True)
+        ),
+    )
+    return EncryptedTrack(protection, track)
+
+
+def _resized(segment: Segment, size_bytes: int, sha256: str) -> Segment:
+    return replace(segment, size_bytes=size_bytes, sha256=sha256)

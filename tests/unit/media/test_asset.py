@@ -1,0 +1,115 @@
+"""The record of an asset: what earlier versions wrote stays readable, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import samples
+from adaptation.errors import SourceError
+from adaptation.media import dash, hls
+from adaptation.media.asset import Asset
+from adaptation.media.asset_record import Origin, asset_document
+from adaptation.media.probe import Source
+
+EARLIER: dict[str, Any] = json.loads(
+    (Path(__file__).parent / "asset_format_1.json").read_text(encoding="utf-8")
+)
+"""As version 1 wrote it: stereo and 5.1, subtitles, thumbnails, and an encrypted copy, active."""
+
+
+def new(base: str = "") -> dict[str, Any]:
+    """The record of a new asset."""
+    source, origin = Source("mov", 9.28, 1000, 800, None, ()), Origin("film", {}, {}, "2026-11-27")
+    tracks = [samples.video(), samples.audio(), samples.audio("audio_fr", "fra")]
+    return asset_document(origin, source, tracks, [samples.text()], base)
+
+
+def test_a_record_of_format_1_is_read() -> None:
+    asset = Asset.from_json(EARLIER)
+    assert (asset.asset_id, asset.active, asset.base) == ("film", "cbcs", "")
+    assert [track.folder for track in asset.tracks] == [
+        "clear/360p",
+        "clear/audio_en",
+        "clear/audio_en_51",
+    ]
+    assert [track.folder for track in (one.track for one in asset.active_copy.values())] == [
+        "cbcs/360p",
+        "cbcs/audio_en",
+        "cbcs/audio_en_51",
+    ]
+    assert asset.trick is not None
+    assert asset.systems == ("widevine", "fairplay")
+    assert [text.hearing_impaired for text in asset.texts] == [True]
+
+
+def test_all_that_a_record_says_is_written_again() -> None:
+    told = {**EARLIER, "of_others": 1}
+    told["tracks"] = [{**track, "of_others": 2} for track in told["tracks"]]
+    again = Asset.from_json(told).document()
+    for before, after in zip(told["tracks"], again["tracks"], strict=True):
+        assert {name: after[name] for name in before} == before
+    assert {name: again[name] for name in told if name not in ("tracks", "trickplay")} == {
+        name: told[name] for name in told if name not in ("tracks", "trickplay")
+    }
+    assert Asset.from_json(again) == replace(Asset.from_json(told), record=again)
+
+
+def test_manifests_are_written_from_the_record_alone() -> None:
+    asset = Asset.from_json(json.loads(json.dumps(new())))
+    assert asset.master_playlist() == hls.master_playlist(asset.tracks, asset.texts)
+    assert asset.manifest() == dash.manifest(asset.tracks, asset.texts)
+
+
+def test_all_addresses_begin_with_the_base() -> None:
+    asset = Asset.from_json(new("v1234"))
+    assert [track.folder for track in asset.tracks] == ["720p", "audio_en", "audio_fr"]
+    for text in (asset.master_playlist(), asset.manifest()):
+        for folder in ("720p", "audio_en", "audio_fr", "text_en"):
+            assert text.count(f"v1234/{folder}/") == text.count(f"{folder}/") > 0
+    document = asset.document()
+    # A reader of format 1 would look for the files at the root.
+    assert (document["format"], document["base"]) == (2, "v1234")
+    assert document["tracks"][0]["playlist"] == "v1234/720p/playlist.m3u8"
+    assert asset.place("720p/init.mp4") == "v1234/720p/init.mp4"
+    assert new()["format"] == 1
+
+
+@pytest.mark.parametrize("base", ["/etc", "../other", 3])
+def test_a_base_that_leads_out_is_refused(base: object) -> None:
+    with pytest.raises(SourceError) as caught:
+        Asset.from_json({**new(), "base": base})
+    assert caught.value.code == "asset_damaged"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("language", 3), ("role", None), ("default", "yes"), ("segments", []), ("description", [])],
+)
+def test_a_track_with_other_things_in_its_place_is_refused(field: str, value: object) -> None:
+    for number in (0, -1):
+        record = new()
+        record["tracks"][number][field] = value
+        with pytest.raises(SourceError) as caught:
+            Asset.from_json(record)
+        assert caught.value.code == "asset_damaged"
+
+
+def test_a_copy_that_is_not_whole_is_not_shown() -> None:
+    record = deepcopy(EARLIER)
+    del record["protection"]["copies"]["cbcs"]["audio_en"]
+    with pytest.raises(SourceError) as caught:
+        Asset.from_json(record)
+    assert caught.value.code == "asset_damaged"
+
+
+def test_what_is_encrypted_may_not_be_shown_in_the_clear() -> None:
+    with pytest.raises(SourceError) as caught:
+        Asset.from_json(EARLIER).need_clear()
+    assert caught.value.code == "asset_protected"
+    Asset.from_json(EARLIER).cleared().need_clear()
