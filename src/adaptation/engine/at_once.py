@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     CTE,
-    JSON,
+    Column,
     ColumnElement,
     FromClause,
     Integer,
@@ -25,17 +25,19 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    column,
     exists,
     func,
     insert,
     literal_column,
+    not_,
     null,
+    or_,
     select,
     true,
     update,
 )
 
+from adaptation.adapters.vault import MARK
 from adaptation.engine import callbacks
 from adaptation.engine.database import Database, now
 from adaptation.engine.rows import LOG_LINES, RELEASED, line_row, one_less
@@ -45,7 +47,7 @@ from adaptation.engine.statements import LEAVE, NONE, ONE, becoming_ours, first_
 from adaptation.engine.states import TaskState
 from adaptation.engine.tally import EVER
 
-LINE = {"severity": ARRAY(Integer), "message": ARRAY(Text)}
+LINE: dict[str, ARRAY[Any]] = {"severity": ARRAY(Integer), "message": ARRAY(Text)}
 """What a log line is given as: a list of each."""
 _upstream = task.alias("upstream")
 _most_lines = literal_column(str(LOG_LINES), Integer)
@@ -61,6 +63,7 @@ def claim(database: Database, turn: Select[int], given: dict[str, Any]) -> Seque
 
     Returns:
         A row for each result that it receives, one without a position if none; empty: no task.
+        One row without an id: nothing has changed, as only we can tell its job's end points.
     """
     with database.single() as connection:
         return connection.execute(_claiming(turn), given).all()
@@ -107,7 +110,12 @@ def most_urgent(*, one_job: bool, fitting: bool) -> Select[int]:
 
 @lru_cache(maxsize=16)
 def _claiming(turn: Select[int]) -> Select[Any]:
-    ours = becoming_ours(turn).cte("ours")
+    found = turn.cte("turn")
+    ours = (
+        becoming_ours(select(found.c.id))
+        .where(job.c.id == task.c.job_id, _are_plain(job.c.endpoints))
+        .cte("ours")
+    )
     begun = insert(attempt).from_select(
         ["task_id", "generation", "worker_id", "started_at"],
         select(ours.c.id, ours.c.generation, bindparam("claim_worker"), now()),
@@ -126,7 +134,8 @@ def _claiming(turn: Select[int]) -> Select[Any]:
             edge.c.position,
             _upstream.c.result,
         )
-        .join_from(ours, job, job.c.id == ours.c.job_id)
+        .outerjoin_from(found, ours, true())
+        .outerjoin(job, job.c.id == ours.c.job_id)
         .outerjoin(client, client.c.name == job.c.client)
         .outerjoin(edge, received)
         .outerjoin(_upstream, _upstream.c.id == edge.c.upstream_id)
@@ -140,14 +149,15 @@ def _completing(*, with_lines: bool) -> Select[Any]:
     # Whoever changes tasks of a job holds its row first, here too.
     owner = (
         select(job.c.id, job.c.client, job.c.endpoints)
-        .where(job.c.id == bindparam("owner_id"), job.c.remaining > ONE)
+        .where(
+            job.c.id == bindparam("owner_id"),
+            job.c.remaining > ONE,
+            _are_plain(job.c.endpoints),
+        )
         .with_for_update(key_share=True)
     )
     if with_lines:
-        owner = owner.where(
-            _lines_stored() + bindparam("line_count", type_=Integer)
-            < literal_column(str(LOG_LINES))
-        )
+        owner = owner.where(_lines_stored() + bindparam("line_count", type_=Integer) < _most_lines)
     held = owner.cte("held")
     left = (
         LEAVE.where(task.c.job_id == held.c.id)
@@ -159,7 +169,9 @@ def _completing(*, with_lines: bool) -> Select[Any]:
     ended = (
         update(attempt)
         .where(
-            attempt.c.task_id == this, attempt.c.task_id == left.c.id, attempt.c.generation == left.c.generation
+            attempt.c.task_id == this,
+            attempt.c.task_id == left.c.id,
+            attempt.c.generation == left.c.generation,
         )
         .values(finished_at=now(), outcome=word("done"), error=null())
     )
@@ -189,6 +201,12 @@ def _completing(*, with_lines: bool) -> Select[Any]:
     return select(released).join_from(counted, released, true(), isouter=True).add_cte(*besides)
 
 
+def _are_plain(endpoints: Column[Any]) -> ColumnElement[bool]:
+    """Whether the names of all end points can be read: a sealed one only we can open."""
+    hides = endpoints.cast(Text).op("~", is_comparison=True)(word(f"[{{]|{MARK}"))
+    return or_(endpoints.is_(None), not_(hides))
+
+
 def _told(done: CTE, owner: FromClause, event: str) -> CTE:
     """Store for each end point that a task has started or ended, as `callbacks.tell_of_task`.
 
@@ -197,13 +215,8 @@ def _told(done: CTE, owner: FromClause, event: str) -> CTE:
         owner: its job: `id`, `client` and `endpoints`.
         event: `callbacks.START` or `callbacks.COMPLETE`.
     """
-    each = func.json_array_elements(owner.c.endpoints).table_valued(
-        column("value", JSON), name="each"
-    )
-    one = each.c.value
-    # An address is stored as itself, or with its name.
-    itself = one.op("#>>", return_type=Text)(literal_column("'{}'", ARRAY(Text)))
-    url = case((func.json_typeof(one) == word("string"), itself), else_=one.op("->>")(word("name")))
+    each = func.json_array_elements_text(owner.c.endpoints).table_valued("url", name="each")
+    each = each.render_derived()
     identity = func.concat_ws(word("-"), done.c.job_id, done.c.id, done.c.run_no, word(event))
     told = (
         select(
@@ -212,7 +225,7 @@ def _told(done: CTE, owner: FromClause, event: str) -> CTE:
             done.c.name,
             owner.c.client,
             identity.label("identity"),
-            url.label("url"),
+            each.c.url,
         )
         .select_from(done.join(owner, owner.c.id == done.c.job_id).join(each, true()))
         .distinct()
@@ -271,9 +284,5 @@ def _logged(done: CTE) -> CTE:
 
 def _lines_stored() -> ColumnElement[int]:
     """Lines in the log of the job `owner_id`, no farther than it may have."""
-    stored = (
-        select(log.c.id)
-        .where(log.c.job_id == bindparam("owner_id"))
-        .limit(_most_lines)
-    )
+    stored = select(log.c.id).where(log.c.job_id == bindparam("owner_id")).limit(_most_lines)
     return select(func.count()).select_from(stored.subquery()).scalar_subquery()

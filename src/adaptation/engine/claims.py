@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select
+from sqlalchemy import Connection, Select
 
 from adaptation.engine import at_once, callbacks
 from adaptation.engine.database import Database
 from adaptation.engine.model import Claim
+from adaptation.engine.rows import AnyRow
 from adaptation.engine.statements import (
     FACTS_OF_CLAIM,
     INSERT_ATTEMPT,
@@ -66,11 +67,14 @@ class Claims:
         self, turn: Select[int], which: dict[str, Any], worker_id: str, lease_seconds: float
     ) -> Claim | None:
         ours = {"claim_worker": worker_id, "lease_ms": int(lease_seconds * 1000)}
-        if self.database.is_sqlite:
-            with self.database.write() as connection:
-                return _claim(connection, turn, which | ours)
-        found = at_once.claim(self.database, turn, which | ours)
-        return _claim_of(found[0], found) if found else None
+        if not self.database.is_sqlite:
+            found = at_once.claim(self.database, turn, which | ours)
+            if not found:
+                return None
+            if found[0].id is not None:
+                return _claim_of(found[0], found)
+        with self.database.write() as connection:
+            return _claim(connection, turn, which | ours)
 
 
 def _claim(connection: Connection, turn: Select[int], given: dict[str, Any]) -> Claim | None:
@@ -93,7 +97,7 @@ def _claim(connection: Connection, turn: Select[int], given: dict[str, Any]) -> 
     return _claim_of(row, facts)
 
 
-def _claim_of(row: Row[Any], facts: Sequence[Row[Any]]) -> Claim:
+def _claim_of(row: AnyRow, facts: Sequence[AnyRow]) -> Claim:
     """A claim of the task in `row`, which receives the results in `facts`."""
     results = [fact.result for fact in facts if fact.position is not None]
     payload = results if row.joins else (results[0] if results else facts[0].context)

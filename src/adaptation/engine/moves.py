@@ -5,7 +5,7 @@ Every transition compares the task's state and generation and changes nothing wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,11 +61,14 @@ class Moves:
         Returns:
             For each task id what it should do.
         """
-        orders: dict[int, Order] = {}
+        # In this order, and no other: see `rows.lock_tasks`.
+        said = sorted(beats, key=lambda beat: beat.task_id)
+        if not said and self._hear_alone(worker_id, process):
+            return {}
+        held: list[Beat] = []
         with self.database.write() as connection:
             _hear(connection, worker_id, process)
-            # In this order, and no other: see `rows.lock_tasks`.
-            for beat in sorted(beats, key=lambda beat: beat.task_id):
+            for beat in said:
                 facts = {
                     "beat_id": beat.task_id,
                     "beat_generation": beat.generation,
@@ -73,10 +76,19 @@ class Moves:
                     "beat_detail": beat.detail,
                     "lease_ms": int(lease_seconds * 1000),
                 }
-                held = connection.execute(BEAT, facts).rowcount == 1
-                orders[beat.task_id] = _order(connection, beat.job_id) if held else Order.LOST
+                if connection.execute(BEAT, facts).rowcount == 1:
+                    held.append(beat)
                 rows.insert_lines(connection, beat.job_id, beat.task_id, beat.lines)
-        return orders
+            orders = _orders(connection, {beat.job_id for beat in held})
+        lost = {beat.task_id: Order.LOST for beat in said}
+        return lost | {beat.task_id: orders[beat.job_id] for beat in held}
+
+    def _hear_alone(self, worker_id: str, process: Process | None) -> bool:
+        """Note that an idle worker lives, in one statement; whether it is known."""
+        if self.database.is_sqlite:
+            return False
+        with self.database.single() as connection:
+            return _heard(connection, worker_id, process)
 
     def complete(  # noqa: PLR0913 - all of it commits together
         self,
@@ -196,12 +208,16 @@ def _tell(
 
 
 def _hear(connection: Connection, worker_id: str, process: Process | None) -> None:
+    if not _heard(connection, worker_id, process) and process is not None:
+        rows.insert_worker(connection, process)
+
+
+def _heard(connection: Connection, worker_id: str, process: Process | None) -> bool:
     facts: dict[str, Any] = {"heartbeat_at": now()}
     if process is not None:
         facts |= {"scratch_free": process.scratch_free, "draining": process.draining}
     known = connection.execute(update(worker).where(worker.c.id == worker_id).values(**facts))
-    if process is not None and known.rowcount == 0:
-        rows.insert_worker(connection, process)
+    return known.rowcount == 1
 
 
 def _expand(
@@ -231,11 +247,13 @@ def _expand(
     return []
 
 
-def _order(connection: Connection, job_id: int) -> Order:
-    row = connection.execute(
-        select(job.c.state, job.c.failed, job.c.cancelling).where(job.c.id == job_id)
-    ).one()
-    return told(row.state, stopping=row.failed or row.cancelling)
+def _orders(connection: Connection, job_ids: Collection[int]) -> dict[int, Order]:
+    """What running tasks of these jobs are told; asked when their rows are held, not before."""
+    if not job_ids:
+        return {}
+    asked = select(job.c.id, job.c.state, job.c.failed, job.c.cancelling)
+    found = connection.execute(asked.where(job.c.id.in_(job_ids)))
+    return {row.id: told(row.state, stopping=row.failed or row.cancelling) for row in found}
 
 
 def _left(

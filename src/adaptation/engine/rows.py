@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ColumnElement,
     Connection,
@@ -43,7 +44,9 @@ LINE_LETTERS = 4_000
 LOOKED_AT_LETTERS = 4 * LINE_LETTERS
 """As much of a line is looked at for secrets: one that is cut in its midst cannot be seen."""
 
-INSERT_TASKS = insert(task)
+INSERT_TASKS = insert(task).values(
+    sent_at=case((bindparam("is_sent", type_=Boolean), now()), else_=null())
+)
 # Asked for, not returned: SQLite would be given one row at a time.
 IDS_OF_TASKS = select(task.c.key, task.c.id).where(
     task.c.job_id == bindparam("job_id"),
@@ -217,7 +220,11 @@ def insert_plan(  # noqa: PLR0913 - one row's worth of facts
         ids |= {row.key: row.id for row in connection.execute(IDS_OF_TASKS, asked)}
     if edges := edge_rows(plan, ids):
         connection.execute(INSERT_EDGES, edges)
-    return ids, [] if held else _sent(connection, tasks, ids)
+    return ids, [
+        Dispatch(ids[row["key"]], 0, row["queue"], row["priority"])
+        for row in tasks
+        if row["is_sent"]
+    ]
 
 
 def task_rows(
@@ -240,6 +247,7 @@ def task_rows(
             "name": planned.name,
             "queue": queues[planned.name],
             "state": TaskState.WAITING if waits else TaskState.READY,
+            "is_sent": not waits and not facts["held"],
             "waits": waits,
             "joins": upstream.joins,
             "params": planned.params,
@@ -254,19 +262,6 @@ def edge_rows(plan: Plan, ids: Mapping[str, int]) -> list[dict[str, Any]]:
     return [
         edge for planned in plan.tasks for edge in _edges(ids[planned.key], planned.upstream, ids)
     ]
-
-
-def _sent(
-    connection: Connection, tasks: Iterable[Mapping[str, Any]], ids: Mapping[str, int]
-) -> list[Dispatch]:
-    ready = [
-        Dispatch(ids[row["key"]], 0, row["queue"], row["priority"])
-        for row in tasks
-        if not row["waits"]
-    ]
-    told = task.c.id.in_([item.task_id for item in ready])
-    connection.execute(update(task).where(told).values(sent_at=now()))
-    return ready
 
 
 def link(
@@ -302,13 +297,8 @@ def _edges(
 
 def take_edges(connection: Connection, upstream_id: int) -> list[AnyRow]:
     """Remove and return the edges that leave a task, because its work goes on in new tasks."""
-    rows: list[Any] = list(
-        connection.execute(
-            select(_edge.c.task_id, _edge.c.position).where(_edge.c.upstream_id == upstream_id)
-        )
-    )
-    connection.execute(delete(_edge).where(_edge.c.upstream_id == upstream_id))
-    return rows
+    gone = delete(_edge).where(_edge.c.upstream_id == upstream_id)
+    return list(connection.execute(gone.returning(_edge.c.task_id, _edge.c.position)))
 
 
 def give_edges(

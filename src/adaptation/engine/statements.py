@@ -176,7 +176,8 @@ LEAVE = (
     .where(
         task.c.id == bindparam("left_id"),
         task.c.generation == bindparam("left_generation"),
-        task.c.state == word(TaskState.RUNNING),
+        # Not as a word: the index of what runs would be gone through, which is mostly dead rows.
+        task.c.state == TaskState.RUNNING,
     )
     .values(
         state=bindparam("to_state"),
