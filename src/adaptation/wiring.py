@@ -52,6 +52,7 @@ from adaptation.workflows import (
     mp4,
     plugins,
     trickplay,
+    vodstream,
 )
 from adaptation.workflows.ability import describe
 from adaptation.workflows.parameters import is_web
@@ -115,6 +116,7 @@ class Deployment:
             work=LocalStorage(self.settings.work_root),
             downloads=self.settings.downloads_root,
             live=LiveArea(self.settings.live_root),
+            staging=self.settings.work_root,
             assets_root=self.settings.assets_root,
             source_root=self.settings.source_root,
             parallel_chunks=self.settings.parallel_chunks,
@@ -165,6 +167,7 @@ class Deployment:
             workflow.register(registry)
         deleting.register(registry, settings.assets_root)
         mp4.register(registry, settings.assets_root, settings.source_root)
+        vodstream.register(registry, settings.profiles)
         plugins.load(registry)
         return registry
 

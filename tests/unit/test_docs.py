@@ -15,6 +15,7 @@ from adaptation.settings import Settings
 from adaptation.workflows.deleting import FilesParameters, FolderParameters
 from adaptation.workflows.mp4 import Mp4Parameters
 from adaptation.workflows.parameters import CommonParameters, EncodingParameters
+from adaptation.workflows.vodstream_parameters import VodstreamParameters
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TREES = [ast.parse(path.read_text()) for path in (ROOT / "src").rglob("*.py")]
@@ -104,6 +105,7 @@ def test_every_parameter_is_documented() -> None:
     ("page", "model"),
     [
         ("createmp4", Mp4Parameters),
+        ("vodstream", VodstreamParameters),
         ("voddelete", FolderParameters),
         ("asset_delete", FilesParameters),
     ],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from adaptation.errors import ToolError
+from adaptation.media.codec_names import Child, picture_codec, sound_channels, sound_codec
 
 PICTURES = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1", b"av01"})
 """Sample entries of video, ISO/IEC 14496-15 and the AV1 file format."""
@@ -166,13 +167,14 @@ def read_init(data: bytes) -> Init:
     kind, entry = _sample_entry(media)
     default_duration, default_flags = _track_defaults(moov)
     is_picture = kind in PICTURES
+    codec, channels = _codec_and_channels(kind, entry)
     return Init(
         timescale=_timescale(need(media, b"mdhd")),
-        codec=_picture_codec(kind, entry) if is_picture else _sound_codec(kind, entry),
+        codec=codec,
         media_time=_media_time(track),
         width=int.from_bytes(entry[24:26], "big") if is_picture else 0,
         height=int.from_bytes(entry[26:28], "big") if is_picture else 0,
-        channels=0 if is_picture else int.from_bytes(entry[16:18], "big"),
+        channels=channels,
         sample_rate=0 if is_picture else int.from_bytes(entry[24:26], "big"),
         default_duration=default_duration,
         default_flags=default_flags,
@@ -299,55 +301,23 @@ def _sample_entry(media: bytes) -> tuple[bytes, bytes]:
     return next(boxes(need(table, b"stsd")[8:]))
 
 
-def _picture_codec(kind: bytes, entry: bytes) -> str:
-    """RFC 6381 §3.3 for AVC, ISO/IEC 14496-15 Annex E for HEVC."""
-    children = entry[78:]
-    if kind in (b"avc1", b"avc3"):
-        return f"{kind.decode()}.{need(children, b'avcC')[1:4].hex()}"
-    if kind == b"av01":
-        return _av1_codec(need(children, b"av1C"))
-    reader = _Reader(need(children, b"hvcC"))
-    reader.take(1)
-    profile = reader.number(1)
-    compatible = int(f"{reader.number():032b}"[::-1], 2)
-    constraints = reader.take(6).rstrip(b"\0")
-    level = reader.number(1)
-    space = ("", "A", "B", "C")[profile >> 6]
-    tier = "H" if profile & 0x20 else "L"
-    parts = [kind.decode(), f"{space}{profile & 0x1F}", f"{compatible:X}", f"{tier}{level}"]
-    return ".".join([*parts, *(f"{byte:X}" for byte in constraints)])
-
-
-def _av1_codec(config: bytes) -> str:
-    """AV1 Codec ISO Media File Format Binding §5: profile, level, tier and bit depth."""
-    reader = _Reader(config)
-    reader.take(1)
-    profile_and_level, shape = reader.number(1), reader.number(1)
-    tier = "H" if shape & 0x80 else "M"
-    depth = 12 if shape & 0x20 else 10 if shape & 0x40 else 8
-    return f"av01.{profile_and_level >> 5}.{profile_and_level & 0x1F:02}{tier}.{depth:02}"
-
-
-def _sound_codec(kind: bytes, entry: bytes) -> str:
-    """RFC 6381 §3.3: the object type and, for MPEG-4 audio, the audio object type."""
-    if kind != b"mp4a":
+def _codec_and_channels(kind: bytes, entry: bytes) -> tuple[str, int]:
+    """Name of the codec, and channels of sound."""
+    try:
+        if kind in PICTURES:
+            return picture_codec(kind, _child(entry, 78)), 0
+        child = _child(entry, 28)
+        codec, channels = sound_codec(kind, child), sound_channels(kind, child)
+    except (struct.error, IndexError):
+        raise _broken("a box ends too early") from None
+    if codec is None:
         raise _broken(f"codec {kind.decode('latin-1')!r} is not known")
-    reader = _Reader(need(entry[28:], b"esds"))
-    reader.version_and_flags()
-    _descriptor(reader)  # ES_Descriptor
-    reader.take(3)
-    _descriptor(reader)  # DecoderConfigDescriptor
-    object_type = reader.number(1)
-    reader.take(12)
-    _descriptor(reader)  # DecoderSpecificInfo
-    return f"mp4a.{object_type:x}.{reader.number(1) >> 3}"
+    return codec, int.from_bytes(entry[16:18], "big") if channels is None else channels
 
 
-def _descriptor(reader: _Reader) -> None:
-    """Skip a descriptor's tag and its length of up to four bytes, ISO/IEC 14496-1 §8.3.3."""
-    reader.take(1)
-    while reader.number(1) & 0x80:
-        pass
+def _child(entry: bytes, length: int) -> Child:
+    """The boxes behind the fields of a sample entry."""
+    return lambda kind: need(entry[length:], kind)
 
 
 def _decode_time(tfdt: bytes) -> int:

@@ -92,14 +92,14 @@ def _codec_plan(
 
 
 def _sides(video: VideoTrack, rungs: Sequence[ProfileRung]) -> list[int]:
-    own_side = _side(video)
+    own_side = box_side(video)
     sides = [rung.side for rung in rungs if rung.side <= own_side]
     if not sides or (sides[0] < rungs[0].side and own_side >= sides[0] * WORTH_A_RUNG):
         sides.insert(0, own_side)
     return sides
 
 
-def _side(video: VideoTrack) -> int:
+def box_side(video: VideoTrack) -> int:
     """Short side of the smallest 16:9 box that holds the picture."""
     short, long = sorted((video.width, video.height))
     return max(short, round(long / BOX))
@@ -107,7 +107,7 @@ def _side(video: VideoTrack) -> int:
 
 def _rung(video: VideoTrack, rungs: Sequence[ProfileRung], side: int) -> Rendition:
     """The rung whose box has a short side of `side` pixels."""
-    wanted = video.height * Fraction(side, _side(video))
+    wanted = video.height * Fraction(side, box_side(video))
     width, height = target_size(video.width, video.height, max(2, 2 * round(wanted / 2)))
     return Rendition(f"{side}p", height, _bitrate(video, rungs, side, width * height))
 

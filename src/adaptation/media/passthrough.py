@@ -203,8 +203,8 @@ class Candidate:
 class UnitReader:
     """Collects what `copying.look_command` prints about the units of a stream, ITU-T H.264 §7.4.1.
 
-    Three streams: packets with pictures that need no other one (IDR), and the parameter sets of
-    sequences and of pictures.
+    Three streams: packets with pictures that need no other one (IDR, of HEVC all random access
+    points), and the parameter sets of sequences and of pictures.
     """
 
     def __init__(self) -> None:
@@ -228,8 +228,20 @@ class UnitReader:
     def reasons(self, timeline: Timeline, seek_points: Sequence[SeekPoint]) -> tuple[str, ...]:
         """What speaks against copying the picture with these key frames."""
         found = []
-        if any(len(same) != 1 for same in self._sets):
+        if self.sets_change:
             found.append("its parameter sets (SPS, PPS) change on the way")
-        if any(point.pts * timeline.time_base not in self._idr for point in seek_points):
+        if len(self.entries(timeline, seek_points)) != len(seek_points):
             found.append("some of its key frames are no IDR pictures")
         return tuple(found)
+
+    @property
+    def sets_change(self) -> bool:
+        """Whether the parameter sets change on the way."""
+        return any(len(same) != 1 for same in self._sets)
+
+    def entries(
+        self, timeline: Timeline, seek_points: Sequence[SeekPoint]
+    ) -> tuple[SeekPoint, ...]:
+        """The key frames with which decoding can start."""
+        base = timeline.time_base
+        return tuple(point for point in seek_points if point.pts * base in self._idr)

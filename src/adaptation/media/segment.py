@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import count, pairwise
 from math import ceil
@@ -43,6 +43,8 @@ class PicturePlan:
     """Number of the first segment."""
     more_keys: bool = False
     """Whether key frames inside a segment are expected, as in a track that was not encoded."""
+    tolerance: int = TOLERANCE_TICKS
+    """Ticks by which a frame may be off."""
 
     def __post_init__(self) -> None:
         if any(late <= early for early, late in pairwise(self.clock)):
@@ -59,7 +61,23 @@ class PicturePlan:
         starts = tuple(start - first for start in self.starts if first <= start < end)
         number = self.first_number + sum(start < first for start in self.starts)
         clock = self.clock[first : end + 1]
-        return PicturePlan(clock, starts, self.delay, number, self.more_keys)
+        return replace(self, clock=clock, starts=starts, first_number=number)
+
+    def entered_at(self, moments: Sequence[Fraction]) -> PicturePlan:
+        """The plan with the frames that start a segment moved to the moments of another track.
+
+        Args:
+            moments: seconds, one for each start, less than a frame away from it.
+
+        Raises:
+            ValueError: one is further away.
+        """
+        clock, moved = list(self.clock), 0
+        for start, moment in zip(self.starts, moments, strict=True):
+            tick = round(TIMESCALE * moment)
+            moved = max(moved, abs(tick - clock[start]))
+            clock[start] = tick
+        return replace(self, clock=tuple(clock), tolerance=self.tolerance + moved)
 
 
 def plan_pictures(timeline: Timeline, starts: Sequence[int], reorder_depth: int) -> PicturePlan:
@@ -214,7 +232,7 @@ class PictureSegmenter:
         zero = _known(self._header).media_time - clock[0]
         for frame, time in enumerate(sorted(held.shown), start=first):
             off = time - zero - clock[frame]
-            if abs(off) > TOLERANCE_TICKS:
+            if abs(off) > self._plan.tolerance:
                 raise _mismatch(f"frame {frame} is {off / TIMESCALE:+.4f} s off its time")
         if held.shown[0] != min(held.shown) or not held.syncs[0]:
             raise _mismatch(f"frame {first} should be a key frame")

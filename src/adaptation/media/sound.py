@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,6 +90,7 @@ def audio_command(  # noqa: PLR0913 - named at the call
     output_path: Path,
     layout: Layout = "stereo",
     bitrate: int | None = None,
+    origin: Fraction | None = None,
 ) -> list[str]:
     """Encode one sound track as AAC, on the clock of the picture.
 
@@ -99,11 +101,14 @@ def audio_command(  # noqa: PLR0913 - named at the call
         output_path: absolute path of an `.mp4`.
         layout: channels to make.
         bitrate: bits per second; none: the usual.
+        origin: seconds of the sound's own clock at which the picture begins, where it lies in
+            another file; none: both have one clock.
     """
+    begin = timeline.start_seconds if origin is None else origin
     return [
         *input_options(input_path),
         "-map", f"0:{track.index}",
-        *("-af", audio_filter(timeline, track.channels, layout)),
+        *("-af", audio_filter(begin, track.channels, layout)),
         *("-c:a", "aac", "-b:a", str(bitrate or BITRATES[layout])),
         *("-metadata:s:a:0", f"language={known_code(track.language)}"),
         # Fragments of a second, or the muxer would hold all of the sound until its end.
@@ -112,15 +117,15 @@ def audio_command(  # noqa: PLR0913 - named at the call
     ]  # fmt: skip
 
 
-def audio_filter(timeline: Timeline, channels: int, layout: Layout = "stereo") -> str:
+def audio_filter(begin: Fraction, channels: int, layout: Layout = "stereo") -> str:
     """The filters that put sound on the clock of the picture, and into its channels.
 
     Args:
-        timeline: of the picture.
+        begin: seconds of the sound's clock at which the picture begins.
         channels: of the source.
         layout: to make.
     """
-    origin = decimal(timeline.start_seconds)
+    origin = decimal(begin)
     filters = [
         # What is heard before the first frame is cut.
         f"atrim=start={origin}",

@@ -39,16 +39,28 @@ def check_length(name: str, expected_seconds: Fraction, found_seconds: Fraction)
         raise _mismatch(f"{name} should last {expected:.3f} s, found {found:.3f} s")
 
 
-def check_track(track: Track, timeline: Timeline, keyframes: Sequence[int]) -> None:
+def check_track(
+    track: Track,
+    timeline: Timeline,
+    keyframes: Sequence[int],
+    moments: Sequence[Fraction] | None = None,
+) -> None:
     """Check that the segments of a picture begin at the planned frames and hold all of them.
+
+    Args:
+        track: of a picture.
+        timeline: of its source.
+        keyframes: frames that start a segment.
+        moments: seconds at which those are shown, where another track's clock counts.
 
     Raises:
         ToolError: `output_mismatch`.
     """
     _check_count("frames in all segments", len(timeline), track.sample_count)
     _check_count("segments", len(keyframes), len(track.segments))
-    for segment, frame in zip(track.segments, keyframes, strict=True):
-        off = Fraction(segment.start, track.timescale) - timeline.since_start(frame)
+    shown = [timeline.since_start(frame) for frame in keyframes] if moments is None else moments
+    for segment, moment in zip(track.segments, shown, strict=True):
+        off = Fraction(segment.start, track.timescale) - moment
         if abs(off) > TIME_TOLERANCE:
             raise _mismatch(f"segment {segment.name} starts {float(off):+.4f} s off its time")
     check_length(f"track {track.name}", timeline.duration_seconds, track.duration_seconds)

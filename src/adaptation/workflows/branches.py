@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from celery import chain, chord, group
@@ -19,8 +20,18 @@ FIRST, SOON = 9, 6
 """Celery's priorities, 0 to 9, of tasks that are ready at the same time."""
 
 
-def branches(plan: EncodingPlan, texts: Sequence[SubtitleTrack]) -> Signature[Any]:
-    """All tracks of an asset, joined by the footer: renditions first, then sound, then text."""
+def branches(
+    plan: EncodingPlan,
+    texts: Sequence[SubtitleTrack],
+    more: Sequence[Signature[Any]] = (),
+) -> Signature[Any]:
+    """All tracks of an asset, joined by the footer: renditions first, then sound, then text.
+
+    Args:
+        plan: of its picture, and of the sound in the same source.
+        texts: subtitles in the same source.
+        more: tracks of other sources.
+    """
     rungs = [rendition.to_json() for rendition in plan.ladder]
     pictures = [
         needing(
@@ -36,9 +47,28 @@ def branches(plan: EncodingPlan, texts: Sequence[SubtitleTrack]) -> Signature[An
     for first in pictures[: 2 if plan.copied else 1]:
         first.set(priority=FIRST)
     header: list[Signature[Any]] = [chord(pictures, _named("gather_chunks"))]
-    header += [_sound(sound, plan.sound_bytes(sound)) for sound in plan.sounds]
-    header += [_text(track, name) for track, name in zip(texts, text_names(texts), strict=True)]
-    return chord(header, _named("add_playlist_footer"))
+    header += [encoded_sound(sound, plan.sound_bytes(sound)) for sound in plan.sounds]
+    header += [
+        extracted_text(track, name) for track, name in zip(texts, text_names(texts), strict=True)
+    ]
+    return joined([*header, *more])
+
+
+def joined(tracks: Sequence[Signature[Any]]) -> Signature[Any]:
+    """Tracks that are made in parallel, and joined by the footer."""
+    return chord(list(tracks), _named("add_playlist_footer"))
+
+
+def copied_picture(name: str, scratch_bytes: int, **source: Any) -> Signature[Any]:
+    """A picture that is taken as it is, from a source of its own."""
+    copy = _named("copy_rendition", name=name, **source)
+    return chain(needing(copy.set(priority=SOON), scratch_bytes), *_ending(name))
+
+
+def copied_sound(sound: Sound, scratch_bytes: int, **source: Any) -> Signature[Any]:
+    """A sound track that is copied, or encoded should that fail."""
+    copy = _named("copy_sound", **sound.to_json(), **source)
+    return chain(needing(copy, scratch_bytes), *_ending(sound.name))
 
 
 def renditions(ladder: Iterable[Rendition]) -> Signature[Any]:
@@ -54,14 +84,25 @@ def _rendition(rendition: Rendition) -> Signature[Any]:
     )
 
 
-def _sound(sound: Sound, scratch_bytes: int) -> Signature[Any]:
-    encode = _named("transcode_audio", **sound.to_json())
+def encoded_sound(sound: Sound, scratch_bytes: int, **source: Any) -> Signature[Any]:
+    """A sound track that is encoded, of the picture's own source or of another one."""
+    encode = _named("transcode_audio", **sound.to_json(), **source)
     return chain(needing(encode.set(priority=SOON), scratch_bytes), *_ending(sound.name))
 
 
-def _text(track: SubtitleTrack, name: str) -> Signature[Any]:
+def extracted_text(track: SubtitleTrack, name: str) -> Signature[Any]:
+    """Subtitles inside the picture's source."""
+    return _text("extract_subtitles", name, stream_index=track.index)
+
+
+def read_text(track: SubtitleTrack, name: str, **source: Any) -> Signature[Any]:
+    """Subtitles that are a file."""
+    return _text("read_subtitles", name, subtitles=asdict(track), **source)
+
+
+def _text(task: str, name: str, **params: Any) -> Signature[Any]:
     return chain(
-        _named("extract_subtitles", name=name, stream_index=track.index),
+        _named(task, name=name, **params),
         # Its status is what became of the track.
         _named("notify", quality_name=name, complete=False),
     )

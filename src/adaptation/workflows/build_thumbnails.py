@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -73,10 +74,30 @@ class BuildThumbnailsParameters(StillParameters):
 def build_thumbnails(context: Context, run: Run) -> Context:
     """Draw the sheets in one pass, prove them, and put them with their WebVTT into the folder."""
     film = read_film(context, run)
-    timeline, interval = film.timeline, Fraction(str(context["preview_thumbnails_interval"]))
-    count = _count(film, interval)
+    interval = Fraction(str(context["preview_thumbnails_interval"]))
+    made = draw_previews(film, interval, context["filename_prefix"], run)
+    return deliver(context, run, made, float(film.timeline.duration_seconds))
+
+
+def draw_previews(film: Film, interval: Fraction, prefix: str, run: Run) -> list[tuple[Path, str]]:
+    """Draw sheets of small pictures and the WebVTT over them, in scratch.
+
+    Args:
+        film: the source.
+        interval: seconds between two pictures.
+        prefix: how the names of all files begin.
+        run: its progress is told.
+
+    Returns:
+        Each file and its name, sheets before the text that names them.
+
+    Raises:
+        ParameterError: there would be more than `MOST_THUMBNAILS`.
+        ToolError: `output_broken`, `output_mismatch`.
+    """
+    timeline, count = film.timeline, _count(film, interval)
     grid = plan_grid(film.video, count)
-    names = [_sheet_name(context["filename_prefix"], number) for number in range(grid.sheets)]
+    names = [_sheet_name(prefix, number) for number in range(grid.sheets)]
     sheets = [run.scratch / f"sheet{number}.jpg" for number in range(grid.sheets)]
     command = sprite_command(
         film.excerpt(0, len(timeline)),
@@ -85,17 +106,14 @@ def build_thumbnails(context: Context, run: Run) -> Context:
         sheets,
         key_frames_only=_is_quick(film, interval, count),
     )
-    seconds = float(timeline.duration_seconds)
-    draw(run, command, seconds)
+    draw(run, command, float(timeline.duration_seconds))
     size = (grid.columns * grid.width, grid.rows * grid.height)
     for sheet in sheets:
         prove_image(sheet, "jpeg", run.resources.tools, size=size, cancelled=run.cancelled)
     text = run.scratch / "sprite.vtt"
     text.write_text(webvtt(grid, interval, timeline.duration_seconds, names), encoding="utf-8")
     run.log(f"{count} pictures of {grid.width}x{grid.height} on {grid.sheets} sheets")
-    # Sheets before the text that names them.
-    made = [*zip(sheets, names, strict=True), (text, _text_name(context))]
-    return deliver(context, run, made, seconds)
+    return [*zip(sheets, names, strict=True), (text, _text_name(prefix))]
 
 
 def register(registry: Registry) -> None:
@@ -106,7 +124,7 @@ def register(registry: Registry) -> None:
         DESCRIPTION,
         parameters=BuildThumbnailsParameters,
         check=lambda given: _check(given, registry),
-        main_file=_text_name,
+        main_file=lambda given: _text_name(given["filename_prefix"]),
         example={"content_id": "film-42", "source": "https://example.org/film/master.m3u8"},
         # Of a large rendition all would be fetched and decoded to be made small.
         width=THUMBNAIL_WIDTH,
@@ -125,9 +143,18 @@ def _check(given: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
             hint="Give one of them.",
         )
     prefix = prefix or other or document["content_id"]
-    # With the longest end that a name gets.
-    plain_name(_sheet_name(prefix, MOST_THUMBNAILS), "filename_prefix")
+    check_prefix(prefix, "filename_prefix")
     return {**document, "filename_prefix": prefix}
+
+
+def check_prefix(prefix: str, parameter: str) -> None:
+    """Refuse how no name of a file can begin.
+
+    Raises:
+        ParameterError: `path_outside`, `parameter_invalid`.
+    """
+    # With the longest end that a name gets.
+    plain_name(_sheet_name(prefix, MOST_THUMBNAILS), parameter)
 
 
 def _count(film: Film, interval: Fraction) -> int:
@@ -150,5 +177,5 @@ def _sheet_name(prefix: str, number: int) -> str:
     return f"{prefix}_sprite{f'_{number + 1}' if number else ''}.jpg"
 
 
-def _text_name(given: Mapping[str, Any]) -> str:
-    return f"{given['filename_prefix']}_sprite.vtt"
+def _text_name(prefix: str) -> str:
+    return f"{prefix}_sprite.vtt"

@@ -15,7 +15,8 @@ from adaptation.media.cascade import Rung, rungs_of
 from adaptation.media.chunk import Chunk
 from adaptation.media.copying import copy_command, look_command
 from adaptation.media.passthrough import Candidate, UnitReader
-from adaptation.media.segment import PictureSegmenter, plan_copied
+from adaptation.media.probe import VideoTrack
+from adaptation.media.segment import PicturePlan, PictureSegmenter, plan_copied
 from adaptation.workflows.cutting import Cut, Encoding, encode_and_cut
 from adaptation.workflows.material import COPIED, Material, material_of, source_path
 from adaptation.workflows.profiles import profile_of
@@ -83,8 +84,9 @@ def copy_picture(context: Context, run: Run) -> Context:
     starts = material.starts(context)
     # All of the source is one chunk of this rendition.
     whole = Chunk(0, 0, len(material.timeline), None, starts)
+    plan = plan_copied(material.timeline, starts, material.stored.reorder_ticks)
     try:
-        parts = _copy(context, run, material, starts)
+        parts = copied_parts(context, run, material, plan, context[COPIED])
     except (ToolError, SourceError) as error:
         if context["passthrough"] == "require" or error.code not in UNFIT:
             raise
@@ -94,13 +96,25 @@ def copy_picture(context: Context, run: Run) -> Context:
     return context.extended(chunk=whole.to_json(), chunk_parts=parts)
 
 
-def _copy(
-    context: Context, run: Run, material: Material, starts: tuple[int, ...]
+def copied_parts(
+    context: Context, run: Run, material: Material, plan: PicturePlan, name: str
 ) -> dict[str, str]:
-    """Copy, cut and prove the picture; returns the key of its part by the rendition's name."""
-    name, source = context[COPIED], source_path(context, run)
-    output = run.scratch / f"{name}.mp4"
-    plan = plan_copied(material.timeline, starts, material.stored.reorder_ticks)
+    """Copy a picture as one rendition, cut it by a plan, and prove it.
+
+    Args:
+        context: names the source.
+        run: of the task.
+        material: what was read of that source.
+        plan: when each of its frames is shown, and which start a segment.
+        name: of the rendition.
+
+    Returns:
+        The key of its part by the rendition's name.
+
+    Raises:
+        ToolError, SourceError, Transient, Cancelled: as `encode_and_cut`; `output_broken`.
+    """
+    source, output = source_path(context, run), run.scratch / f"{name}.mp4"
     copying = Encoding(
         copy_command(material.picture, source, output),
         [Cut(name, output, PictureSegmenter(plan))],
@@ -128,14 +142,23 @@ def _rungs(context: Context, run: Run, material: Material) -> list[Rung]:
 TASKS = (copy_picture,)
 
 
-def _look(
-    candidate: Candidate, path: Path, tools: Tools, cancelled: Flag | None
-) -> tuple[str, ...]:
-    """What speaks against copying inside the stream itself."""
+def look(
+    picture: VideoTrack, path: Path, tools: Tools, cancelled: Flag | None = None
+) -> tuple[UnitReader, str]:
+    """Read the units of a picture, and decode some of it.
+
+    Args:
+        picture: of a codec of `copying.UNITS`.
+        path: the source.
+        tools: where FFmpeg is.
+        cancelled: set by anybody to stop.
+
+    Returns:
+        The units, and what speaks against copying it; empty: nothing so far.
+    """
     units = UnitReader()
     try:
-        command = look_command(candidate.picture, path)
-        complaints = ffmpeg.study(command, tools, units.read, cancelled)
+        complaints = ffmpeg.study(look_command(picture, path), tools, units.read, cancelled)
     except ToolError as error:
         if error.retryable:
             raise
@@ -143,5 +166,15 @@ def _look(
     if complaints:
         # Without the name of the decoder in front of it.
         first = complaints.partition("\n")[0].rpartition("] ")[2]
-        return (f"it does not decode cleanly ({first})",)
+        return units, f"it does not decode cleanly ({first})"
+    return units, ""
+
+
+def _look(
+    candidate: Candidate, path: Path, tools: Tools, cancelled: Flag | None
+) -> tuple[str, ...]:
+    """What speaks against copying inside the stream itself."""
+    units, complaint = look(candidate.picture, path, tools, cancelled)
+    if complaint:
+        return (complaint,)
     return units.reasons(candidate.timeline, candidate.seek_points)

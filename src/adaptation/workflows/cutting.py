@@ -105,8 +105,13 @@ class Encoding:
     """What the log says was done."""
 
 
-def encode_and_cut(encoding: Encoding, run: Run, asset: GrowingAsset) -> dict[str, str]:
+def encode_and_cut(encoding: Encoding, run: Run, asset: GrowingAsset | None) -> dict[str, str]:
     """Run FFmpeg, cut what it writes while it writes it, and show it in the growing asset.
+
+    Args:
+        encoding: the run.
+        run: of the task.
+        asset: what can be watched while it grows; none: nothing.
 
     Returns:
         The key of each track's part.
@@ -123,14 +128,21 @@ def encode_and_cut(encoding: Encoding, run: Run, asset: GrowingAsset) -> dict[st
 
     def take(path: Path) -> None:
         cut = by_folder[path.parent]
-        asset.add(cut.name, cut.take(path, run))
+        file = cut.take(path, run)
+        if asset:
+            asset.add(cut.name, file)
         if all(cut.has_begun for cut in cuts):
             yields.set()
 
+    def refresh() -> None:
+        if asset:
+            asset.refresh()
+
     followers = [cut.follower(run) for cut in cuts]
-    with Following(followers, on_written=take, on_round=asset.refresh, on_failure=misfit.set):
+    with Following(followers, on_written=take, on_round=refresh, on_failure=misfit.set):
         _encode(encoding, run, Limits(_Either(run.cancelled, misfit), yields=yields))
-    asset.refresh(at_once=True)
+    if asset:
+        asset.refresh(at_once=True)
     return {cut.name: cut.store(run) for cut in cuts}
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from adaptation.errors import ParameterError
-from adaptation.media.asset import CLEAR
+from adaptation.media.asset_record import CLEAR
 from adaptation.media.protection import SYSTEMS, SystemName
 from adaptation.workflows.parameters import (
     CommonParameters,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 from adaptation.adapters import ffmpeg
@@ -27,6 +28,9 @@ COPIED = "copied"
 """What the context calls the name of the rendition that is copied from the source, if any: the
 segments of all tracks then start at its key frames."""
 
+PICTURE = "picture_key"
+"""What the context of a branch calls what was read of its own picture, where there are several."""
+
 
 @dataclass(frozen=True)
 class Material:
@@ -40,6 +44,8 @@ class Material:
     """Where decoding can start."""
     stored: StoredPicture
     """How the picture is stored."""
+    grid: tuple[int, ...] = ()
+    """Frames that start a segment where that is decided for several sources together."""
 
     @property
     def picture(self) -> VideoTrack:
@@ -54,6 +60,8 @@ class Material:
 
     def starts(self, context: Context) -> tuple[int, ...]:
         """Numbers of the frames that start a segment: of a copied picture, key frames of it."""
+        if self.grid:
+            return self.grid
         if context.get(COPIED):
             return self.candidate(context).starts
         return keyframes(self.timeline, context["segment_seconds"])
@@ -104,15 +112,20 @@ class Material:
             return None
         return replace(candidate.rung, bitrate=candidate.peak_bitrate)
 
-    def store(self, run: Run) -> str:
-        """Put it into the work area; returns its key."""
+    def moments(self, context: Context) -> list[Fraction]:
+        """Seconds from the first frame to each of those."""
+        return [self.timeline.since_start(frame) for frame in self.starts(context)]
+
+    def store(self, run: Run, name: str = "material.json") -> str:
+        """Put it into the work area under a name; returns its key."""
         document = {
             "source": self.source.to_json(),
             "timeline": self.timeline.to_json(),
             "seek_points": [point.to_json() for point in self.seek_points],
             "stored": self.stored.to_json(),
+            "grid": self.grid,
         }
-        return put_json(run, "material.json", document)
+        return put_json(run, name, document)
 
 
 def read_material(path: Path, tools: Tools, max_frame_rate: float | None = None) -> Material:
@@ -145,13 +158,23 @@ def check_end(path: Path, length_known: bool) -> None:
 
 
 def material_of(context: Context, run: Run) -> Material:
-    """What `get_video_size` has read of the job's source."""
-    document = get_json(run, context["material_key"])
+    """What was read of the source whose picture gives the asset its clock."""
+    return _stored_material(run, context["material_key"])
+
+
+def picture_of(context: Context, run: Run) -> Material:
+    """What was read of the source of this branch's picture: of the one, unless there are more."""
+    return _stored_material(run, context.get(PICTURE, context["material_key"]))
+
+
+def _stored_material(run: Run, key: str) -> Material:
+    document = get_json(run, key)
     return Material(
         Source.from_json(document["source"]),
         Timeline.from_json(document["timeline"]),
         tuple(SeekPoint.from_json(point) for point in document["seek_points"]),
         StoredPicture.from_json(document["stored"]),
+        tuple(document.get("grid", ())),
     )
 
 
@@ -184,8 +207,9 @@ def file_state(context: Context, run: Run) -> list[int]:
     Raises:
         SourceError: `source_missing`; `source_changed`, a client's is a symbolic link by now.
     """
-    path, root = Path(context["url"]), run.resources.source_root
-    if root is not None and names_below(root, path) is not None and path.resolve() != path:
+    path, resources = Path(context["url"]), run.resources
+    roots = [root for root in (resources.source_root, resources.assets_root) if root is not None]
+    if any(names_below(root, path) is not None for root in roots) and path.resolve() != path:
         raise SourceError(
             f"{path.name} leads elsewhere since the job was submitted",
             code="source_changed",

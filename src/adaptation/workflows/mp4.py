@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import chain
 from celery.canvas import Signature
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from adaptation.adapters.containment import safe_key
 from adaptation.adapters.publish import RECORD
@@ -45,7 +45,21 @@ CONTENT_ID = "{content_id}"
 """Stands for the content's key in a file's name."""
 
 
-class Mp4Parameters(CommonParameters):
+class Mp4Options(BaseModel):
+    """Which MP4 is made of an asset or of files."""
+
+    mp4_filename: str = Field(
+        f"{CONTENT_ID}.mp4",
+        min_length=1,
+        max_length=400,
+        description="Name of the MP4, which ends in .mp4.",
+    )
+    mezzanine: bool = Field(
+        False, description="The MP4 holds all video tracks instead of the best one alone."
+    )
+
+
+class Mp4Parameters(Mp4Options, CommonParameters):
     """What a client may say to `createmp4`."""
 
     content_id: str = Field(
@@ -63,22 +77,13 @@ class Mp4Parameters(CommonParameters):
     output_folder: str | None = Field(
         None, max_length=4000, description="The folder the MP4 appears in; null: source_folder."
     )
-    mp4_filename: str = Field(
-        f"{CONTENT_ID}.mp4",
-        min_length=1,
-        max_length=400,
-        description="Name of the file, which ends in .mp4.",
-    )
-    mezzanine: bool = Field(
-        False, description="Take all video tracks instead of the best one alone."
-    )
 
 
 @step("probe")
 def find_tracks(context: Context, run: Run) -> Expand:
     """Look at the folder, and claim as much scratch as copying its tracks takes."""
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
-    remux = _remux(context, run)
+    remux = remux_of(context, run)
     target = Path(context.folder_out, context["mp4_filename"])
     if not remux.is_asset and target.parent == remux.folder.path and target.exists():
         raise OutputError(
@@ -86,10 +91,9 @@ def find_tracks(context: Context, run: Run) -> Expand:
             code="output_exists",
             hint="Give another mp4_filename or output_folder; no source is ever replaced.",
         )
-    size = sum(track.size_bytes for track in remux.files)
     allowance = Allowance.of(run)
-    allowance.check_size(str(remux.folder.path), size)
-    allowance.check_scratch(needed := 2 * size + SPARE_BYTES)
+    allowance.check_size(str(remux.folder.path), size := remux.size_bytes)
+    allowance.check_scratch(needed := scratch_bytes(remux))
     kind = "an asset" if remux.is_asset else f"{len(remux.files)} files"
     run.log(f"{remux.folder.path} holds {kind}, of which {size:,} bytes are looked at")
     context = context.extended(**{STATE: remux.state})
@@ -99,7 +103,7 @@ def find_tracks(context: Context, run: Run) -> Expand:
 @step("package", more_tries="retries")
 def create_mp4(context: Context, run: Run) -> Context:
     """Copy the tracks into one MP4, prove it, and put it into its folder, whole."""
-    remux = _remux(context, run)
+    remux = remux_of(context, run)
     if remux.state != context[STATE]:
         raise SourceError(
             f"{remux.folder.path} was changed while the job ran",
@@ -114,6 +118,11 @@ def create_mp4(context: Context, run: Run) -> Context:
     run.log(f"made {name}, {seconds:.2f} s")
     path = str(Path(context.folder_out, name))
     return context.extended(**{MADE: {"path": path, "seconds": seconds}})
+
+
+def scratch_bytes(remux: Remux) -> int:
+    """How much scratch copying takes at most."""
+    return 2 * remux.size_bytes + SPARE_BYTES
 
 
 def register(registry: Registry, assets_root: Path, source_root: Path | None) -> None:
@@ -165,7 +174,7 @@ def _check(given: Mapping[str, Any], root: Path, source_root: Path | None) -> di
     known["source_folder"] = str(source)
     if given.get("output_folder") is None:
         known["output_folder"] = str(output)
-    known["mp4_filename"] = _file_name(known["mp4_filename"], known["content_id"])
+    known["mp4_filename"] = mp4_name(known["mp4_filename"], known["content_id"])
     return known
 
 
@@ -190,7 +199,7 @@ def _confine(
     return known
 
 
-def _file_name(words: str, content_id: str) -> str:
+def mp4_name(words: str, content_id: str) -> str:
     """The name of the MP4.
 
     Raises:
@@ -206,8 +215,8 @@ def _file_name(words: str, content_id: str) -> str:
     return name
 
 
-def _remux(context: Context, run: Run) -> Remux:
-    """What is in the source folder by now.
+def remux_of(context: Context, run: Run) -> Remux:
+    """What is in the folder `source_folder` of a context by now.
 
     Raises:
         SourceError: `source_missing`, `asset_damaged`.

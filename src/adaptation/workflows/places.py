@@ -49,6 +49,7 @@ def source_place(  # noqa: PLR0913 - a place, and the three folders it may lie i
     output_root: str | None,
     source_root: Path | None,
     anywhere: bool,
+    sources_first: bool = False,
 ) -> tuple[Path, Path]:
     """A folder of sources, and where what is made of it goes when nobody says otherwise.
 
@@ -58,6 +59,7 @@ def source_place(  # noqa: PLR0913 - a place, and the three folders it may lie i
         parameter, root, output_root: as for `place_of`.
         source_root: the folder that local sources of clients lie in; None: there are none.
         anywhere: whether an absolute path may lead to any folder of the machine.
+        sources_first: whether a folder of sources counts where there is one of outputs as well.
 
     Raises:
         ParameterError: `path_outside`, `parameter_invalid`.
@@ -71,7 +73,9 @@ def source_place(  # noqa: PLR0913 - a place, and the three folders it may lie i
         found = contained(source_root, path, parameter)
     else:
         key = _key_below(base, words, parameter) if path.is_absolute() else words
-        if source_root is None or (base / key).is_dir():
+        if source_root is None or (
+            (base / key).is_dir() and not (sources_first and (source_root / key).is_dir())
+        ):
             own = place_of(key, parameter, root, output_root)
             return own, own
         found = contained(source_root, source_root / key, parameter)

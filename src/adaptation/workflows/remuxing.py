@@ -61,6 +61,11 @@ class Remux:
         """Whether it is an asset of ours."""
         return bool(self.tracks)
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all that is looked at."""
+        return sum(piece.size_bytes for piece in self.files)
+
     @classmethod
     def of_asset(
         cls, folder: SourceFolder, record_file: FoundFile, record: object, *, mezzanine: bool
@@ -107,13 +112,12 @@ def join(remux: Remux, made: Path, run: Run) -> float:
     tools = run.resources.tools
     tracks = _gathered(remux, run) if remux.is_asset else _found(remux, run)
     seconds = max(track.extent.seconds for track in tracks)
-    size = sum(piece.size_bytes for piece in remux.files)
     ffmpeg.encode(
         copy_command(tracks, made, same_clock=remux.is_asset),
         tools,
         expected_seconds=seconds,
         on_progress=lambda at: run.progress(GATHERED + at.fraction * (COPIED - GATHERED)),
-        limits=Limits(run.cancelled, file_bytes=2 * size + ffmpeg.LEAST_FILE_BYTES),
+        limits=Limits(run.cancelled, file_bytes=2 * remux.size_bytes + ffmpeg.LEAST_FILE_BYTES),
     )
     run.progress(COPIED)
     check_copy(tracks, _measured(made, run), same_clock=remux.is_asset)
@@ -161,7 +165,7 @@ def put_into(made: Path, folder: Path, name: str, run: Run) -> None:
 
 def _gathered(remux: Remux, run: Run) -> list[Copied]:
     """Each track of an asset as one file in scratch, with the packets that its record tells of."""
-    whole = sum(piece.size_bytes for piece in remux.files)
+    whole = remux.size_bytes
     done = 0
 
     def on_bytes(count: int) -> None:

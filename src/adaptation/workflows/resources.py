@@ -40,6 +40,9 @@ class Resources:
     """Folder for downloads under way, so that a cut one is resumed by the next attempt."""
     live: LiveArea
     """Where assets can be watched while they grow."""
+    staging: Path
+    """The folder of the work area, which every worker sees: assets that are not published yet are
+    folders in it."""
     assets_root: Path | None = None
     """The folder of relative outputs: below it, symbolic links are not followed."""
     source_root: Path | None = None

@@ -150,9 +150,10 @@ def _reused(context: Context, run: Run, wanted: Wanted, place: _Place) -> Parts 
         key = put_file(run, folder / name, name)
         if file == PART_NAME:
             parts[track] = key
-        else:
+        elif asset:
             asset.add(track, get_file(run, key))
-    asset.refresh(at_once=True)
+    if asset:
+        asset.refresh(at_once=True)
     run.progress(1.0)
     run.log(f"chunk {number} reused from the cache")
     return parts

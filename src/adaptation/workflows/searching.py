@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from fractions import Fraction
@@ -23,7 +23,7 @@ from adaptation.media import dash, hls
 from adaptation.media.asset import Asset
 from adaptation.media.asset_record import ASSET_NAME, damaged_asset
 from adaptation.media.boxes import read_init
-from adaptation.media.index import Track
+from adaptation.media.index import Segment, Track
 from adaptation.media.tiles import TILE_FILES, TilePlan, image_track, plan_tiles, tile_command
 from adaptation.media.trickplay import (
     IFRAMES_NAME,
@@ -90,7 +90,7 @@ def make_thumbnails(context: Context, run: Run) -> Context:
             context["trickplay_thumbnail_size"],
             Fraction(round(1000 * context["trickplay_thumbnail_interval"]), 1000),
         )
-        picture = _put_together(folder, plan, run)
+        picture = put_together(folder, plan.track, plan.segments, run)
     tiles = _tiles(context, plan, picture, run)
     images = image_track(plan, added_folder(asset.tracks), (path.read_bytes() for path in tiles))
     run.log(
@@ -124,7 +124,7 @@ def publish_trickplay(context: Context, run: Run) -> Context:
                 renew=True,
             )
     seconds = float(max(t.duration_seconds for t in asset.tracks if t.kind == "video"))
-    run.log(f"published {context.folder_out} with {len(trick.key_frames)} I-frame playlists")
+    run.log(f"{Path(context.folder_out).name} has {len(trick.key_frames)} I-frame playlists now")
     return context.extended(**{PUBLISHED: published(sorted(name for _, name in files), seconds)})
 
 
@@ -167,12 +167,16 @@ def _single_pictures(
         run.check()
 
 
-def _put_together(folder: AssetFolder, plan: TilePlan, run: Run) -> Path:
-    """The segments that hold a picture which is wanted, behind their init segment, in scratch."""
-    target, track = run.scratch / "picture.mp4", plan.track
+def put_together(folder: AssetFolder, track: Track, segments: Iterable[Segment], run: Run) -> Path:
+    """Segments that hold a picture which is wanted, behind their init segment, in scratch.
+
+    Raises:
+        SourceError: `asset_damaged`.
+    """
+    target = run.scratch / "picture.mp4"
     with target.open("wb") as file:
         file.write(_whole(folder, track, track.init_name, track.init_sha256))
-        for segment in plan.segments:
+        for segment in segments:
             file.write(_whole(folder, track, segment.name, segment.sha256))
             run.check()
     return target

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from adaptation.adapters.publish import asset_id_of
-from adaptation.adapters.publish import publish as publish_folder
-from adaptation.adapters.tools import versions
 from adaptation.context import Context
 from adaptation.engine.history import PLANNED
 from adaptation.engine.tasks import Expand
 from adaptation.engine.tasks import task as engine_task
 from adaptation.media import dash, hls
-from adaptation.media.asset_record import ASSET_NAME, Origin, asset_text
-from adaptation.media.index import Track
 from adaptation.media.inspection import check_length
 from adaptation.media.picture import notes
 from adaptation.media.playlist_source import Preference
@@ -24,6 +18,7 @@ from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.branches import branches
 from adaptation.workflows.copying import choose
 from adaptation.workflows.experience import planned_figures
+from adaptation.workflows.finished import asset_files, put_in_place, tracks_of
 from adaptation.workflows.gathering import (
     GATHERED_SECONDS,
     PREFERENCE,
@@ -40,14 +35,10 @@ from adaptation.workflows.material import (
     read_material,
     source_path,
 )
-from adaptation.workflows.parameters import TOLD, is_web, shown_source
-from adaptation.workflows.profiles import ENCODING
+from adaptation.workflows.parameters import is_web
 from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import (
     Run,
-    get_file,
-    get_json,
-    publish_token,
     put_file,
     put_text,
 )
@@ -57,10 +48,8 @@ from adaptation.workflows.storage_places import storage_place
 from adaptation.workflows.storing import (
     check_destination,
     fetched_source,
-    folder_of,
-    publish_to_storage,
 )
-from adaptation.workflows.texts import joined_texts, readable_subtitles, text_files, texts_of
+from adaptation.workflows.texts import joined_texts, readable_subtitles, texts_of
 
 
 @step("download", more_tries="retries")
@@ -183,63 +172,26 @@ def add_playlist_footer(contexts: list[dict[str, Any]], run: Run) -> dict[str, A
         [branch for branch in contexts if "track_key" in branch],
         collect=("track_key", "playlist_key", "media_key", "name"),
     ).extended(**joined_texts(contexts))
-    master = hls.master_playlist(_tracks(context, run), texts_of(context, run))
+    master = hls.master_playlist(tracks_of(context, run), texts_of(context, run))
     return context.extended(master_key=put_text(run, "master.m3u8", master))
 
 
 @step("package")
 def chunk_dash(context: Context, run: Run) -> Context:
     """Write the DASH manifest over the very same segments."""
-    manifest = dash.manifest(_tracks(context, run), texts_of(context, run))
+    manifest = dash.manifest(tracks_of(context, run), texts_of(context, run))
     return context.extended(manifest_key=put_text(run, "manifest.mpd", manifest))
 
 
 @step("publish")
 def publish(context: Context, run: Run) -> Context:
     """Make the asset appear in its folder, whole, by one switch."""
-    tracks = _tracks(context, run)
-    material = material_of(context, run)
-    origin = Origin(
-        asset_id=context["main_task_id"],
-        parameters={name: context[name] for name in TOLD}
-        | {"url": shown_source(context["url"]), ENCODING: context[ENCODING]},
-        tools=versions(run.resources.tools),
-        created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-    )
-    record = asset_text(origin, material.source, tracks, texts_of(context, run))
-    files = [(put_text(run, ASSET_NAME, record), ASSET_NAME)]
-    files += [(context["master_key"], context.master_playlist)]
-    files += [(context["manifest_key"], context.dash_manifest)]
-    for track, media, playlist in zip(
-        tracks, context["media_key"], context["playlist_key"], strict=True
-    ):
-        files.append((playlist, f"{track.folder}/{hls.PLAYLIST_NAME}"))
-        files += [(key, f"{track.folder}/{key.rpartition('/')[2]}") for key in get_json(run, media)]
-    files += text_files(context, run)
-    run.check_now()
-    _put_in_place(context, run, [(get_file(run, key), name) for key, name in files])
-    seconds = float(material.timeline.duration_seconds)
+    files = asset_files(context, run)
+    put_in_place(context, run, files)
+    seconds = float(material_of(context, run).timeline.duration_seconds)
     context = context.extended(**{PUBLISHED: published([name for _, name in files], seconds)})
     run.log(f"published {context.folder_out}")
     return context
-
-
-def _put_in_place(context: Context, run: Run, files: list[tuple[Path, str]]) -> None:
-    """Let the asset appear where the job wants it."""
-    if storage_place(context.folder_out):
-        publish_to_storage(context, run, files)
-        return
-    output = Path(context.folder_out)
-    publish_folder(
-        files,
-        output,
-        asset_id=context["main_task_id"],
-        token=publish_token(run.claim.job_id),
-        # A job that is run anew takes the place of what it made before.
-        overwrite=context["empty_target"] or asset_id_of(output) in context.get("replaces", ()),
-        root=run.resources.assets_root,
-    )
-    run.resources.live.finish(run.claim.job_id, output)
 
 
 TASKS = (
@@ -258,8 +210,3 @@ def _with_gathered(context: Context, run: Run, gathered: Gathered) -> Context:
     start = gathered.programme_start
     told = {} if start is None else {PROGRAMME_START: start.isoformat()}
     return context.extended(**{"source_key": key, GATHERED_SECONDS: gathered.least_seconds, **told})
-
-
-def _tracks(context: Context, run: Run) -> list[Track]:
-    found = [Track.from_json(get_json(run, key)) for key in context["track_key"]]
-    return [replace(track, folder=folder_of(context, track.folder)) for track in found]

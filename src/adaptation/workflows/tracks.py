@@ -26,10 +26,17 @@ from adaptation.media.segment import (
     plan_pictures,
 )
 from adaptation.media.sound import audio_command
+from adaptation.media.source_files import Heard
 from adaptation.workflows.branches import renditions
 from adaptation.workflows.cutting import Cut, Encoding, Part, encode_and_cut
 from adaptation.workflows.encoders import check_encoder
-from adaptation.workflows.material import COPIED, Material, material_of, source_path
+from adaptation.workflows.material import (
+    COPIED,
+    Material,
+    material_of,
+    picture_of,
+    source_path,
+)
 from adaptation.workflows.profiles import profile_of
 from adaptation.workflows.resources import Run, get_json, put_json, put_text
 from adaptation.workflows.reuse import Wanted, reused_or_made
@@ -38,6 +45,10 @@ from adaptation.workflows.watching import growing_asset
 
 ASTRAY = frozenset({"output_mismatch", "output_broken"})
 """How a track looks that lacks frames: at its beginning they make an edit list of two parts."""
+SOUND_NAME = "audio.mp4"
+"""What FFmpeg writes of a sound track in scratch."""
+HEARD = "heard"
+"""What the context of a branch calls the sound track of a file of its own."""
 
 
 @step("transcode")
@@ -152,23 +163,52 @@ CHUNK_FIELDS = frozenset({"chunk", "chunk_parts", "ladder"})
 @step("transcode")
 def transcode_audio(context: Context, run: Run) -> Context:
     """Encode one sound track, once for all renditions, on the picture's clock, and cut it."""
+    return encoded_sound(context, run)
+
+
+def encoded_sound(context: Context, run: Run) -> Context:
+    """The context of a branch of sound with what was encoded of it; see `cut_sound`."""
     material = material_of(context, run)
-    wanted = context["stream_index"]
-    track = next(track for track in material.source.audio if track.index == wanted)
-    output = run.scratch / "audio.mp4"
-    source = source_path(context, run)
+    heard = heard_of(context, material)
     arguments = audio_command(
-        track,
+        heard.track,
         material.timeline,
-        input_path=source,
-        output_path=output,
+        input_path=source_path(context, run),
+        output_path=run.scratch / SOUND_NAME,
         layout=context["layout"],
         bitrate=context["bitrate"],
+        origin=heard.origin,
     )
-    seconds = track.end_seconds - float(material.timeline.start_seconds)
-    starts = [material.timeline.since_start(frame) for frame in material.starts(context)]
-    cut = Cut(context.quality, output, SoundSegmenter(starts, context["segment_seconds"]))
-    encoding = Encoding(arguments, [cut], seconds)
+    return cut_sound(context, run, arguments, heard.end_seconds)
+
+
+def heard_of(context: Context, material: Material) -> Heard:
+    """The sound track of this branch: that of another file, or one of the picture's own."""
+    if HEARD in context:
+        return Heard.from_json(context[HEARD])
+    wanted = context["stream_index"]
+    track = next(track for track in material.source.audio if track.index == wanted)
+    return Heard("", track, material.timeline.start_seconds)
+
+
+def cut_sound(context: Context, run: Run, arguments: Sequence[str], seconds: float) -> Context:
+    """Make a sound track with FFmpeg, cut it where the picture's segments start, and prove it.
+
+    Args:
+        context: of the branch.
+        run: of the task.
+        arguments: of FFmpeg, which writes `SOUND_NAME` in scratch.
+        seconds: from the picture's first frame to the end of the sound.
+
+    Raises:
+        ToolError, Transient, Cancelled: as `encode_and_cut`; `output_broken`.
+    """
+    material = material_of(context, run)
+    output = run.scratch / SOUND_NAME
+    # What was made astray must not be taken for the beginning of what comes now.
+    output.unlink(missing_ok=True)
+    segmenter = SoundSegmenter(material.moments(context), context["segment_seconds"])
+    encoding = Encoding(arguments, [Cut(context.quality, output, segmenter)], seconds)
     keys = encode_and_cut(encoding, run, growing_asset(context, run, material))
     ffmpeg.decode(
         output,
@@ -188,7 +228,8 @@ def chunk_hls(context: Context, run: Run) -> Context:
     files = [file for part in parts for file in part.files]
     track = index_track(context.quality, parts[0].init, files)
     if track.kind == "video":
-        verify.check_track(track, material.timeline, material.starts(context))
+        own = picture_of(context, run)
+        verify.check_track(track, own.timeline, own.starts(context), material.moments(context))
     else:
         verify.check_sound(track, context["expected_seconds"])
     facts = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import chain
 from celery.canvas import Signature
-from pydantic import Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from adaptation.adapters.containment import inside, safe_key
 from adaptation.engine.tasks import Registry, WorkflowDefinition
@@ -28,26 +28,9 @@ LEAST_EDGE, MOST_EDGE = 16, 4096
 CALLBACK_ONLY = frozenset({"custom_data", "rest_endpoints"})
 
 
-class TrickplayParameters(CommonParameters):
-    """What a client may say to `trickplay`."""
+class ThumbnailOptions(BaseModel):
+    """How the thumbnails of an asset are made."""
 
-    content_id: str = Field(
-        min_length=1,
-        max_length=200,
-        pattern=PRINTED,
-        description="The client's own key of the content; jobs are found by it.",
-    )
-    source_folder: str = Field(
-        min_length=1, max_length=4000, description="The folder of an asset that was made here."
-    )
-    output_folder: str | None = Field(
-        None,
-        max_length=4000,
-        description="The folder the asset appears as with what is added; null: source_folder.",
-    )
-    trickplay_thumbnails: bool = Field(
-        True, description="Whether thumbnails are made; false: only I-frame playlists."
-    )
     trickplay_thumbnail_size: int = Field(
         0,
         ge=0,
@@ -73,6 +56,28 @@ class TrickplayParameters(CommonParameters):
         if 0 < pixels < LEAST_EDGE:
             raise ValueError(f"give 0, or {LEAST_EDGE} to {MOST_EDGE}")
         return pixels
+
+
+class TrickplayParameters(ThumbnailOptions, CommonParameters):
+    """What a client may say to `trickplay`."""
+
+    content_id: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=PRINTED,
+        description="The client's own key of the content; jobs are found by it.",
+    )
+    source_folder: str = Field(
+        min_length=1, max_length=4000, description="The folder of an asset that was made here."
+    )
+    output_folder: str | None = Field(
+        None,
+        max_length=4000,
+        description="The folder the asset appears as with what is added; null: source_folder.",
+    )
+    trickplay_thumbnails: bool = Field(
+        True, description="Whether thumbnails are made; false: only I-frame playlists."
+    )
 
 
 def check(parameters: Mapping[str, Any], assets_root: Path) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from adaptation.media import dash, hls
 from adaptation.media.boxes import SPAN_BYTES, read_span
 from adaptation.media.growing import ExpectedTrack, Span, growing_track
 from adaptation.media.index import INIT_NAME, Track, nominal_rate
+from adaptation.media.probe import AudioTrack
 from adaptation.media.rendition import Rendition
-from adaptation.media.sound import plan_sounds
+from adaptation.media.sound import Sound, plan_sounds
 from adaptation.workflows.material import COPIED, Material
 from adaptation.workflows.profiles import profile_of
 from adaptation.workflows.resources import Run
@@ -26,6 +27,10 @@ from adaptation.workflows.resources import Run
 PAUSE_SECONDS = 0.3
 """Least time between two looks: the renditions' segments come nearly at once."""
 
+LADDER = "ladder"
+"""What the context calls the renditions that are encoded."""
+SOUNDS = "sounds"
+"""What the context calls the sound tracks where they come from several sources."""
 OVER = (NotADirectoryError, FileNotFoundError)
 """The job ended without this attempt: there is nothing that grows any more."""
 
@@ -110,8 +115,13 @@ class GrowingAsset:
         return dash.manifest(tracks, growth=growth)
 
 
-def growing_asset(context: Context, run: Run, material: Material) -> GrowingAsset:
-    """What the job of this task makes, as far as it can be watched."""
+def growing_asset(context: Context, run: Run, material: Material) -> GrowingAsset | None:
+    """What the job of this task makes, as far as it can be watched; None: it is not worth it.
+
+    Pictures that are only copied are all there in moments.
+    """
+    if LADDER not in context:
+        return None
     starts = [material.timeline.since_start(frame) for frame in material.starts(context)]
     ends = [*starts[1:], material.timeline.duration_seconds]
     longest = max(end - start for start, end in zip(starts, ends, strict=True))
@@ -128,7 +138,7 @@ def _pictures(context: Context, material: Material) -> list[ExpectedTrack]:
     rate = nominal_rate(material.timeline.frame_rate)
     profile = profile_of(context)
     expected = []
-    for rung in map(Rendition.from_json, context["ladder"]):
+    for rung in map(Rendition.from_json, context[LADDER]):
         peak = profile.coding(rung.codec).peak_bitrate(rung.bitrate)
         track = ExpectedTrack(rung.name, "video", peak, rate)
         if rung.name == context.get(COPIED):
@@ -139,8 +149,10 @@ def _pictures(context: Context, material: Material) -> list[ExpectedTrack]:
 
 
 def _sounds(context: Context, material: Material) -> list[ExpectedTrack]:
-    bitrates = profile_of(context).audio_bitrates
-    surround = context["surround"]
+    if SOUNDS in context:
+        sounds: Sequence[Sound] = [Sound(**sound) for sound in context[SOUNDS]]
+    else:
+        sounds = planned_sounds(context, material.source.audio)
     return [
         ExpectedTrack(
             sound.name,
@@ -150,5 +162,11 @@ def _sounds(context: Context, material: Material) -> list[ExpectedTrack]:
             title=sound.title,
             stereo_name=sound.stereo_name,
         )
-        for sound in plan_sounds(material.source.audio, surround=surround, bitrates=bitrates)
+        for sound in sounds
     ]
+
+
+def planned_sounds(context: Context, tracks: Sequence[AudioTrack]) -> Sequence[Sound]:
+    """The sound tracks that a job makes of those of its source."""
+    bitrates = profile_of(context).audio_bitrates
+    return plan_sounds(tracks, surround=context["surround"], bitrates=bitrates)

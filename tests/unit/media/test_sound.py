@@ -46,8 +46,10 @@ def test_names_stay_different_whatever_the_source_has() -> None:
 def test_sound_starts_with_the_first_frame_not_with_itself() -> None:
     track = AudioTrack(1, "aac", 6, 44_100, "fra", start_seconds=9.0, end_seconds=11.0)
     words = audio_command(track, EVEN, input_path=Path("/in/a"), output_path=Path("/out/a.mp4"))
-    assert words[words.index("-af") + 1] == audio_filter(EVEN, 6)
-    assert audio_filter(EVEN, 6).startswith("atrim=start=4.000000000,asetpts=PTS-(4.000000000)/TB")
+    assert words[words.index("-af") + 1] == audio_filter(EVEN.start_seconds, 6)
+    assert audio_filter(EVEN.start_seconds, 6).startswith(
+        "atrim=start=4.000000000,asetpts=PTS-(4.000000000)/TB"
+    )
     assert words[words.index("-metadata:s:a:0") + 1] == "language=fra"
 
 
@@ -69,4 +71,4 @@ def test_each_channel_has_its_bits(layout: Layout, bitrate: str) -> None:
     ],
 )
 def test_only_a_mix_is_limited(channels: int, layout: Layout, is_limited: bool) -> None:
-    assert ("alimiter" in audio_filter(EVEN, channels, layout)) == is_limited
+    assert ("alimiter" in audio_filter(EVEN.start_seconds, channels, layout)) == is_limited

@@ -1,0 +1,160 @@
+"""What may go with an asset: parameters of it, and the tasks from staging to publication."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from celery import chain, chord
+from celery.canvas import Signature
+from pydantic import Field, field_validator
+
+from adaptation.context import Context
+from adaptation.engine.graph import needing
+from adaptation.engine.tasks import Expand
+from adaptation.engine.tasks import task as engine_task
+from adaptation.errors import ParameterError
+from adaptation.media.asset_record import listed_tracks
+from adaptation.media.moment import parse_moment
+from adaptation.media.sprite import THUMBNAIL_WIDTH
+from adaptation.media.tiles import plan_tiles
+from adaptation.workflows import additions, staging
+from adaptation.workflows.allowance import Allowance
+from adaptation.workflows.build_thumbnails import check_prefix
+from adaptation.workflows.mp4 import Mp4Options, mp4_name, scratch_bytes
+from adaptation.workflows.resources import Run
+from adaptation.workflows.searching import IMAGES, KEY_FRAMES, MEDIA
+from adaptation.workflows.staging import ADDED, opened_staged
+from adaptation.workflows.step import step
+from adaptation.workflows.stills import SourceTime
+from adaptation.workflows.trickplay import ThumbnailOptions
+
+SPARE_BYTES = 16 * 1024 * 1024
+"""Scratch of a few images."""
+
+
+class ExtrasParameters(Mp4Options, ThumbnailOptions):
+    """What a client may say of what goes with an asset."""
+
+    create_thumbnail: bool = Field(True, description="Whether one picture becomes thumbnail.jpg.")
+    thumbnail_time: SourceTime = Field(
+        0.0,
+        description="When it is shown: seconds from the first frame, or hh:mm:ss[.fff].",
+    )
+    generate_mp4: bool = Field(
+        False, description="Whether an MP4 is made of the tracks, copied and not encoded."
+    )
+    preview_thumbnails: bool = Field(
+        False, description="Whether sheets of small pictures (sprites) and their WebVTT are made."
+    )
+    preview_thumbnails_interval: float = Field(
+        10, ge=0.1, le=86_400, description="Seconds between two of the small pictures."
+    )
+    trickplay: bool = Field(
+        False, description="Whether the asset gets I-frame playlists and a trick-mode track."
+    )
+    trickplay_thumbnails: bool | None = Field(
+        None, description="Whether it gets thumbnails in JPEG tiles, too; null: as trickplay."
+    )
+    delete_source: bool = Field(
+        False, description="Whether the source files are deleted once the asset is published."
+    )
+
+    @field_validator("preview_thumbnails_interval", mode="before")
+    @classmethod
+    def _whole_seconds(cls, value: object) -> object:
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def check_extras(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Check what the parameters say together, and fill in what follows from others.
+
+    Args:
+        document: of `ExtrasParameters` and of the workflow, validated.
+
+    Raises:
+        ParameterError: names the field and what is wrong with it.
+    """
+    found = dict(document)
+    if found["create_thumbnail"] and parse_moment(found["thumbnail_time"]).utc:
+        raise ParameterError(
+            "parameter 'thumbnail_time': files do not say when they were on air",
+            hint="Give seconds or hh:mm:ss from the first frame.",
+        )
+    if found["generate_mp4"]:
+        found["mp4_filename"] = mp4_name(found["mp4_filename"], found["content_id"])
+    if found["preview_thumbnails"]:
+        check_prefix(found["content_id"], "content_id")
+    if found["trickplay_thumbnails"] is None:
+        found["trickplay_thumbnails"] = found["trickplay"]
+    return found
+
+
+def check_film(context: Context, duration_seconds: Fraction) -> None:
+    """Tell as soon as a film is read whether what is wanted of it can be made.
+
+    Raises:
+        ParameterError: `time_outside`.
+    """
+    if context["create_thumbnail"]:
+        additions.thumbnail_seconds(context, duration_seconds)
+
+
+def extras(parameters: Mapping[str, Any]) -> list[Signature[Any]]:
+    """The tasks behind `stage`, up to the published asset and the end of its source."""
+    wanted = Context(parameters)
+    steps = []
+    if any(wanted[name] for name in MAKERS) or _is_searched(wanted):
+        steps.append(make_extras.s())
+    if _is_searched(wanted):
+        steps.append(additions.add_trickplay.s())
+    if additions.is_encrypted(wanted):
+        steps.append(additions.add_drm.s())
+    return [*steps, staging.publish_staged.s()]
+
+
+@step("probe")
+def make_extras(context: Context, run: Run) -> Expand:
+    """Fan out over all that can be made of the asset side by side."""
+    made = []
+    with opened_staged(context, run) as folder:
+        tracks, _ = listed_tracks(folder.record())
+    check_film(context, max(t.duration_seconds for t in tracks if t.kind == "video"))
+    if context["create_thumbnail"]:
+        made.append(needing(additions.make_thumbnail.s(), SPARE_BYTES))
+    if context["preview_thumbnails"]:
+        track = plan_tiles(tracks, THUMBNAIL_WIDTH, Fraction(1)).track
+        size = sum(segment.size_bytes for segment in track.segments)
+        made.append(needing(additions.make_previews.s(), size + SPARE_BYTES))
+    if context["generate_mp4"]:
+        Allowance.of(run).check_scratch(
+            needed := scratch_bytes(additions.staged_remux(context, run))
+        )
+        made.append(needing(additions.make_mp4.s(), needed))
+    if _is_searched(context):
+        found = additions.find_staged_key_frames.s()
+        made.append(chain(found, additions.make_staged_tiles.s()))
+    return Expand(context, chord(made, gather_extras.s()))
+
+
+@engine_task("package")
+def gather_extras(contexts: list[dict[str, Any]], run: Run) -> dict[str, Any]:  # noqa: ARG001
+    """Join what was made side by side."""
+    known = Context.joined(contexts, collect=())
+    added = [one for context in contexts for one in context.get(ADDED, ())]
+    found = {
+        field: context[field]
+        for context in contexts
+        for field in (KEY_FRAMES, MEDIA, IMAGES)
+        if field in context
+    }
+    return known.extended(**{ADDED: added}, **found)
+
+
+MAKERS = ("create_thumbnail", "preview_thumbnails", "generate_mp4")
+TASKS = (make_extras, gather_extras, *additions.TASKS, *staging.TASKS)
+
+
+def _is_searched(context: Context) -> bool:
+    return bool(context["trickplay"] or context["trickplay_thumbnails"])

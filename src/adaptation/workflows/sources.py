@@ -1,0 +1,191 @@
+"""A folder of sources as a job finds it: which files it takes, and what is in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from adaptation.adapters.contents import read_packets, streams
+from adaptation.adapters.publish import asset_id_of, check_output
+from adaptation.adapters.source_folder import FoundFile, SourceFolder
+from adaptation.context import Context
+from adaptation.errors import SourceError
+from adaptation.media.container import check_complete
+from adaptation.media.mp4 import Extents
+from adaptation.media.probe import parse_source
+from adaptation.media.source_files import (
+    PICTURE_SUFFIXES,
+    SOUND_SUFFIXES,
+    TEXT_SUFFIXES,
+    MediaFile,
+    origin_of,
+    suffix,
+)
+from adaptation.workflows.allowance import Allowance
+from adaptation.workflows.material import Material, read_material
+from adaptation.workflows.resources import Run
+from adaptation.workflows.step import step
+from adaptation.workflows.storage_places import storage_place
+from adaptation.workflows.storing import check_destination
+from adaptation.workflows.vodstream_parameters import ignored
+
+FILES = "source_files"
+"""What the context calls the files of the folder: name, size in bytes and time of change of each.
+"""
+PROPERTIES = "file_properties"
+"""What the client says of files, by their names."""
+XML_SUFFIX = ".xml"
+TTML_MARK, TTML_HEAD_BYTES = b"http://www.w3.org/ns/ttml", 65_536
+"""What TTML has near its beginning, and other XML has not."""
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """A file with pictures or sound, and what was read of it."""
+
+    file: MediaFile
+    source: Mapping[str, Any]
+    """Of a branch's context: where the file is, and its state."""
+    material: Material | None = None
+    """Of a file with a picture."""
+
+    @property
+    def known(self) -> Material:
+        """What was read of the picture.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self.material is None:
+            raise ValueError(f"{self.file.name} has no picture")
+        return self.material
+
+
+@step("download", more_tries="retries")
+def find_sources(context: Context, run: Run) -> Context:
+    """Look at the folder, and end at once if there is nothing in it."""
+    context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
+    _check_output(context, run)
+    for sentence in ignored(context):
+        run.log(sentence)
+    folder = source_folder(context, run)
+    found = folder.files()
+    taken = [file for file in found if _is_source(folder, file)]
+    for file in found:
+        if file not in taken:
+            run.log(f"{file.name} is no source, and left alone")
+    if not any(suffix(file.name) in PICTURE_SUFFIXES | SOUND_SUFFIXES for file in taken):
+        ends = ", ".join(sorted(PICTURE_SUFFIXES))
+        raise SourceError(
+            f"there is no source in {folder.path}",
+            code="source_missing",
+            hint=f"Files right in the folder count, of which one or more end in {ends}.",
+        )
+    allowance = Allowance.of(run)
+    for file in taken:
+        allowance.check_size(file.name, file.size_bytes)
+    for name in sorted({*(context[PROPERTIES] or {})} - {file.name for file in taken}):
+        run.log(f"file_properties: there is no source called {name}", 30)
+    states = [[file.name, file.size_bytes, file.changed_ns] for file in taken]
+    return context.extended(**{FILES: states})
+
+
+def source_folder(context: Context, run: Run) -> SourceFolder:
+    """The folder of the job's sources."""
+    roots = [root for root in (run.resources.assets_root, run.resources.source_root) if root]
+    return SourceFolder(Path(context["source_folder"]), tuple(roots))
+
+
+def media_files(context: Context, run: Run) -> list[ReadFile]:
+    """Read all packets of all files with pictures or sound, by name.
+
+    Raises:
+        SourceError: names the file that cannot be read.
+    """
+    states = [state for state in context[FILES] if suffix(state[0]) not in TEXT_SUFFIXES]
+    found = []
+    for number, (name, *state) in enumerate(states, start=1):
+        with naming(name):
+            read = _read(context, run, name, state)
+        if read.file.source.video or read.file.source.audio:
+            found.append(read)
+        else:
+            run.log(f"{name} holds neither pictures nor sound, and is left alone", 30)
+        run.progress(number / len(states))
+    return found
+
+
+def text_files(context: Context) -> list[tuple[str, Mapping[str, Any]]]:
+    """Names of the files of subtitles, and of each what its branch's context says of it."""
+    states = [state for state in context[FILES] if suffix(state[0]) in TEXT_SUFFIXES]
+    return [(name, _branch(context, name, state)) for name, *state in states]
+
+
+def said_of(context: Context, name: str) -> Mapping[str, str]:
+    """What the client says of a file: `language` and `kind`, each or none."""
+    said = (context[PROPERTIES] or {}).get(name, {})
+    return {field: word for field, word in said.items() if word}
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Have errors about a source say which file it is."""
+    try:
+        yield
+    except SourceError as error:
+        if name in error.message:
+            raise
+        raise SourceError(f"{name}: {error.message}", code=error.code, hint=error.hint) from error
+
+
+def _check_output(context: Context, run: Run) -> None:
+    """Tell before any work is done whether the asset could appear where it is wanted."""
+    check_destination(context, run)
+    if storage_place(context.folder_out):
+        return
+    output = Path(context.folder_out)
+    replaced = asset_id_of(output) in context.get("replaces", ())
+    check_output(output, overwrite=context["empty_target"] or replaced)
+
+
+def _is_source(folder: SourceFolder, file: FoundFile) -> bool:
+    """Whether a file is one of those that are taken, by its name; XML by its beginning."""
+    end = suffix(file.name)
+    if end != XML_SUFFIX:
+        return end in PICTURE_SUFFIXES | SOUND_SUFFIXES | TEXT_SUFFIXES
+    with folder.opened(file.name) as stream:
+        return TTML_MARK in stream.read(TTML_HEAD_BYTES)
+
+
+def _read(context: Context, run: Run, name: str, state: Sequence[int]) -> ReadFile:
+    branch, said = _branch(context, name, state), said_of(context, name)
+    folder, tools = source_folder(context, run), run.resources.tools
+    with folder.opened(name) as stream:
+        check_complete(stream)
+    path = folder.file(name)
+    document = streams(path, tools)
+    source = parse_source(document)
+    if source.video:
+        material = read_material(path, tools)
+        begin = material.timeline.start_seconds
+        return ReadFile(MediaFile(name, material.source, begin, **said), branch, material)
+    extents = Extents()
+    read_packets(path, tools, extents.read)
+    heard = [
+        replace(track, start_seconds=extent.start_seconds, end_seconds=extent.end_seconds)
+        for track in source.audio
+        if (extent := extents.of(track.index)).packets
+    ]
+    begin = origin_of(source.format_name, str(document["format"].get("start_time", "")))
+    return ReadFile(MediaFile(name, replace(source, audio=tuple(heard)), begin, **said), branch)
+
+
+def _branch(context: Context, name: str, state: Sequence[int]) -> Mapping[str, Any]:
+    path = str(Path(context["source_folder"], name))
+    return {"url": path, "source_path": path, "source_state": list(state)}
+
+
+TASKS = (find_sources,)

@@ -1,0 +1,230 @@
+"""The parameters of `vodstream`, checked before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from adaptation.adapters.containment import safe_key
+from adaptation.errors import ParameterError
+from adaptation.media.language import language_tag
+from adaptation.media.probe import UNKNOWN_LANGUAGE
+from adaptation.workflows.drm_parameters import DrmParameters, check_drm, confine_drm
+from adaptation.workflows.extras import ExtrasParameters, check_extras
+from adaptation.workflows.parameters import PRINTED, checked, confined
+from adaptation.workflows.places import source_place
+from adaptation.workflows.profiles import ENCODING, Profiles
+
+SOURCE_FOLDER, CONTENT_ID = "{source_folder}", "{content_id}"
+"""Stand for the folder of the sources, and for the content's key, in `output_folder`."""
+PROFILES: Mapping[str, str] = {
+    "H264": "h264-fast",
+    "H265": "hevc",
+    "HEVC": "hevc",
+    "AV1": "av1",
+    "MULTI": "multi-codec",
+}
+"""Our profiles by the words of `encoding_profile` that clients have sent so far."""
+SLOW_MODES = frozenset({"TWO_PASS", "THREE_PASS"})
+"""Modes that ask for quality rather than for speed."""
+QUALITY: Mapping[str, str] = {"h264-fast": "h264-quality"}
+"""What a profile becomes in those."""
+
+
+class FileProperties(BaseModel):
+    """What a client says of one file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    kind: str = Field("", max_length=40, pattern=r"^[a-z0-9-]*$", description="What it is for.")
+    language: str = Field("", max_length=40, description="ISO 639 code, or tag of RFC 5646.")
+
+    @field_validator("language")
+    @classmethod
+    def _is_language(cls, value: str) -> str:
+        if value not in ("", UNKNOWN_LANGUAGE) and language_tag(value) == UNKNOWN_LANGUAGE:
+            raise ValueError(f"{value!r:.40} is no language's code")
+        return value
+
+
+class VodstreamParameters(ExtrasParameters, DrmParameters):
+    """What a client may say to `vodstream`."""
+
+    content_id: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=PRINTED,
+        description="The client's own key of the content; jobs are found by it.",
+    )
+    source_folder: str = Field(
+        min_length=1,
+        max_length=4000,
+        description="The folder with the sources, of which the files right in it count: below the"
+        " folder of sources, else below output_root; or absolute.",
+    )
+    output_folder: str = Field(
+        SOURCE_FOLDER,
+        min_length=1,
+        max_length=4000,
+        description="The folder the asset appears as; {source_folder} and {content_id} stand for"
+        " those.",
+    )
+    combine_sources: bool = Field(
+        True, description="Whether all files make one asset; else the best picture's file alone."
+    )
+    create_dref: bool = Field(
+        True, description="Accepted: segments are files of their own in any case."
+    )
+    all_audio_tracks: bool = Field(
+        True, description="Whether all sound is taken; else the best of each language."
+    )
+    apply_track_properties: bool = Field(
+        False, description="Whether track_properties are laid over what the sources say."
+    )
+    track_properties: dict[str, Any] | None = Field(
+        None, description="What manifests say of tracks, by filters of language and role."
+    )
+    file_properties: dict[str, FileProperties] | None = Field(
+        None, description="By the name of a file: kind and language of what is in it."
+    )
+    encode_source: bool = Field(
+        False, description="Whether a ladder is made of the best picture; else all are taken as is."
+    )
+    encoding_profile: str = Field(
+        "H264", max_length=100, description="H264, H265, AV1, MULTI, or the name of a profile."
+    )
+    encoding_mode: Literal["STANDARD", "SINGLE_PASS", "TWO_PASS", "THREE_PASS"] = Field(
+        "STANDARD", description="TWO_PASS and THREE_PASS: quality counts more than speed."
+    )
+    encoding_region: str | None = Field(
+        None, max_length=200, description="Accepted and ignored: encoding happens here."
+    )
+    encoder_version: str | None = Field(
+        None, max_length=200, description="Accepted and ignored: there is one encoder."
+    )
+    extract_audio: bool | None = Field(
+        None, description="Accepted: sound always is a track of its own."
+    )
+    empty_target: bool = Field(True, description="Replace an asset that is in the way.")
+
+
+def check_vodstream(
+    parameters: Mapping[str, Any],
+    assets_root: Path,
+    source_root: Path | None,
+    profiles: Profiles,
+) -> dict[str, Any]:
+    """Check the parameters of a job and fill in the defaults.
+
+    Args:
+        parameters: as the client gave them.
+        assets_root: the folder relative output folders lie in.
+        source_root: the folder that local sources lie in; None: there is none.
+        profiles: those there are.
+
+    Returns:
+        JSON with both folders absolute, and as `ENCODING` how a ladder would be encoded.
+
+    Raises:
+        ParameterError: names the field, what is wrong with it, and the nearest known name.
+    """
+    given = dict(parameters)
+    # What was checked before has it already; nobody else may bring another.
+    earlier = given.pop(ENCODING, None)
+    known = checked(VodstreamParameters, given, assets_root)
+    source, output = source_place(
+        known["source_folder"],
+        "source_folder",
+        root=assets_root,
+        output_root=known["output_root"],
+        source_root=source_root,
+        anywhere=True,
+        sources_first=True,
+    )
+    words = given.get("output_folder", SOURCE_FOLDER)
+    given["output_folder"] = _filled(words, str(output), source.name, known["content_id"])
+    known = {**checked(VodstreamParameters, given, assets_root), "source_folder": str(source)}
+    _check_apart(source, Path(known["output_folder"]))
+    known[ENCODING] = profiles.find(_profile_name(known)).to_json()
+    if earlier not in (None, known[ENCODING]):
+        checked(VodstreamParameters, parameters, assets_root)
+    return check_extras(check_drm(known))
+
+
+def confine_vodstream(
+    parameters: Mapping[str, Any], within: str, assets_root: Path, source_root: Path | None
+) -> dict[str, Any]:
+    """The parameters of a client that may not reach every file of the machine.
+
+    Args:
+        parameters: as the client gave them, not checked yet.
+        within: path under the assets' root that the client's outputs lie in; empty: all of it.
+        assets_root: the folder of outputs.
+        source_root: the folder of local sources; None: there is none.
+
+    Raises:
+        ParameterError: `path_outside`.
+    """
+    known = dict(parameters)
+    folder = known.pop("output_folder", SOURCE_FOLDER)
+    known = confine_drm(confined(known, within, source_root), within, source_root)
+    if not isinstance(words := known.get("source_folder"), str) or not isinstance(folder, str):
+        return {**known, "output_folder": folder}
+    under = known.get("output_root")
+    source, output = source_place(
+        words,
+        "source_folder",
+        root=assets_root,
+        output_root=under,
+        source_root=source_root,
+        anywhere=False,
+        sources_first=True,
+    )
+    own = output.relative_to(assets_root.resolve() / (under or "")).as_posix()
+    folder = _filled(folder, own, source.name, str(known.get("content_id", "")))
+    folder = safe_key(folder, "output_folder")
+    return {**known, "source_folder": str(source), "output_folder": folder}
+
+
+def ignored(parameters: Mapping[str, Any]) -> list[str]:
+    """Sentences for the log about parameters that do nothing here."""
+    found = []
+    if parameters["encoding_region"]:
+        found.append("encoding_region is ignored: encoding happens on our own workers")
+    if parameters["encoder_version"]:
+        found.append("encoder_version is ignored: there is one encoder")
+    if parameters["extract_audio"] is False:
+        found.append("extract_audio is ignored: sound always is a track of its own")
+    return found
+
+
+def _filled(words: str, source_place: str, source_name: str, content_id: str) -> str:
+    """What `output_folder` says, with its placeholders filled in."""
+    if words == SOURCE_FOLDER:
+        return source_place
+    return words.replace(SOURCE_FOLDER, source_name).replace(CONTENT_ID, content_id)
+
+
+def _profile_name(known: Mapping[str, Any]) -> str:
+    words = known["encoding_profile"]
+    name = PROFILES.get(words.upper(), words)
+    slow = known["encoding_mode"] in SLOW_MODES
+    return QUALITY.get(name, name) if slow else name
+
+
+def _check_apart(source: Path, output: Path) -> None:
+    """Refuse an output whose publication would take the place of the sources.
+
+    Raises:
+        ParameterError: `output_holds_sources`.
+    """
+    if output == source or output in source.parents:
+        raise ParameterError(
+            f"output_folder {output} holds the sources, and an asset takes the place of all that"
+            " is in its folder",
+            code="output_holds_sources",
+            hint="Name another output_folder, beside the sources or below them.",
+        )

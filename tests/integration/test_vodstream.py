@@ -1,0 +1,108 @@
+"""`vodstream`, submitted over HTTP: FFmpeg, ffprobe and a real receiver judge what comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import clips
+import folder_films
+import judges
+from adaptation.media.language import language_tag
+from whole_jobs import Studio, a_studio
+
+PLAIN: dict[str, Any] = {"create_thumbnail": False}
+SECONDS = 6
+RENDITIONS = {"180p": "film_180.mp4", "136p": "film_136.mp4", "90p": "film_90.mp4"}
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A service with a film of three renditions and two languages among its sources."""
+    with a_studio(tmp_path_factory.mktemp("studio")) as found:
+        film = found.sources / "film"
+        for size, name in zip(("320x180", "240x136", "160x90"), RENDITIONS.values(), strict=True):
+            folder_films.rendition(film, name, size=size)
+        folder_films.sound(film, "film_fre.m4a", pitch=880)
+        tag = "-c:a aac -metadata:s:a:0 language=eng"
+        folder_films.sound(film, "film_main.m4a", options=tag)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def as_they_are(studio: Studio) -> tuple[Path, dict[str, Any]]:
+    """The asset of that film as it is, and the callback of its job."""
+    told = studio.done("vodstream", source_folder="film", **PLAIN)
+    return studio.assets / "studio" / "film", told
+
+
+def frames(path: Path, stream: str = "v:0") -> list[str]:
+    """The digest of each decoded frame, in the order they are shown."""
+    words = [str(clips.tools().ffmpeg), "-nostdin", "-v", "error", "-i", str(path)]
+    words += ["-map", f"0:{stream}", "-fps_mode", "passthrough", "-f", "framemd5", "-"]
+    printed = subprocess.run(words, check=True, timeout=60, capture_output=True, text=True)
+    assert printed.stderr == ""
+    rows = [line for line in printed.stdout.splitlines() if not line.startswith("#")]
+    return [row.rpartition(",")[2].strip() for row in rows]
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path) for path in folder.rglob("*") if path.is_file()}
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def test_each_rendition_has_the_frames_of_its_file(
+    studio: Studio, as_they_are: tuple[Path, dict[str, Any]]
+) -> None:
+    asset, _ = as_they_are
+    for name, file in RENDITIONS.items():
+        assert frames(asset / name / "playlist.m3u8") == frames(studio.sources / "film" / file)
+
+
+def test_manifests_open_and_list_all(as_they_are: tuple[Path, dict[str, Any]]) -> None:
+    asset, _ = as_they_are
+    pictures = judges.hls_pictures(asset)
+    assert sorted(one.size for one in pictures) == [(160, 90), (240, 136), (320, 180)]
+    assert len({one.durations for one in pictures}) == 1
+    assert sorted(one.language for one in judges.hls_sounds(asset)) == ["en", "fr"]
+    for manifest in (judges.MASTER, judges.MANIFEST):
+        decoded, complaints = judges.decode(asset / manifest)
+        assert complaints == ""
+        shown = [len(one.starts) for one in decoded if one.kind == "video"]
+        assert shown == [SECONDS * 25] * 3
+        assert sum(one.kind == "audio" for one in decoded) >= 2
+
+
+def test_the_callback_names_the_files_there_are(
+    studio: Studio, as_they_are: tuple[Path, dict[str, Any]]
+) -> None:
+    asset, told = as_they_are
+    assert set(told["files"]) == files(asset)
+    assert told["message"] == str(asset / judges.MASTER)
+    assert told["metadata"] == {"duration": SECONDS}
+
+
+def test_sound_is_copied(studio: Studio, as_they_are: tuple[Path, dict[str, Any]]) -> None:
+    asset, _ = as_they_are
+    heard = frames(asset / "audio_fr" / "playlist.m3u8", "a:0")
+    assert heard[1:-1] == frames(studio.sources / "film" / "film_fre.m4a", "a:0")[1:-1]
+
+
+def test_a_ladder_is_made_of_the_best(studio: Studio) -> None:
+    before = digests(studio.sources / "film")
+    studio.done(
+        "vodstream", source_folder="film", output_folder="ladder", encode_source=True, **PLAIN
+    )
+    asset = studio.assets / "studio" / "ladder"
+    assert judges.hls_pictures(asset)[0].size == (320, 180)
+    sounds = judges.hls_sounds(asset)
+    assert sorted(language_tag(one.language) for one in sounds) == ["en", "fr"]
+    assert digests(studio.sources / "film") == before
