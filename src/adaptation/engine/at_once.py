@@ -94,12 +94,13 @@ def complete(
         return connection.execute(_completing(with_lines=bool(lines)), given).all()
 
 
-@lru_cache(maxsize=4)
-def most_urgent(*, one_job: bool, fitting: bool) -> Select[int]:
+@lru_cache(maxsize=8)
+def most_urgent(*, one_job: bool, fitting: bool, choosy: bool = False) -> Select[int]:
     """As `statements.most_urgent`, of the queues `claim_queues`: one plan however many they are."""
     queues = func.unnest(bindparam("claim_queues", type_=ARRAY(Text)))
     wanted = queues.table_valued("queue", name="wanted").render_derived()
-    found = first_of(wanted.c.queue, one_job=one_job, fitting=fitting).lateral("found")
+    first = first_of(wanted.c.queue, one_job=one_job, fitting=fitting, choosy=choosy)
+    found = first.lateral("found")
     return (
         select(found.c.id)
         .select_from(wanted.join(found, true()))

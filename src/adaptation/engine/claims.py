@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select
 
 from adaptation.engine import at_once, callbacks
+from adaptation.engine.abilities import as_given
 from adaptation.engine.database import Database
 from adaptation.engine.model import Claim
 from adaptation.engine.rows import AnyRow
@@ -32,7 +33,7 @@ class Claims:
         which = {"claim_id": task_id, "claim_generation": generation}
         return self._take(THIS_ONE, which, worker_id, lease_seconds)
 
-    def claim_next(
+    def claim_next(  # noqa: PLR0913 - each limits what is taken
         self,
         queues: Sequence[str],
         worker_id: str,
@@ -40,6 +41,7 @@ class Claims:
         *,
         job_id: int | None = None,
         scratch_free: int | None = None,
+        abilities: Collection[str] | None = None,
     ) -> Claim | None:
         """Make the most urgent ready task of some queues ours; None if there is none.
 
@@ -52,10 +54,20 @@ class Claims:
             lease_seconds: how long the task is ours without a heartbeat.
             job_id: only this job's tasks.
             scratch_free: bytes; tasks that need more are left to others.
+            abilities: what the worker can do, other tasks are left to others; None: everything.
         """
-        limits: dict[str, Any] = {"only_job": job_id, "scratch_free": scratch_free}
+        can_do = None if abilities is None else as_given(abilities)
+        limits: dict[str, Any] = {
+            "only_job": job_id,
+            "scratch_free": scratch_free,
+            "can_do": can_do,
+        }
         limits = {name: value for name, value in limits.items() if value is not None}
-        kind = {"one_job": job_id is not None, "fitting": scratch_free is not None}
+        kind = {
+            "one_job": job_id is not None,
+            "fitting": scratch_free is not None,
+            "choosy": can_do is not None,
+        }
         if self.database.is_sqlite:
             turn = most_urgent(tuple(queues), **kind)
         else:

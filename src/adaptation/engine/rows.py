@@ -252,6 +252,7 @@ def task_rows(
             "joins": upstream.joins,
             "params": planned.params,
             "scratch_bytes": planned.scratch_bytes,
+            "needs": list(planned.needs) or None,
         }
         found.append(row)
     return found

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from adaptation.engine.abilities import can_be_done
 from adaptation.engine.database import now
 from adaptation.engine.schema import CLAIMABLE, attempt, client, job, task, task_dependency
 from adaptation.engine.states import TaskState, task_sources
@@ -99,7 +100,9 @@ def becoming_ours(turn: Select[int]) -> ReturningUpdate[Any]:
 
 
 @lru_cache(maxsize=256)
-def most_urgent(queues: tuple[str, ...], *, one_job: bool, fitting: bool) -> Select[int]:
+def most_urgent(
+    queues: tuple[str, ...], *, one_job: bool, fitting: bool, choosy: bool = False
+) -> Select[int]:
     """The id of the ready task whose turn it is, locked where rows can be.
 
     One look at the index for each queue; a row that somebody is just claiming is passed over.
@@ -108,16 +111,19 @@ def most_urgent(queues: tuple[str, ...], *, one_job: bool, fitting: bool) -> Sel
         queues: their names.
         one_job: whether only tasks of the job `only_job` count.
         fitting: whether only tasks count that need no more scratch than `scratch_free` bytes.
+        choosy: whether only tasks count that need nothing else than what is in `can_do`.
     """
     firsts = [
-        select(first_of(literal(queue), one_job=one_job, fitting=fitting).subquery())
+        select(first_of(literal(queue), one_job=one_job, fitting=fitting, choosy=choosy).subquery())
         for queue in queues
     ]
     found = union_all(*firsts).subquery()
     return select(found.c.id).order_by(found.c.priority, found.c.id).limit(ONE)
 
 
-def first_of(queue: ColumnElement[str], *, one_job: bool, fitting: bool) -> Select[tuple[int, int]]:
+def first_of(
+    queue: ColumnElement[str], *, one_job: bool, fitting: bool, choosy: bool
+) -> Select[tuple[int, int]]:
     """Id and priority of the most urgent ready task of a queue, as `most_urgent`."""
     first = (
         select(task.c.id, task.c.priority)
@@ -131,6 +137,8 @@ def first_of(queue: ColumnElement[str], *, one_job: bool, fitting: bool) -> Sele
         first = first.where(task.c.job_id == bindparam("only_job"))
     if fitting:
         first = first.where(task.c.scratch_bytes <= bindparam("scratch_free"))
+    if choosy:
+        first = first.where(can_be_done())
     return first
 
 
