@@ -51,6 +51,7 @@ from adaptation.workflows import (
     generate_gif,
     mp4,
     plugins,
+    properties,
     trickplay,
     vodstream,
 )
@@ -165,6 +166,7 @@ class Deployment:
         )
         for workflow in (capture_frame, generate_gif, build_thumbnails, trickplay, drmswitch):
             workflow.register(registry)
+        properties.register(registry)
         deleting.register(registry, settings.assets_root)
         mp4.register(registry, settings.assets_root, settings.source_root)
         vodstream.register(registry, settings.profiles)

@@ -145,6 +145,20 @@ class Asset:
         """The same with what there is for searching now."""
         return replace(self, trick=trick)
 
+    def with_tracks(self, tracks: Sequence[Track], texts: Sequence[TextTrack]) -> Asset:
+        """The same with other properties of its tracks, which its copies share.
+
+        Args:
+            tracks: by their names those that there are.
+            texts: the same of subtitles.
+        """
+        clear = {track.name: track for track in tracks}
+        copies = self.copies and {
+            scheme: {name: one.retold(clear[name]) for name, one in copy.items()}
+            for scheme, copy in self.copies.items()
+        }
+        return replace(self, tracks=tuple(tracks), texts=tuple(texts), copies=copies)
+
     def with_whole_copies(self, present: Set[str]) -> Asset:
         """The same without the tracks of copies that lack a file.
 

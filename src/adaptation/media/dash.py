@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from itertools import groupby
@@ -11,10 +11,12 @@ from math import ceil
 
 from lxml import etree
 
-from adaptation.media.hls import text_labels, track_labels
 from adaptation.media.index import SEGMENT_TEMPLATE, Track, codec_sets
+from adaptation.media.labels import distinct, printable, text_labels, track_labels
 from adaptation.media.language import language_tag
-from adaptation.media.texttrack import TextTrack
+from adaptation.media.roles import sound_roles, text_roles
+from adaptation.media.sounds import default_sound, family, main_sounds, versions_of
+from adaptation.media.texttrack import TextTrack, default_text
 from adaptation.media.trickplay import ImageTrack, TrickPlay
 
 MANIFEST_NAME = "manifest.mpd"
@@ -31,6 +33,10 @@ CHANNEL_SCHEME = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 """Says a number of channels, ISO/IEC 23009-1 §5.8.5.4."""
 ROLE_SCHEME = "urn:mpeg:dash:role:2011"
 """Says what a track is for, ISO/IEC 23009-1 §5.8.5.5."""
+AUDIENCE_SCHEME = "urn:tva:metadata:cs:AudioPurposeCS:2007"
+"""Says who needs a track: 1, who sees badly; 2, who hears badly; DASH-IF IOP §3.9.3."""
+DESCRIPTION_ID = "1"
+"""Of the label that is a description; that of the name is 0, ISO/IEC 23009-1 §5.3.10.2."""
 TRICK_SCHEME = "http://dashif.org/guidelines/trickmode"
 """Says of which set a track is for searching, DASH-IF IOP §3.2.9."""
 TILE_SCHEME = "http://dashif.org/guidelines/thumbnail_tile"
@@ -39,6 +45,8 @@ FASTEST = 32
 """Times the usual speed at which single pictures are meant to be searched."""
 TILE_TEMPLATE = "$Number%05d$.jpg"
 """Files of images, counted from 1."""
+_CHANNELS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+_CODECS = {"ac-3": "AC-3", "ec-3": "E-AC-3"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ def manifest(
     would shift the media a second time.
 
     Args:
-        tracks: at least one picture; the first sound track is the main one.
+        tracks: at least one picture; of the sounds one is the main one, see `default_sound`.
         texts: subtitles.
         growth: of an asset of which there will be more, ISO/IEC 23009-1 §5.3.1.
         trick: what there is for searching; of that, DASH has the track and the thumbnails.
@@ -78,13 +86,9 @@ def manifest(
     etree.SubElement(root, "BaseURL").text = "./"
     period = etree.SubElement(root, "Period", id="0", start="PT0S")
     _pictures(period, pictures)
-    stereo = [track for track in sounds if not track.stereo_name]
-    labels = dict(zip((track.name for track in stereo), track_labels(stereo), strict=True))
-    for number, track in enumerate(sounds):
-        label = labels.get(track.name) or f"{labels[track.stereo_name]} (5.1)"
-        _sound(period, track, label, number)
-    for number, (subtitles, label) in enumerate(zip(texts, text_labels(texts), strict=True)):
-        _subtitles(period, subtitles, label, number)
+    for number, one in enumerate(_sound_sets(sounds)):
+        _sound(period, one, number)
+    _all_subtitles(period, texts)
     if trick:
         _trick(period, trick.track, pictures)
     if trick and trick.images:
@@ -135,7 +139,7 @@ def _pictures(period: etree._Element, tracks: Sequence[Track]) -> None:
             segmentAlignment="true",
             startWithSAP="1",
         )
-        _role(adaptation_set, is_main=True)
+        etree.SubElement(adaptation_set, "Role", schemeIdUri=ROLE_SCHEME, value="main")
         for track in group:
             _representation(
                 adaptation_set,
@@ -147,37 +151,92 @@ def _pictures(period: etree._Element, tracks: Sequence[Track]) -> None:
             )
 
 
-def _sound(period: etree._Element, track: Track, label: str, number: int) -> None:
+@dataclass(frozen=True)
+class _SoundSet:
+    """Tracks of one sound among which players switch."""
+
+    main: Track
+    """The version of it that is offered first."""
+    tracks: list[Track]
+    """One codec and one number of channels."""
+    label: str
+    is_default: bool
+
+
+def _sound_sets(sounds: Sequence[Track]) -> list[_SoundSet]:
+    """A set for each sound, codec and number of channels; first all sounds, then other versions."""
+    mains = main_sounds(sounds)
+    default = default_sound(mains)
+    found, labels = list[_SoundSet](), track_labels(mains)
+    for main, label in zip(mains, labels, strict=True):
+        sets = dict[tuple[str, int], list[Track]]()
+        for track in versions_of(main, sounds).values():
+            sets.setdefault((family(track), track.channels), []).append(track)
+        for (codec, channels), tracks in sets.items():
+            told = [_CHANNELS.get(channels, f"{channels}ch")] if channels != main.channels else []
+            told += [_CODECS.get(codec, codec)] if codec != family(main) else []
+            name = f"{label} ({', '.join(told)})" if told else label
+            found.append(_SoundSet(main, tracks, name, main is default))
+    found.sort(key=lambda one: one.main not in one.tracks)
+    names = distinct(one.label for one in found)
+    return [replace(one, label=name) for one, name in zip(found, names, strict=True)]
+
+
+def _sound(period: etree._Element, one: _SoundSet, number: int) -> None:
     adaptation_set = etree.SubElement(
         period,
         "AdaptationSet",
         id=f"audio-{number}",
         contentType="audio",
         mimeType="audio/mp4",
-        lang=language_tag(track.language),
+        lang=language_tag(one.main.language),
         segmentAlignment="true",
         startWithSAP="1",
     )
-    if track.stereo_name:
-        # Below the usual 1: surround sound is for whoever asks for it.
+    if one.main not in one.tracks:
+        # Below the usual 1: other versions are for whoever asks for them.
         adaptation_set.set("selectionPriority", "0")
-    _role(adaptation_set, is_main=number == 0)
+    elif one.is_default and number:
+        # Players take the first set of several that are equal.
+        adaptation_set.set("selectionPriority", "2")
+    is_main = one.is_default and one.main in one.tracks
+    _describe(adaptation_set, one.main, one.label, sound_roles(one.main, is_default=is_main))
+    for track in one.tracks:
+        representation = _representation(
+            adaptation_set, track, audioSamplingRate=str(track.sample_rate)
+        )
+        channels = etree.Element(
+            "AudioChannelConfiguration", schemeIdUri=CHANNEL_SCHEME, value=str(track.channels)
+        )
+        representation.insert(0, channels)
+
+
+def _describe(
+    adaptation_set: etree._Element, track: Track | TextTrack, label: str, roles: Sequence[str]
+) -> None:
+    """What a set is called and for, in the order of the schema, ISO/IEC 23009-1 §5.3.3.3."""
     etree.SubElement(adaptation_set, "Label").text = label
-    representation = _representation(
-        adaptation_set, track, audioSamplingRate=str(track.sample_rate)
-    )
-    channels = etree.Element(
-        "AudioChannelConfiguration", schemeIdUri=CHANNEL_SCHEME, value=str(track.channels)
-    )
-    representation.insert(0, channels)
+    if description := printable(track.description):
+        etree.SubElement(adaptation_set, "Label", id=DESCRIPTION_ID).text = description
+    audience = "1" if isinstance(track, Track) and track.describes_video else ""
+    audience = audience or ("2" if track.hearing_impaired else "")
+    if audience:
+        scheme = {"schemeIdUri": AUDIENCE_SCHEME, "value": audience}
+        etree.SubElement(adaptation_set, "Accessibility", scheme)
+    for role in roles:
+        etree.SubElement(adaptation_set, "Role", schemeIdUri=ROLE_SCHEME, value=role)
 
 
-def _role(adaptation_set: etree._Element, *, is_main: bool) -> None:
-    value = "main" if is_main else "alternate"
-    etree.SubElement(adaptation_set, "Role", schemeIdUri=ROLE_SCHEME, value=value)
+def _all_subtitles(period: etree._Element, texts: Sequence[TextTrack]) -> None:
+    default = default_text(texts)
+    for number, (text, label) in enumerate(zip(texts, text_labels(texts), strict=True)):
+        roles = text_roles(text, is_default=text is default)
+        _subtitles(period, text, label, roles, number)
 
 
-def _subtitles(period: etree._Element, text: TextTrack, label: str, number: int) -> None:
+def _subtitles(
+    period: etree._Element, text: TextTrack, label: str, roles: Sequence[str], number: int
+) -> None:
     """All of it in one small file: players that want segments of text want them in MP4."""
     adaptation_set = etree.SubElement(
         period,
@@ -187,9 +246,7 @@ def _subtitles(period: etree._Element, text: TextTrack, label: str, number: int)
         mimeType="text/vtt",
         lang=language_tag(text.language),
     )
-    etree.SubElement(adaptation_set, "Label").text = label
-    role = "forced-subtitle" if text.forced else "caption" if text.hearing_impaired else "subtitle"
-    etree.SubElement(adaptation_set, "Role", schemeIdUri=ROLE_SCHEME, value=role)
+    _describe(adaptation_set, text, label, roles)
     bits = 8 * text.file_size_bytes
     representation = etree.SubElement(
         adaptation_set,

@@ -38,6 +38,12 @@ class EncryptedTrack:
         files = [(size, digest) for size, digest in document["files"]]
         return encrypted_track(clear, Protection.from_json(document), files)
 
+    def retold(self, clear: Track) -> EncryptedTrack:
+        """The same files of a clear track with other properties."""
+        init = (self.track.init_size_bytes, self.track.init_sha256)
+        segments = [(segment.size_bytes, segment.sha256) for segment in self.track.segments]
+        return encrypted_track(clear, self.protection, [init, *segments])
+
 
 def encrypted_track(clear: Track, protection: Protection, files: Digests) -> EncryptedTrack:
     """A track of a copy.

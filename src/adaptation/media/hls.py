@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from adaptation.media.index import Segment, Segmented, Track, codec_sets
+from adaptation.media.labels import text_labels, track_labels
 from adaptation.media.language import language_tag
 from adaptation.media.probe import UNKNOWN_LANGUAGE
-from adaptation.media.texttrack import TextTrack
+from adaptation.media.sounds import AUDIO_GROUP, audio_groups, default_sound
+from adaptation.media.texttrack import TextTrack, default_text
 from adaptation.media.trickplay import (
     IFRAMES_NAME,
     ByteRange,
@@ -23,16 +25,20 @@ MASTER_NAME = "master.m3u8"
 """File of the master playlist, at the root of the asset."""
 PLAYLIST_NAME = "playlist.m3u8"
 """File of each track's playlist, inside its folder."""
-AUDIO_GROUP = "audio"
-"""Group of all sound tracks in stereo."""
-SURROUND_GROUP = "audio_51"
-"""Group of the same sound in 5.1, where it has that."""
 TEXT_GROUP = "text"
 """Group of all subtitle tracks."""
 TELLS_SOUNDS = (
     "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
 )
 """What Apple's authoring specification asks of subtitles for people who hear badly."""
+DESCRIBES_VIDEO = "public.accessibility.describes-video"
+"""Of sound that tells what is to be seen, RFC 8216 §4.3.4.1."""
+CLEAR_SPEECH = "public.accessibility.enhances-speech-intelligibility"
+"""Of sound whose speech is easier to understand."""
+EASY_TO_READ = "public.easy-to-read"
+"""Of subtitles that are edited for ease of reading, RFC 8216 §4.3.4.1."""
+WIDER = {"nb": "no", "nn": "no", "cmn": "zh", "yue": "zh"}
+"""Languages that are one of those which a viewer may have asked for, RFC 8216 §4.3.4.1."""
 
 
 def media_playlist(
@@ -99,31 +105,43 @@ def master_playlist(
     """The playlist that offers all renditions, each with all sound and subtitle tracks.
 
     Args:
-        tracks: at least one picture; the first sound track is the default.
-        texts: subtitles; the first one that the source shows by default is the default.
+        tracks: at least one picture; of the sounds one is the default, see `default_sound`.
+        texts: subtitles; the first one that is meant to be shown by default is the default.
         trick: what there is for searching.
 
-    Each rendition is listed once with the stereo sound and, if there is any, once with the
-    surround sound: so its bandwidth is true for both, and players choose what they can play.
+    Each rendition is listed once with each group of sound (stereo, 5.1, other codecs): so codecs
+    and bandwidth are true for each, and players choose what they can play.
     """
     # Players begin with the first variant that they can play: one of the main codec, not of the
     # one that needs fewest bits.
     pictures = [track for same in codec_sets(tracks) for track in same]
     sounds = [track for track in tracks if track.kind == "audio"]
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    groups = _audio_groups(sounds)
+    groups = audio_groups(sounds)
     for group, members in groups.items():
-        labels = track_labels(groups[AUDIO_GROUP])
-        for number, (track, label) in enumerate(zip(members, labels, strict=True)):
-            lines.append(_media(track, group, label, is_default=number == 0))
-    default = next((text for text in texts if text.default), None)
+        lines += _sounds(group, members, groups[AUDIO_GROUP])
+    default = default_text(texts)
+    selectable = _selectable(texts, default)
     for text, label in zip(texts, text_labels(texts), strict=True):
-        lines.append(_subtitles(text, label, is_default=text is default))
+        chosen = text.name in selectable
+        lines.append(_subtitles(text, label, is_default=text is default, is_chosen=chosen))
     for group in groups or [""]:
         members = groups.get(group, [])
         for track in pictures:
             lines += [_stream(track, group, members, texts), f"{track.folder}/{PLAYLIST_NAME}"]
     return _text([*lines, *(_searching(pictures, trick) if trick else [])])
+
+
+def _sounds(group: str, members: Sequence[Track], mains: Sequence[Track]) -> Iterator[str]:
+    """The members of a group, which are called and chosen as those of the first group are."""
+    default = default_sound(mains)
+    selectable = _selectable(mains, default)
+    for main, track, label in zip(mains, members, track_labels(mains), strict=True):
+        chosen = main.name in selectable
+        told = [f'GROUP-ID="{group}"', *_language(main), f'NAME="{label}"']
+        told += _chosen(is_default=main is default, is_chosen=chosen)
+        told += [*_characteristics(main), f'CHANNELS="{track.channels}"']
+        yield f'#EXT-X-MEDIA:TYPE=AUDIO,{",".join(told)},URI="{track.folder}/{PLAYLIST_NAME}"'
 
 
 def _searching(pictures: Sequence[Track], trick: TrickPlay) -> list[str]:
@@ -173,82 +191,51 @@ def _searching_head(track: Segmented, kind: str) -> list[str]:
     ]
 
 
-def _audio_groups(sounds: Sequence[Track]) -> dict[str, list[Track]]:
-    """The members of each group of sound.
-
-    All groups have the same members but for their channels (RFC 8216 §4.3.4.2.1): what has no
-    surround sound is in that group in stereo.
-    """
-    if not sounds:
-        return {}
-    stereo = [track for track in sounds if not track.stereo_name]
-    wide = {track.stereo_name: track for track in sounds if track.stereo_name}
-    groups = {AUDIO_GROUP: stereo}
-    if wide:
-        groups[SURROUND_GROUP] = [wide.get(track.name, track) for track in stereo]
-    return groups
-
-
-def track_labels(tracks: Sequence[Track]) -> list[str]:
-    """A name for people for each sound track, different from all others (RFC 8216 §4.3.4.1.1)."""
-    named = enumerate(tracks, start=1)
-    return _distinct(_label(track, f"Audio {number}") for number, track in named)
-
-
-def text_labels(texts: Sequence[TextTrack]) -> list[str]:
-    """The same for subtitles; those without a title are told apart by what they are for."""
-    return _distinct(_text_label(text, number) for number, text in enumerate(texts, start=1))
-
-
-def _text_label(text: TextTrack, number: int) -> str:
-    label = _label(text, f"Subtitles {number}")
-    purpose = " (forced)" if text.forced else " (SDH)" if text.hearing_impaired else ""
-    return label if text.title else f"{label}{purpose}"
-
-
-def _label(track: Track | TextTrack, otherwise: str) -> str:
-    tag = language_tag(track.language)
-    return _printable(track.title) or (tag if tag != UNKNOWN_LANGUAGE else otherwise)
-
-
-def _distinct(wanted: Iterable[str]) -> list[str]:
-    """The labels, with a number behind those that were there before."""
-    labels = list[str]()
-    for wish in wanted:
-        label, number = wish, 1
-        while label in labels:
-            number += 1
-            label = f"{wish} ({number})"
-        labels.append(label)
-    return labels
-
-
-def _media(track: Track, group: str, label: str, *, is_default: bool) -> str:
-    tag = language_tag(track.language)
-    attributes = ["TYPE=AUDIO", f'GROUP-ID="{group}"']
-    attributes += [f'LANGUAGE="{tag}"'] if tag != UNKNOWN_LANGUAGE else []
-    attributes += [
-        f'NAME="{label}"',
-        f"DEFAULT={'YES' if is_default else 'NO'}",
-        "AUTOSELECT=YES",
-        f'CHANNELS="{track.channels}"',
-        f'URI="{track.folder}/{PLAYLIST_NAME}"',
-    ]
-    return f"#EXT-X-MEDIA:{','.join(attributes)}"
-
-
-def _subtitles(text: TextTrack, label: str, *, is_default: bool) -> str:
-    tag = language_tag(text.language)
-    attributes = ["TYPE=SUBTITLES", f'GROUP-ID="{TEXT_GROUP}"']
-    attributes += [f'LANGUAGE="{tag}"'] if tag != UNKNOWN_LANGUAGE else []
-    attributes += [
-        f'NAME="{label}"',
-        f"DEFAULT={'YES' if is_default else 'NO'}",
-        "AUTOSELECT=YES",
-        f"FORCED={'YES' if text.forced else 'NO'}",
-    ]
-    attributes += [f'CHARACTERISTICS="{TELLS_SOUNDS}"'] if text.hearing_impaired else []
+def _subtitles(text: TextTrack, label: str, *, is_default: bool, is_chosen: bool) -> str:
+    attributes = ["TYPE=SUBTITLES", f'GROUP-ID="{TEXT_GROUP}"', *_language(text), f'NAME="{label}"']
+    attributes += _chosen(is_default=is_default, is_chosen=is_chosen)
+    attributes += [f"FORCED={'YES' if text.forced else 'NO'}", *_characteristics(text)]
     return f'#EXT-X-MEDIA:{",".join(attributes)},URI="{text.folder}/{PLAYLIST_NAME}"'
+
+
+def _language(track: Track | TextTrack) -> list[str]:
+    tag = language_tag(track.language)
+    if tag == UNKNOWN_LANGUAGE:
+        return []
+    wider = WIDER.get(tag.partition("-")[0])
+    return [f'LANGUAGE="{tag}"', *([f'ASSOC-LANGUAGE="{wider}"'] if wider else [])]
+
+
+def _chosen(*, is_default: bool, is_chosen: bool) -> list[str]:
+    words = {True: "YES", False: "NO"}
+    # RFC 8216 §4.3.4.1: what is the default is chosen by itself, too.
+    return [f"DEFAULT={words[is_default]}", f"AUTOSELECT={words[is_default or is_chosen]}"]
+
+
+def _characteristics(track: Track | TextTrack) -> list[str]:
+    found = list[str]()
+    if isinstance(track, Track):
+        found += [DESCRIBES_VIDEO] if track.describes_video else []
+        found += [CLEAR_SPEECH] if track.hearing_impaired else []
+    else:
+        found += [TELLS_SOUNDS] if track.hearing_impaired else []
+        found += [EASY_TO_READ] if track.role == "easyreader" else []
+    return [f'CHARACTERISTICS="{",".join(found)}"'] if found else []
+
+
+def _selectable(tracks: Sequence[Track | TextTrack], default: Track | TextTrack | None) -> set[str]:
+    """The names of tracks that a player may choose by itself.
+
+    Of those that it could not tell apart by language and purpose the default, else the first.
+    """
+    known = dict[tuple[object, ...], str]()
+    for track in [*([default] if default else []), *tracks]:
+        is_forced = isinstance(track, TextTrack) and track.forced
+        is_remark = track.role == "commentary"
+        told = (*_language(track), *_characteristics(track), is_forced)
+        if not is_remark:
+            known.setdefault(told, track.name)
+    return set(known.values())
 
 
 def _stream(track: Track, group: str, sounds: Sequence[Track], texts: Sequence[TextTrack]) -> str:
@@ -280,12 +267,6 @@ def _lasts(segment: Segment, timescale: int) -> str:
 
 def _microseconds(ticks: int, timescale: int) -> int:
     return round(Fraction(ticks * 1_000_000, timescale))
-
-
-def _printable(text: str) -> str:
-    """Text that can stand in a quoted string: no quotation marks, no line ends."""
-    kept = "".join(c if c.isprintable() and c != '"' else " " for c in text)
-    return " ".join(kept.split())
 
 
 def _text(lines: Sequence[str]) -> str:

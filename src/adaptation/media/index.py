@@ -148,7 +148,8 @@ class Track(Segmented):
     bandwidth_limit: int = 0
     """Bits per second that may still be reached while the track grows; 0 once it is whole."""
     stereo_name: str = ""
-    """Of surround sound: the track that is the same in stereo."""
+    """Of another version of a sound (5.1, another codec or bit rate): the track it is the same
+    as, which is the one in stereo where there is one."""
 
     @property
     def sample_count(self) -> int:

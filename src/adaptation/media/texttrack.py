@@ -72,6 +72,11 @@ class TextTrack(Segmented):
         return cls(**{**document, "segments": segments})
 
 
+def default_text(texts: Sequence[TextTrack]) -> TextTrack | None:
+    """The subtitles that are shown to who chose none; None: none are."""
+    return next((text for text in texts if text.default), None)
+
+
 def text_track(
     name: str, track: SubtitleTrack, cues: Sequence[Cue], timeline: Timeline, starts: Sequence[int]
 ) -> tuple[TextTrack, dict[str, bytes]]:

@@ -1,4 +1,4 @@
-"""The tasks that add to a staged asset: a thumbnail, previews, an MP4, trick play, DRM."""
+"""The tasks that add to a staged asset: properties, thumbnail, previews, MP4, trick play, DRM."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from adaptation.workflows.build_thumbnails import draw_previews
 from adaptation.workflows.drm_parameters import wanted_systems
 from adaptation.workflows.material import read_material
 from adaptation.workflows.mp4 import remux_of
+from adaptation.workflows.properties import write_properties
 from adaptation.workflows.remuxing import Remux, join
 from adaptation.workflows.resources import Run, put_file
 from adaptation.workflows.searching import (
@@ -110,6 +111,14 @@ def add_trickplay(context: Context, run: Run) -> Context:
     return done.extended(**{STAGED: made})
 
 
+@step("package")
+def add_properties(context: Context, run: Run) -> Context:
+    """Lay `track_properties` over what the sources say of their tracks."""
+    context = staged_copy(context, run)
+    place = str(staging_folder(context, run))
+    return of_staged(write_properties, context, run, folder=place, output_folder=context.folder_out)
+
+
 @step("package", more_tries="retries")
 def add_drm(context: Context, run: Run) -> Context:
     """Make the encrypted copy of the asset, and let its manifests lead to it if that is wanted."""
@@ -125,6 +134,7 @@ TASKS = (
     find_staged_key_frames,
     make_staged_tiles,
     add_trickplay,
+    add_properties,
     add_drm,
 )
 

@@ -105,6 +105,9 @@ def extras(parameters: Mapping[str, Any]) -> list[Signature[Any]]:
     """The tasks behind `stage`, up to the published asset and the end of its source."""
     wanted = Context(parameters)
     steps = []
+    # First: the MP4 has the names and languages, too.
+    if wanted.get("apply_track_properties") and wanted["track_properties"]:
+        steps.append(additions.add_properties.s())
     if any(wanted[name] for name in MAKERS) or _is_searched(wanted):
         steps.append(make_extras.s())
     if _is_searched(wanted):

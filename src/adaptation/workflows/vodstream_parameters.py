@@ -12,6 +12,7 @@ from adaptation.adapters.containment import safe_key
 from adaptation.errors import ParameterError
 from adaptation.media.language import language_tag
 from adaptation.media.probe import UNKNOWN_LANGUAGE
+from adaptation.media.properties import parse_properties
 from adaptation.workflows.drm_parameters import DrmParameters, check_drm, confine_drm
 from adaptation.workflows.extras import ExtrasParameters, check_extras
 from adaptation.workflows.parameters import PRINTED, checked, confined
@@ -151,6 +152,7 @@ def check_vodstream(
     known[ENCODING] = profiles.find(_profile_name(known)).to_json()
     if earlier not in (None, known[ENCODING]):
         checked(VodstreamParameters, parameters, assets_root)
+    parse_properties(known["track_properties"])
     return check_extras(check_drm(known))
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from lxml import etree
 
 import samples
-from adaptation.media import dash, hls
+from adaptation.media import dash, hls, labels
 from adaptation.media.asset_record import Origin, asset_document, asset_text
 from adaptation.media.index import Track
 from adaptation.media.language import has_short_code, language_tag
@@ -145,8 +145,8 @@ def test_a_silent_asset_has_no_sound_group() -> None:
 def test_names_of_sounds_differ() -> None:
     same = [samples.audio(f"audio_{n}", "und") for n in range(2)]
     named = [samples.audio(f"audio_{n}", title="Main") for n in range(3)]
-    assert hls.track_labels(same) == ["Audio 1", "Audio 2"]
-    assert hls.track_labels(named) == ["Main", "Main (2)", "Main (3)"]
+    assert labels.track_labels(same) == ["Audio 1", "Audio 2"]
+    assert labels.track_labels(named) == ["Main", "Main (2)", "Main (3)"]
     assert "LANGUAGE" not in hls.master_playlist([TRACKS[0], *same])
 
 
@@ -196,7 +196,7 @@ def test_without_subtitles_nothing_speaks_of_them() -> None:
 def test_names_differ_even_from_those_that_end_in_a_number() -> None:
     titles = ("en (2)", "en", "en", "en")
     named = [samples.text(f"text_{title}", title=title) for title in titles]
-    assert hls.text_labels(named) == ["en (2)", "en", "en (3)", "en (4)"]
+    assert labels.text_labels(named) == ["en (2)", "en", "en (3)", "en (4)"]
 
 
 def test_each_track_of_text_is_one_file_in_a_set_of_its_own() -> None:
@@ -206,10 +206,10 @@ def test_each_track_of_text_is_one_file_in_a_set_of_its_own() -> None:
     assert [s.get("lang") for s in sets] == ["en", "en", "fr", "de", "und"]
     role = f"{MPD}Role[@schemeIdUri='urn:mpeg:dash:role:2011']"
     found = [entry.get("value") for s in sets for entry in s.findall(role)]
-    assert found == ["subtitle", "forced-subtitle", "caption", "subtitle", "subtitle"]
+    assert found == ["subtitle", "forced-subtitle", "caption", "subtitle", "main", "subtitle"]
     files = [s.findtext(f"{MPD}Representation/{MPD}BaseURL") for s in sets]
     assert files == [f"{text.folder}/subtitles.vtt" for text in TEXTS]
-    assert [s.findtext(f"{MPD}Label") for s in sets] == hls.text_labels(TEXTS)
+    assert [s.findtext(f"{MPD}Label") for s in sets] == labels.text_labels(TEXTS)
     # 500 bytes in 9.28 s, rounded up.
     assert {r.get("bandwidth") for s in sets for r in s.iter(f"{MPD}Representation")} == {"432"}
 

@@ -1,0 +1,219 @@
+"""Properties of tracks over HTTP: what the parsers of players then read, and media that stays."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+import clips
+import judges
+import services
+from whole_jobs import Studio, a_studio
+
+HERE = Path(__file__).resolve().parent
+KEY = {"key_id": "a1" * 16, "key": "0123456789abcdef" * 2}
+WANTED = {
+    "audio": [
+        {"language": "eng", "kind": "main", "properties": {"track_name": "English"}},
+        {
+            "language": "en",
+            "role": "alternate",
+            "properties": {
+                "track_name": "English",
+                "track_description": "Tells what is to be seen",
+                "track_role": "main-desc",
+            },
+        },
+        {"language": "und", "properties": {"track_language": "fre", "track_role": "dub"}},
+        {"language": "sv", "properties": {"track_name": "nobody"}},
+    ],
+    "textstream": [
+        {"language": "en", "properties": {"track_name": "Signs", "track_role": "forced"}},
+        {"language": "de", "properties": {"track_role": "captions"}},
+        {"language": "nob", "properties": {"track_name": "Lettlest", "track_role": "easyreader"}},
+    ],
+}
+SDH = (
+    "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
+)
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """With the asset `studio/original`: three sounds, the first in 5.1 as well, three subtitles."""
+    folder = tmp_path_factory.mktemp("studio")
+    source = make_source(folder)
+    with a_studio(folder) as found:
+        found.done(
+            "encoding_workflow",
+            found.admin,
+            url=str(source),
+            renditions=[{"height": 90, "bitrate": 80}],
+            output_folder="studio/original",
+            segment_seconds=1,
+            surround=True,
+        )
+        yield found
+
+
+def make_source(folder: Path) -> Path:
+    """2 s with a picture, sound in English (5.1), English and nobody knows what, and subtitles."""
+    cue = clips.write_srt(folder, "cue.srt", (0.2, 1.8, "words"))
+    inputs = f"{clips.picture('160x90', seconds=2)} {clips.beep(440, 2)} {clips.beep(880, 2)}"
+    inputs += f" {clips.beep(660, 2)}" + f" -i {cue}" * 3
+    maps = "-map 0 -map 1 -map 2 -map 3 -map 4 -map 5 -map 6"
+    tags = "-metadata:s:a:0 language=eng -metadata:s:a:1 language=eng"
+    tags += " -metadata:s:s:0 language=eng -metadata:s:s:1 language=deu"
+    tags += " -metadata:s:s:2 language=nob -disposition:s 0"
+    code = f"{clips.X264} -c:a aac -ac:a:0 6 -c:s srt"
+    return clips.ffmpeg(folder, f"{inputs} {maps} {code} {tags} source.mkv")
+
+
+@pytest.fixture
+def film(studio: Studio) -> Iterator[Path]:
+    """A copy of the asset, `film`."""
+    place = studio.assets / "studio" / "film"
+    shutil.copytree(studio.assets / "studio" / "original", place)
+    yield place
+    shutil.rmtree(place)
+
+
+def parsed(folder: Path) -> dict[str, Any]:
+    """What the parsers of Video.js read in the manifests of an asset."""
+    node = services.need_command("node", package="nodejs")
+    for name in ("m3u8-parser", "mpd-parser"):
+        services.need_node_package(HERE.parent.parent, name)
+    given = {
+        "hls": (folder / judges.MASTER).read_text(),
+        "dash": (folder / judges.MANIFEST).read_text(),
+    }
+    done = subprocess.run(
+        [node, str(HERE.parent / "parsers.mjs")],
+        input=json.dumps(given),
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def described(group: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+    fields = ("language", "default", "autoselect", "characteristics")
+    return {name: tuple(one.get(field) for field in fields) for name, one in group.items()}
+
+
+def sets(folder: Path, kind: str) -> list[tuple[Any, ...]]:
+    """Language, labels, roles and accessibility of each set in the DASH manifest."""
+    found = []
+    for one in etree.parse(folder / judges.MANIFEST).iter(f"{judges.MPD}AdaptationSet"):
+        if one.get("contentType") == kind:
+            labels = [label.text for label in one.findall(f"{judges.MPD}Label")]
+            roles = [role.get("value") for role in one.findall(f"{judges.MPD}Role")]
+            needs = [need.get("value") for need in one.findall(f"{judges.MPD}Accessibility")]
+            found.append((one.get("lang"), labels, roles, needs))
+    return found
+
+
+def test_manifests_say_what_was_asked_for_and_media_stays(studio: Studio, film: Path) -> None:
+    (film / "poster.jpg").write_bytes(b"of another workflow")
+    before, inodes = judges.media_digests(film), inodes_of(film)
+
+    done = studio.done("track_properties", folder="film", track_properties=WANTED)
+
+    assert judges.media_digests(film) == before
+    assert inodes_of(film) == inodes
+    assert (film / "poster.jpg").read_bytes() == b"of another workflow"
+    assert done["message"] == str(film / judges.MASTER)
+    assert sorted(done["files"]) == sorted(str(p) for p in film.rglob("*") if p.is_file())
+    found = parsed(film)
+    assert found["warnings"] == []
+    audio = found["hls"]["groups"]["AUDIO"]
+    assert set(audio) == {"audio", "audio_51"}
+    assert described(audio["audio"]) == {
+        "English": ("en", True, True, None),
+        "English (2)": ("en", False, True, "public.accessibility.describes-video"),
+        "fr": ("fr", False, True, None),
+    }
+    assert described(audio["audio_51"]) == described(audio["audio"])
+    assert described(found["hls"]["groups"]["SUBTITLES"]["text"]) == {
+        "Signs": ("en", False, True, None),
+        "de (SDH)": ("de", False, True, SDH),
+        "Lettlest": ("nb", False, True, "public.easy-to-read"),
+    }
+    assert found["hls"]["groups"]["SUBTITLES"]["text"]["Signs"]["forced"] is True
+    assert 'LANGUAGE="nb",ASSOC-LANGUAGE="no"' in (film / judges.MASTER).read_text()
+    assert described(found["dash"]["groups"]["AUDIO"]["audio"]).keys() == {
+        "English",
+        "English (2)",
+        "fr",
+        "English (5.1)",
+    }
+    assert found["dash"]["groups"]["AUDIO"]["audio"]["English"]["default"] is True
+    assert sets(film, "audio") == [
+        ("en", ["English"], ["main"], []),
+        ("en", ["English (2)", "Tells what is to be seen"], ["description"], ["1"]),
+        ("fr", ["fr"], ["dub"], []),
+        ("en", ["English (5.1)"], ["alternate"], []),
+    ]
+    assert sets(film, "text") == [
+        ("en", ["Signs"], ["forced-subtitle"], []),
+        ("de", ["de (SDH)"], ["caption"], ["2"]),
+        ("nb", ["Lettlest"], ["easyreader"], []),
+    ]
+
+
+def test_a_filter_without_a_track_is_told_in_the_log(studio: Studio, film: Path) -> None:
+    done = studio.done("track_properties", folder="film", track_properties=WANTED)
+    lines = [line.message for line in studio.deployment.store.logs(done["job_id"])]
+    assert "track_properties.audio[3] chooses no track" in lines
+    assert judges.record(film)["asset_id"]
+
+
+def test_the_same_again_changes_no_file(studio: Studio, film: Path) -> None:
+    names = (judges.MASTER, judges.MANIFEST, judges.RECORD)
+    wanted = {"audio": [{"language": "en", "properties": {"track_name": "English"}}]}
+    studio.done("track_properties", folder="film", track_properties=wanted)
+    first = [((film / name).read_bytes(), (film / name).stat().st_ino) for name in names]
+    studio.done("track_properties", folder="film", track_properties=wanted)
+    assert [((film / name).read_bytes(), (film / name).stat().st_ino) for name in names] == first
+
+
+def test_an_encrypted_asset_stays_encrypted_under_its_new_names(studio: Studio, film: Path) -> None:
+    studio.done("drmswitch", studio.admin, folder="studio/film", drm=["cenc"], content_keys=[KEY])
+    before = judges.media_digests(film)
+    studio.done("track_properties", folder="film", track_properties=WANTED)
+    assert judges.media_digests(film) == before
+    found = parsed(film)
+    assert found["warnings"] == []
+    assert {one["uri"] for one in found["hls"]["variants"]} == {"cenc/90p/playlist.m3u8"}
+    assert {"English", "English (2)", "fr"} == set(found["hls"]["groups"]["AUDIO"]["audio"])
+    assert "cenc:default_KID" in (film / judges.MANIFEST).read_text()
+    studio.done("drmswitch", studio.admin, folder="studio/film", drm=[])
+    assert "English (2)" in parsed(film)["hls"]["groups"]["AUDIO"]["audio"]
+
+
+def test_what_is_wrong_is_refused_at_once(studio: Studio, film: Path) -> None:
+    before = (film / judges.RECORD).read_bytes()
+    wrong = {"audio": [{"properties": {"track_role": "leading"}}]}
+    code = studio.refused("track_properties", folder="film", track_properties=wrong)
+    assert code == "parameter_invalid"
+    assert studio.refused("track_properties", folder="film") == "parameter_missing"
+    code = studio.refused("track_properties", folder="../rival/film", track_properties=WANTED)
+    assert code == "path_outside"
+    assert studio.failed("track_properties", studio.rival, folder="film", track_properties=WANTED)
+    assert (film / judges.RECORD).read_bytes() == before
+
+
+def inodes_of(folder: Path) -> dict[str, int]:
+    """Which file each of media is: nothing was copied."""
+    paths = [path for end in ("mp4", "m4s") for path in folder.rglob(f"*.{end}")]
+    return {path.relative_to(folder).as_posix(): path.stat().st_ino for path in paths}
