@@ -9,6 +9,7 @@
 #                                      hurt a real fleet and judge its work, see CONTRIBUTING.md
 #   make fuzz [MUTANTS=5000] [SEED=1]  read and encode damaged films; MUTANT=17 shows one again
 #   make docs                          write docs/errors/ anew, a page for each error code
+#   make assets                        bring what makes the pages below /ui live, by npm
 #   make sbom | audit                  list what the product consists of | look for known holes in it
 #   make fmt | lock | clean            rewrite the format | resolve the locks | tidy up
 
@@ -48,7 +49,7 @@ ifneq ($(shell cat .venv/.place 2>/dev/null),$(CURDIR))
 MOVED := moved
 endif
 
-.PHONY: help install develop demo test check lint fmt sim bench chaos fuzz docs sbom audit lock \
+.PHONY: help install develop demo test check lint fmt sim bench chaos fuzz assets docs sbom audit lock \
 	clean moved
 
 help:
@@ -92,6 +93,10 @@ chaos: .venv/.dev
 fuzz: .venv/.dev
 	@PYTHONPATH=src:tests $(BIN)/python -m hostile \
 		$(if $(MUTANT),--mutant $(MUTANT),--mutants $(MUTANTS) --seed $(SEED))
+
+assets:
+	@npm ci --no-audit --no-fund
+	@$(call with_python,tools/assets.py)
 
 docs: .venv/.dev
 	@$(BIN)/python tools/error_pages.py

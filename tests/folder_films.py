@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import clips
-
-RUNGS = (("320x180", 400), ("240x136", 250), ("160x90", 120))
-"""Size and kbit/s of the renditions; the middle one is as wide as it is high only nearly."""
 
 
 def rendition(
@@ -31,3 +29,13 @@ def sound(
 ) -> Path:
     """A tone with a beep each second."""
     return clips.ffmpeg(folder, f"{clips.beep(pitch, seconds)} {options} {name}")
+
+
+def frames(path: Path, stream: str = "v:0") -> list[str]:
+    """The digest of each decoded frame, in the order they are shown."""
+    words = [str(clips.tools().ffmpeg), "-nostdin", "-v", "error", "-i", str(path)]
+    words += ["-map", f"0:{stream}", "-fps_mode", "passthrough", "-f", "framemd5", "-"]
+    printed = subprocess.run(words, check=True, timeout=60, capture_output=True, text=True)
+    assert printed.stderr == ""
+    rows = [line for line in printed.stdout.splitlines() if not line.startswith("#")]
+    return [row.rpartition(",")[2].strip() for row in rows]

@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 import apt
+import assets
 
 ROOT = Path(__file__).resolve().parent.parent
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -40,6 +41,7 @@ def main() -> None:
             apt.install([package])
     if shutil.which("npm") and not _node_packages_are_current():
         subprocess.run(["npm", "ci"], check=False, cwd=ROOT, stdout=2, env=_environment())
+    assets.main()
 
 
 def _any(commands: tuple[str, ...]) -> bool:

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from adaptation.api.server import serving
+from adaptation.dashboard.mounting import mount
 from adaptation.engine.setting import KNOWN
 from adaptation.settings import Settings
 from api_kit import Api, ContractDeployment, enrolled
@@ -43,7 +44,10 @@ def served(
         Settings(home=tmp_path_factory.mktemp("api"), database_url=url, port=0)
     )
     deployment.store.migrate()
-    with serving(deployment, "127.0.0.1", 0) as address, httpx2.Client(trust_env=False) as web:
+    with (
+        serving(deployment, "127.0.0.1", 0, mount=mount) as address,
+        httpx2.Client(trust_env=False) as web,
+    ):
         yield deployment, address, web
     deployment.store.close()
     if url:

@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from lxml import etree
 
-import clips
 import judges
-import services
+from many_sounds import WANTED, make_source
+from parsers import described, parsed, sets
 from whole_jobs import Studio, a_studio
 
-HERE = Path(__file__).resolve().parent
 KEY = {"key_id": "a1" * 16, "key": "0123456789abcdef" * 2}
-WANTED = {
-    "audio": [
-        {"language": "eng", "kind": "main", "properties": {"track_name": "English"}},
-        {
-            "language": "en",
-            "role": "alternate",
-            "properties": {
-                "track_name": "English",
-                "track_description": "Tells what is to be seen",
-                "track_role": "main-desc",
-            },
-        },
-        {"language": "und", "properties": {"track_language": "fre", "track_role": "dub"}},
-        {"language": "sv", "properties": {"track_name": "nobody"}},
-    ],
-    "textstream": [
-        {"language": "en", "properties": {"track_name": "Signs", "track_role": "forced"}},
-        {"language": "de", "properties": {"track_role": "captions"}},
-        {"language": "nob", "properties": {"track_name": "Lettlest", "track_role": "easyreader"}},
-    ],
-}
 SDH = (
     "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
 )
@@ -63,19 +37,6 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         yield found
 
 
-def make_source(folder: Path) -> Path:
-    """2 s with a picture, sound in English (5.1), English and nobody knows what, and subtitles."""
-    cue = clips.write_srt(folder, "cue.srt", (0.2, 1.8, "words"))
-    inputs = f"{clips.picture('160x90', seconds=2)} {clips.beep(440, 2)} {clips.beep(880, 2)}"
-    inputs += f" {clips.beep(660, 2)}" + f" -i {cue}" * 3
-    maps = "-map 0 -map 1 -map 2 -map 3 -map 4 -map 5 -map 6"
-    tags = "-metadata:s:a:0 language=eng -metadata:s:a:1 language=eng"
-    tags += " -metadata:s:s:0 language=eng -metadata:s:s:1 language=deu"
-    tags += " -metadata:s:s:2 language=nob -disposition:s 0"
-    code = f"{clips.X264} -c:a aac -ac:a:0 6 -c:s srt"
-    return clips.ffmpeg(folder, f"{inputs} {maps} {code} {tags} source.mkv")
-
-
 @pytest.fixture
 def film(studio: Studio) -> Iterator[Path]:
     """A copy of the asset, `film`."""
@@ -83,44 +44,6 @@ def film(studio: Studio) -> Iterator[Path]:
     shutil.copytree(studio.assets / "studio" / "original", place)
     yield place
     shutil.rmtree(place)
-
-
-def parsed(folder: Path) -> dict[str, Any]:
-    """What the parsers of Video.js read in the manifests of an asset."""
-    node = services.need_command("node", package="nodejs")
-    for name in ("m3u8-parser", "mpd-parser"):
-        services.need_node_package(HERE.parent.parent, name)
-    given = {
-        "hls": (folder / judges.MASTER).read_text(),
-        "dash": (folder / judges.MANIFEST).read_text(),
-    }
-    done = subprocess.run(
-        [node, str(HERE.parent / "parsers.mjs")],
-        input=json.dumps(given),
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def described(group: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
-    fields = ("language", "default", "autoselect", "characteristics")
-    return {name: tuple(one.get(field) for field in fields) for name, one in group.items()}
-
-
-def sets(folder: Path, kind: str) -> list[tuple[Any, ...]]:
-    """Language, labels, roles and accessibility of each set in the DASH manifest."""
-    found = []
-    for one in etree.parse(folder / judges.MANIFEST).iter(f"{judges.MPD}AdaptationSet"):
-        if one.get("contentType") == kind:
-            labels = [label.text for label in one.findall(f"{judges.MPD}Label")]
-            roles = [role.get("value") for role in one.findall(f"{judges.MPD}Role")]
-            needs = [need.get("value") for need in one.findall(f"{judges.MPD}Accessibility")]
-            found.append((one.get("lang"), labels, roles, needs))
-    return found
 
 
 def test_manifests_say_what_was_asked_for_and_media_stays(studio: Studio, film: Path) -> None:

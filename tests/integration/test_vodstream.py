@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import clips
 import folder_films
 import judges
 from adaptation.media.language import language_tag
+from folder_films import frames
 from whole_jobs import Studio, a_studio
 
 PLAIN: dict[str, Any] = {"create_thumbnail": False}
@@ -31,6 +31,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         folder_films.sound(film, "film_fre.m4a", pitch=880)
         tag = "-c:a aac -metadata:s:a:0 language=eng"
         folder_films.sound(film, "film_main.m4a", options=tag)
+        clips.write_srt(film, "film_ger.srt", (0.5, 2.0, "Guten Tag"), (4.5, 5.5, "Ende"))
+        (film / "poster.jpg").write_bytes(b"no source")
         yield found
 
 
@@ -39,16 +41,6 @@ def as_they_are(studio: Studio) -> tuple[Path, dict[str, Any]]:
     """The asset of that film as it is, and the callback of its job."""
     told = studio.done("vodstream", source_folder="film", **PLAIN)
     return studio.assets / "studio" / "film", told
-
-
-def frames(path: Path, stream: str = "v:0") -> list[str]:
-    """The digest of each decoded frame, in the order they are shown."""
-    words = [str(clips.tools().ffmpeg), "-nostdin", "-v", "error", "-i", str(path)]
-    words += ["-map", f"0:{stream}", "-fps_mode", "passthrough", "-f", "framemd5", "-"]
-    printed = subprocess.run(words, check=True, timeout=60, capture_output=True, text=True)
-    assert printed.stderr == ""
-    rows = [line for line in printed.stdout.splitlines() if not line.startswith("#")]
-    return [row.rpartition(",")[2].strip() for row in rows]
 
 
 def files(folder: Path) -> set[str]:
@@ -73,6 +65,8 @@ def test_manifests_open_and_list_all(as_they_are: tuple[Path, dict[str, Any]]) -
     assert sorted(one.size for one in pictures) == [(160, 90), (240, 136), (320, 180)]
     assert len({one.durations for one in pictures}) == 1
     assert sorted(one.language for one in judges.hls_sounds(asset)) == ["en", "fr"]
+    (texts,) = judges.hls_texts(asset)
+    assert texts.language == "de"
     for manifest in (judges.MASTER, judges.MANIFEST):
         decoded, complaints = judges.decode(asset / manifest)
         assert complaints == ""

@@ -328,6 +328,7 @@ def decode_pictures(
     tools: Tools,
     *,
     full: bool = False,
+    any_order: bool = False,
     cancelled: Flag | None = None,
 ) -> None:
     """Prove that encoded pictures can be decoded: all, or each key frame and the first ones.
@@ -338,6 +339,8 @@ def decode_pictures(
         paths: of MP4 files with one picture track each.
         tools: where FFmpeg is.
         full: decode everything.
+        any_order: whether key frames may come out of their order when all others are skipped, as
+            those of open GOPs do.
         cancelled: set by anybody to stop.
 
     Raises:
@@ -348,6 +351,7 @@ def decode_pictures(
     pieces = [["-threads", "1", *piece] for piece in pieces]
     inputs = [word for path in paths for piece in pieces for word in (*piece, "-i", _url(path))]
     outputs = [word for n in range(len(paths) * len(pieces)) for word in ("-map", str(n))]
+    outputs += ["-vf", "setpts=N"] if any_order else []
     _decode(inputs, outputs, paths[0].name, tools, cancelled)
 
 

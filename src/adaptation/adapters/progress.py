@@ -14,6 +14,8 @@ FROZEN_SECONDS = 600.0
 ahead on the slowest machine gives its first frame sooner."""
 WANTED = frozenset({"frame", "fps", "speed", "out_time_us", "total_size"})
 """The keys that are looked at."""
+NO_TIME = 2.0**62
+"""Microseconds that nothing lasts: FFmpeg prints its word for no time, 2^63, as a number."""
 ADVANCES = ("frame", "out_time_us", "total_size")
 """Some of these grow while anything is done."""
 
@@ -87,7 +89,9 @@ class ProgressReader:
 
     def _progress(self, *, is_end: bool) -> Progress:
         # `N/A` before the first packet; never let a bar run backwards.
-        self.done_seconds = max(self.done_seconds, self._number("out_time_us") / 1_000_000)
+        written = self._number("out_time_us")
+        if written < NO_TIME:
+            self.done_seconds = max(self.done_seconds, written / 1_000_000)
         part = self.done_seconds / self.expected_seconds if self.expected_seconds > 0 else 0.0
         return Progress(
             fraction=1.0 if is_end else min(1.0, part),

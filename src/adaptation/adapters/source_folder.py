@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from adaptation.adapters.containment import held, led_out, names_below
+from adaptation.adapters.storage import sync
 from adaptation.errors import SourceError
 
 _PLAIN = os.O_RDONLY
@@ -117,6 +118,30 @@ class SourceFolder:
             raise led_out(name)
         return place
 
+    def remove(self, known: Iterable[FoundFile]) -> dict[str, str]:
+        """Delete files right in the folder that are still what they were, durably.
+
+        Args:
+            known: as `files` found them.
+
+        Returns:
+            The names of those that are left, and why; one that is not there any more is not left.
+
+        Raises:
+            SourceError: `source_missing`, the folder cannot be opened.
+            ParameterError: `path_outside`.
+        """
+        left = dict[str, str]()
+        try:
+            with self._standing() as folder:
+                for file in known:
+                    if why := _unlinked(folder / file.name, file):
+                        left[file.name] = why
+                sync(folder)
+        except OSError as error:
+            raise self._missing(error) from error
+        return left
+
     @contextmanager
     def _standing(self) -> Iterator[Path]:
         root, names = self.path, tuple[str, ...]()
@@ -132,3 +157,19 @@ class SourceFolder:
             code="source_missing",
             hint="Check the folder; every worker must be able to read all of it.",
         )
+
+
+def _unlinked(path: Path, known: FoundFile) -> str:
+    """Delete a file; gives why it is left, or nothing."""
+    try:
+        facts = path.lstat()
+        if not stat.S_ISREG(facts.st_mode):
+            return "it is no file any more"
+        if (facts.st_size, facts.st_mtime_ns) != (known.size_bytes, known.changed_ns):
+            return "it was changed meanwhile"
+        path.unlink()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return str(error.strerror)
+    return ""

@@ -70,6 +70,8 @@ def make_api(deployment: Deployment, *, failed_logins: int = FAILED_LOGINS) -> F
     )
     api.state.gatekeeper = Gatekeeper(deployment, failed_logins)
     api.state.hub, api.state.board = Hub(deployment.store), Board(deployment.store)
+    # All that must end before the server can.
+    api.state.streams = [api.state.hub, api.state.board]
     traffic = Traffic()
     api.state.metrics = Metrics(deployment, traffic)
     api.state.readiness = Readiness(deployment)

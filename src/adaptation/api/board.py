@@ -19,6 +19,7 @@ from adaptation.api.channel import (
 from adaptation.api.rows import job_row
 from adaptation.api.ticking import Ticking
 from adaptation.engine.lists import JobQuery
+from adaptation.engine.model import Job
 from adaptation.engine.overview import PAGE_IDS, Happenings, Standing
 from adaptation.engine.states import JobState
 from adaptation.engine.store import Store
@@ -150,10 +151,14 @@ class Board(Ticking):
         places = self._store.positions(queued) if queued else {}
         found = []
         for job in jobs:
-            facts = {"progress": standing[job.id].progress, "error": told_of_error(job)}
-            row = ListedEvent.model_validate(job_row(job, places.get(job.id)) | facts)
-            found.append(Owned(job.client, job.id, event_of("job", row)))
+            event = self._event(job, standing[job.id].progress, places.get(job.id))
+            found.append(Owned(job.client, job.id, event))
         return found
+
+    def _event(self, job: Job, progress: float, place: int | None) -> bytes:
+        """A job as it is told."""
+        facts = {"progress": progress, "error": told_of_error(job)}
+        return event_of("job", ListedEvent.model_validate(job_row(job, place) | facts))
 
 
 def _tell(listener: Onlooker, lines: Iterable[tuple[str, Line]], events: Iterable[Owned]) -> None:

@@ -173,7 +173,10 @@ class Channel:
         for line in lines:
             if line.id > self.after and line.id not in self.heard:
                 self.heard.add(line.id)
-                yield line_event(line)
+                yield self._line(line)
+
+    def _line(self, line: LogLine) -> Line:
+        return line_event(line)
 
 
 def job_event(job: Job, place: int | None, tasks: Iterable[dict[str, Any]]) -> JobEvent:

@@ -80,9 +80,9 @@ def events(
     """
     job_seen_by(deployment_of(request).store, asking, job_id)
     hub: Hub = request.app.state.hub
-    _refuse_too_many(hub, f"GET /jobs/{job_id}")
+    refuse_too_many(hub, f"GET /jobs/{job_id}")
     begin = partial(hub.listen, job_id, 0 if show_all else 20)
-    return EventStream(_stream(hub, begin, told), headers=HEADERS)
+    return EventStream(stream(hub, begin, told), headers=HEADERS)
 
 
 @router.get("/events", responses=BAD, response_class=EventStream, summary="All jobs as they happen")
@@ -103,16 +103,21 @@ def all_events(
     """
     seen = whose(asking, client)
     board: Board = request.app.state.board
-    _refuse_too_many(board, "GET /dashboard")
+    refuse_too_many(board, "GET /dashboard")
     known = None
     if told is None:
         # Before the answer begins: what happens after that is told.
         told, known = deployment_of(request).store.known_lines()
     begin = partial(board.listen, seen, 0 if show_all else 20, known=known)
-    return EventStream(_stream(board, begin, told), headers=HEADERS)
+    return EventStream(stream(board, begin, told), headers=HEADERS)
 
 
-def _refuse_too_many(source: Ticking, instead: str) -> None:
+def refuse_too_many(source: Ticking, instead: str) -> None:
+    """Refuse one more listener than a process can bear.
+
+    Raises:
+        Problem: 503.
+    """
     if source.is_full:
         raise Problem(
             503,
@@ -123,9 +128,16 @@ def _refuse_too_many(source: Ticking, instead: str) -> None:
         )
 
 
-async def _stream(
+async def stream(
     hub: Ticking, begin: Callable[[], Awaitable[Listener]], told: int
 ) -> AsyncGenerator[bytes]:
+    """Events as they are sent: first what was logged after a line, and then what happens.
+
+    Args:
+        hub: who tells.
+        begin: listens.
+        told: the last line that is known already.
+    """
     yield RETRY
     until = time.monotonic() + MOST_SECONDS
     listener = await begin()

@@ -10,7 +10,7 @@ from functools import partial
 from adaptation.api.channel import Channel, Line, Listener, News, line_event
 from adaptation.api.ticking import Ticking
 from adaptation.engine.lists import JobQuery
-from adaptation.engine.model import Job
+from adaptation.engine.model import Job, LogLine
 from adaptation.engine.states import JobState
 from adaptation.engine.store import Store
 from adaptation.engine.watching import PAGE_LINES, Changes
@@ -51,7 +51,7 @@ class Hub(Ticking):
     async def listen(self, job_id: int, severity: int) -> Listener:
         """Begin to hear of a job: first all there is to say of it, then what changes."""
         settled = await self._begin()
-        channel = self._channels.get(job_id) or Channel(job_id, settled)
+        channel = self._channels.get(job_id) or self._channel(job_id, settled)
         listener = Listener(job_id, severity, channel.after)
         if self._closed:
             listener.close()
@@ -80,7 +80,7 @@ class Hub(Ticking):
             asked = partial(ask.log_page, listener.job_id, after, listener.severity)
             page = await self._patiently(asked)
             if page:
-                yield [line_event(line) for line in page]
+                yield [self._line(line) for line in page]
             if len(page) < PAGE_LINES:
                 return
             after = page[-1].id
@@ -106,6 +106,14 @@ class Hub(Ticking):
                 channel.close()
             if gone or news[channel.job_id].end:
                 self._drop(channel)
+
+    def _channel(self, job_id: int, after: int) -> Channel:
+        """What is told of one job, and in which words."""
+        return Channel(job_id, after)
+
+    def _line(self, line: LogLine) -> Line:
+        """A line of a log in the same words."""
+        return line_event(line)
 
     def _drop(self, channel: Channel) -> None:
         # Whoever listened and left may have made room for a new channel of the same job.

@@ -24,6 +24,10 @@ logger = structlog.get_logger(__name__)
 MOST_BODY_BYTES = 1_048_576
 MOST_DEPTH = 32
 """How deep objects and lists of a body may lie in each other."""
+FORM = "application/x-www-form-urlencoded"
+"""What a page sends: only to pages, which know by a token that it was one of theirs."""
+PAGES = "/ui"
+"""Below it lie pages for people."""
 QUIET = frozenset({"/livez", "/readyz", "/metrics", "/"})
 """Paths that machines ask all the time."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -129,13 +133,18 @@ async def _body(scope: Scope, headers: Headers, receive: Receive) -> bytes:
             raise _too_large()
         if not message.get("more_body"):
             break
-    if body:
+    is_form = scope["path"].startswith(f"{PAGES}/") and _media_type(headers) == FORM
+    if body and not is_form:
         _check_json(headers, body)
     return body
 
 
+def _media_type(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def _check_json(headers: Headers, body: bytes) -> None:
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = _media_type(headers)
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise Problem(
             415,

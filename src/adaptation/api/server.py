@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from adaptation.adapters.listening import address_of, is_of_this_machine_alone, listening
 from adaptation.api.app import make_api
@@ -23,7 +24,12 @@ GRACE_SECONDS = 5
 
 @contextmanager
 def serving(
-    deployment: Deployment, host: str, port: int, *, failed_logins: int = FAILED_LOGINS
+    deployment: Deployment,
+    host: str,
+    port: int,
+    *,
+    failed_logins: int = FAILED_LOGINS,
+    mount: Callable[[FastAPI], None] | None = None,
 ) -> Iterator[str]:
     """Answer requests until the block ends; gives the server's URL.
 
@@ -32,6 +38,7 @@ def serving(
         host: address of this machine to listen on.
         port: 0 takes any that is free.
         failed_logins: wrong keys that one address may send in a minute.
+        mount: puts more into the application than the API, such as the pages for people.
 
     Raises:
         SettingsError: `address_taken`, or `key_needed`: others could reach it, and nobody has
@@ -39,6 +46,8 @@ def serving(
     """
     _ask_for_a_key(deployment, host)
     api = make_api(deployment, failed_logins=failed_logins)
+    if mount is not None:
+        mount(api)
     config = uvicorn.Config(
         api,
         log_config=None,
@@ -57,8 +66,8 @@ def serving(
             yield address_of(listener)
         finally:
             # Streams end first: the server waits for every answer under way.
-            api.state.hub.close()
-            api.state.board.close()
+            for stream in api.state.streams:
+                stream.close()
             server.should_exit = True
             thread.join()
 

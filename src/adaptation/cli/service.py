@@ -127,11 +127,12 @@ def controller() -> None:
 @contextmanager
 def _serving(deployment: Deployment, host: str | None, port: int | None) -> Iterator[None]:
     from adaptation.api.server import serving
+    from adaptation.dashboard.mounting import mount
 
     settings = deployment.settings
     deployment.engine.prepare()
     host, port = host or settings.host, settings.port if port is None else port
-    with serving(deployment, host, port):
+    with serving(deployment, host, port, mount=mount):
         yield
 
 

@@ -34,6 +34,12 @@ OF_KEY = (
     .where(client_key.c.hash == bindparam("digest"), *_LIVE)
 )
 """Every request asks for this: it is built once."""
+BY_KEY = (
+    select(*NOT_SECRET)
+    .join_from(client_key, client)
+    .where(client_key.c.id == bindparam("key_id"), *_LIVE)
+)
+"""The same for who has shown the key before."""
 
 
 class Credentials:
@@ -46,6 +52,11 @@ class Credentials:
 
         Found by the key alone: a name that nobody has takes as long as a wrong key.
         """
+        found = self.authenticated(name, key)
+        return found and found[0]
+
+    def authenticated(self, name: str, key: str) -> tuple[Client, int] | None:
+        """The same with the number of the key, by which `holder` knows whether it is still live."""
         if not is_well_formed(key):
             return None
         digest = hash_of(key)
@@ -57,7 +68,13 @@ class Credentials:
             return None
         if row.stale:
             self._note_use(row.id)
-        return client_of(row)
+        return client_of(row), row.id
+
+    def holder(self, key_id: int) -> Client | None:
+        """Whose key that is; None: it is live no more."""
+        with self.database.read(one=True) as connection:
+            row = connection.execute(BY_KEY, {"key_id": key_id}).first()
+        return None if row is None else client_of(row)
 
     def _note_use(self, key_id: int) -> None:
         with self.database.write() as connection:

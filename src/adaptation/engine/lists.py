@@ -72,6 +72,8 @@ class JobQuery:
     before: int | None = None
     """Only older ones than this job: the id of the last of the page before."""
     client: str | None = None
+    workflow: str | None = None
+    """Among the newest 10,000 that fit otherwise."""
     state: JobState | None = None
     failed: bool | None = None
     """Whether they ended badly."""
@@ -171,9 +173,9 @@ def _pairs(connection: Connection, statement: Select[Any]) -> dict[str, int]:
 def listing(query: JobQuery) -> Select[Any]:
     """The rows of `JOB` that are asked for."""
     by_age = query.order_by in BY_AGE
-    if query.job_ids is None and (query.search or not by_age):
+    if query.job_ids is None and (query.search or query.workflow or not by_age):
         return _out_of_the_newest(query)
-    found = select(*JOB).where(*_filters(query))
+    found = select(*JOB).where(*_filters(query), *_made_by(query))
     if query.search:
         found = found.where(or_(*_named(query.search), _holds(job.c.parameters, query.search)))
     column = _age(query) if by_age else job.c[query.order_by]
@@ -188,12 +190,15 @@ def _out_of_the_newest(query: JobQuery) -> Select[Any]:
     """
     column = job.c[query.order_by].label("sorted_by")
     conditions, age = _filters(query), _age(query)
-    fitting = select(job.c.id, column, job.c.parameters).where(*conditions)
+    own = [*conditions, *_made_by(query)]
+    fitting = select(job.c.id, column, job.c.workflow, job.c.parameters).where(*conditions)
     recent = fitting.order_by(age.desc(), job.c.id.desc()).limit(WINDOW).subquery()
     found = select(recent.c.id, recent.c.sorted_by)
+    if query.workflow is not None:
+        found = found.where(recent.c.workflow == query.workflow)
     if query.search:
         named = [
-            select(job.c.id, column).where(*conditions, name).limit(WINDOW).subquery()
+            select(job.c.id, column).where(*own, name).limit(WINDOW).subquery()
             for name in _named(query.search)
         ]
         held = found.where(_holds(recent.c.parameters, query.search))
@@ -230,6 +235,10 @@ def _filters(query: JobQuery) -> list[ColumnElement[bool]]:
         None if query.persist is None else _is(PERSISTENT, wanted=query.persist),
     ]
     return [condition for condition in conditions if condition is not None]
+
+
+def _made_by(query: JobQuery) -> list[ColumnElement[bool]]:
+    return [] if query.workflow is None else [job.c.workflow == query.workflow]
 
 
 def _named(words: str) -> list[ColumnElement[bool]]:

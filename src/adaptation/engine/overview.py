@@ -13,7 +13,7 @@ from adaptation.engine.model import LogLine
 from adaptation.engine.reads import time_of
 from adaptation.engine.rows import AnyRow
 from adaptation.engine.schema import UNFINISHED, job, log, task
-from adaptation.engine.states import JOB_ENDS, JobState
+from adaptation.engine.states import JOB_ENDS, JobState, TaskState
 from adaptation.engine.watching import late_ms_of
 
 MOST_LINES = 10_000
@@ -41,6 +41,17 @@ class Standing:
     """When its row changed."""
     progress: float
     """Mean of its tasks, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class UnderWork:
+    """A task that runs."""
+
+    name: str
+    progress: float
+    """0 to 1."""
+    detail: dict[str, Any]
+    """What it says of itself, such as `speed`: seconds of film a second."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,20 @@ class Overview:
         """How far some jobs are; those that are not there any more are left out."""
         with self.database.read() as connection:
             return _standing(connection, job.c.id.in_(list(job_ids)))
+
+    def running_in(self, job_ids: Collection[int]) -> dict[int, list[UnderWork]]:
+        """The tasks of some jobs that run now, by job, in the order they began."""
+        asked = (
+            select(task.c.job_id, task.c.name, task.c.progress, task.c.detail)
+            .where(task.c.job_id.in_(list(job_ids)), task.c.state == TaskState.RUNNING)
+            .order_by(task.c.job_id, task.c.started_at, task.c.id)
+        )
+        found: dict[int, list[UnderWork]] = {}
+        with self.database.read() as connection:
+            for row in connection.execute(asked):
+                facts = UnderWork(row.name, float(row.progress or 0), row.detail or {})
+                found.setdefault(row.job_id, []).append(facts)
+        return found
 
     def unfinished(self, client: str | None) -> list[int]:
         """The newest unfinished jobs of a client, or of all, the oldest of them first."""

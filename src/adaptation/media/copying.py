@@ -61,7 +61,8 @@ def look_command(video: VideoTrack, input_path: Path) -> list[str]:
         *("-bsf:1", f"{annex_b}{units.sequence_sets}", "-bsf:2", f"{annex_b}{units.picture_sets}"),
         *("-f", "framemd5", "-"),
         *("-map", f"1:{video.index}", "-frames:v", str(FIRST_FRAMES), "-f", "null", "-"),
-        *("-map", f"2:{video.index}", "-frames:v", str(FIRST_KEYS)),
+        # Key frames of open GOPs come out of their order when all others are skipped.
+        *("-map", f"2:{video.index}", "-frames:v", str(FIRST_KEYS), "-vf", "setpts=N"),
         *("-fps_mode", "passthrough", "-f", "null", "-"),
     ]
 
@@ -107,10 +108,12 @@ def copy_sound_command(
     """
     # Packets before zero prime the decoder; an edit list hides them.
     shift = f"-({decimal(origin)})/TB"
+    # What AAC of a transport stream has before each packet, an MP4 has in its header.
+    bare = "aac_adtstoasc," if track.codec == "aac" else ""
     return [
         *input_options(input_path),
         *("-map", f"0:{track.index}", "-c:a", "copy"),
-        *("-bsf:a", f"setts=pts=PTS{shift}:dts=DTS{shift}"),
+        *("-bsf:a", f"{bare}setts=pts=PTS{shift}:dts=DTS{shift}"),
         *("-metadata:s:a:0", f"language={known_code(track.language)}"),
         # Fragments of a second, or the muxer would hold all of the sound until its end.
         *("-frag_duration", "1000000"),

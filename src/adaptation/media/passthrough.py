@@ -217,7 +217,8 @@ class UnitReader:
         if line.startswith("#tb 0:"):
             self._time_base = Fraction(line.rpartition(" ")[2])
         words = [word.strip() for word in line.split(",")]
-        if line.startswith("#") or len(words) != 6:
+        # Behind the digest may stand what the container says beside the packet.
+        if line.startswith("#") or len(words) < 6:
             return
         stream, pts, digest = words[0], words[2], words[5]
         if stream == "0":

@@ -15,6 +15,8 @@ OTHER_RATE = 1.5
 """How many times the bit rate of another a track of the same codec has that is made anew of it."""
 NOT_FOR_EVERYBODY = frozenset({"description", "commentary", "enhanced-audio-intelligibility"})
 """Roles of sound that is played to nobody who did not choose it."""
+STEREO = 2
+"""Channels that everybody can hear."""
 _CODECS = {"ac-3": "ac3", "ec-3": "eac3"}
 _CHANNELS = {6: "51", 8: "71"}
 
@@ -23,10 +25,14 @@ Version = tuple[str, int, int]
 
 
 def main_sounds(tracks: Sequence[Track]) -> list[Track]:
-    """Each sound once, in the version that is offered first."""
+    """Each sound once, in the version that is offered first, and where its first version stands."""
     sounds = [track for track in tracks if track.kind == "audio"]
     first = {track.name for track in sounds if not track.stereo_name}
-    return [track for track in sounds if track.stereo_name not in first]
+    places = dict[str, int]()
+    for place, track in enumerate(sounds):
+        places.setdefault(track.stereo_name if track.stereo_name in first else track.name, place)
+    mains = [track for track in sounds if track.stereo_name not in first]
+    return sorted(mains, key=lambda track: places[track.name])
 
 
 def versions_of(main: Track, tracks: Sequence[Track]) -> dict[Version, Track]:
@@ -71,17 +77,28 @@ def linked(tracks: Sequence[Track]) -> list[Track]:
     purpose are the same. What differs by its bit rate alone must have a name: without one, two
     tracks of a language may well be film and commentary.
 
+    What most players can play, AAC in stereo, is the sound, and the others are versions of it.
+
     Args:
-        tracks: as they were found, in the order they are offered; links that there are stay.
+        tracks: in the order they are offered, which stays; links that there are stay, too.
     """
-    found = list[Track]()
-    for track in tracks:
-        main = None
-        if track.kind == "audio" and not track.stereo_name:
-            mains = [one for one in main_sounds(found) if _says_the_same(one, track)]
-            main = next((one for one in mains if _is_version(track, one, found)), None)
-        found.append(replace(track, stereo_name=main.name) if main else track)
-    return found
+    mains, links = list[Track](), dict[str, str]()
+    free = [track for track in tracks if track.kind == "audio" and not track.stereo_name]
+    for track in sorted(free, key=_reach):
+        known = [one for one in tracks if one.stereo_name or one.name in links]
+        found = [replace(one, stereo_name=links.get(one.name, one.stereo_name)) for one in known]
+        like = [one for one in mains if _says_the_same(one, track)]
+        main = next((one for one in like if _is_version(track, one, found)), None)
+        if main:
+            links[track.name] = main.name
+        else:
+            mains.append(track)
+    return [replace(one, stereo_name=links.get(one.name, one.stereo_name)) for one in tracks]
+
+
+def _reach(track: Track) -> tuple[bool, bool]:
+    """Less for what more players can play: AAC before all else, and stereo before all others."""
+    return not track.codec.startswith("mp4a.40"), track.channels != STEREO
 
 
 def family(track: Track) -> str:
@@ -118,6 +135,6 @@ def _group_name(version: Version) -> str:
     codec, channels, rank = version
     words = [AUDIO_GROUP]
     words += [] if codec.startswith("mp4a.40") else [_CODECS.get(codec, codec.replace(".", "-"))]
-    words += [_CHANNELS.get(channels, f"{channels}ch")] if channels != 2 else []
+    words += [_CHANNELS.get(channels, f"{channels}ch")] if channels != STEREO else []
     words += [str(rank + 1)] if rank or len(words) == 1 else []
     return "_".join(words)

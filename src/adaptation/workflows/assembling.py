@@ -17,6 +17,7 @@ from adaptation.errors import SourceError
 from adaptation.media.as_is import CODECS, AsIs, against_sound, named_renditions, not_copied
 from adaptation.media.copying import UNITS
 from adaptation.media.grid import Rhythm, check_shapes, common_grid
+from adaptation.media.package import text_names
 from adaptation.media.picture import notes
 from adaptation.media.plan import COPIES, RATE_HIGH
 from adaptation.media.sound import Sound, plan_sounds
@@ -33,7 +34,9 @@ from adaptation.workflows.branches import (
     copied_picture,
     copied_sound,
     encoded_sound,
+    extracted_text,
     joined,
+    read_text,
 )
 from adaptation.workflows.copying import choose, look
 from adaptation.workflows.experience import planned_figures
@@ -42,8 +45,16 @@ from adaptation.workflows.material import COPIED, PICTURE, source_path
 from adaptation.workflows.profiles import profile_of
 from adaptation.workflows.resources import Run
 from adaptation.workflows.reuse import with_digest
-from adaptation.workflows.sources import ReadFile, media_files, source_folder
+from adaptation.workflows.sources import (
+    USED,
+    ReadCaptions,
+    ReadFile,
+    caption_files,
+    media_files,
+    source_folder,
+)
 from adaptation.workflows.step import step
+from adaptation.workflows.texts import readable_subtitles
 from adaptation.workflows.tracks import HEARD
 from adaptation.workflows.watching import LADDER, SOUNDS
 
@@ -62,6 +73,14 @@ class Programme:
     """Sound tracks, in any of the files."""
     files: Mapping[str, ReadFile]
     """All files that were read, by name."""
+    captions: Sequence[ReadCaptions]
+    """Files of subtitles."""
+
+    @property
+    def used(self) -> list[str]:
+        """The names of the files that tracks are made of."""
+        names = {one.file.name for one in self.pictures} | {one.file for one in self.heard}
+        return sorted(names | {one.name for one in self.captions})
 
     @property
     def lead(self) -> ReadFile:
@@ -81,7 +100,11 @@ def plan_sources(context: Context, run: Run) -> Expand:
     for heard in programme.heard:
         _check_length(heard, float(length), run)
     context = context.extended(
-        **lead.source, width=picture.width, height=picture.height, duration_seconds=float(length)
+        **{USED: programme.used},
+        **lead.source,
+        width=picture.width,
+        height=picture.height,
+        duration_seconds=float(length),
     )
     return (_encoded if context["encode_source"] else _as_they_are)(context, run, programme)
 
@@ -99,15 +122,16 @@ def _programme(context: Context, run: Run) -> Programme:
             hint="Put a file with a video track beside the sound; sound alone makes no asset.",
         )
     others = [one.file for one in read.values() if one.file.source.video is None]
+    captions = caption_files(context, run)
     if not context["combine_sources"]:
-        for file in [*pictures[1:], *others]:
-            run.log(f"{file.name} is left alone: combine_sources is false")
-        pictures, others = pictures[:1], []
+        left = [*(file.name for file in [*pictures[1:], *others]), *(one.name for one in captions)]
+        run.log(f"left alone, for combine_sources is false: {', '.join(left) or 'nothing'}")
+        pictures, others, captions = pictures[:1], [], []
     taken, said = _wanted_pictures(context, pictures)
     for sentence in said:
         run.log(sentence)
     heard = sounds_of([*pictures, *others], all_tracks=context["all_audio_tracks"])
-    return Programme([read[file.name] for file in taken], heard, read)
+    return Programme([read[file.name] for file in taken], heard, read, captions)
 
 
 def _wanted_pictures(
@@ -163,6 +187,7 @@ def _encoded(context: Context, run: Run, programme: Programme) -> Expand:
         encoded_sound(sound, plan.sound_bytes(sound), **_branch_of(heard, programme))
         for sound, heard in sounds
     ]
+    more += _texts(programme, run)
     return Expand(context, branches(replace(plan, sounds=()), (), more))
 
 
@@ -187,7 +212,7 @@ def _as_they_are(context: Context, run: Run, programme: Programme) -> Expand:
         tracks.append(copied_picture(rendition.name, needed, **source))
         rate = f"{picture.bitrate // 1000} kbit/s"
         run.log(f"{rendition.name} is {read.file.name}: {picture.width}x{picture.height}, {rate}")
-    tracks += _taken_sounds(context, run, programme)
+    tracks += [*_taken_sounds(context, run, programme), *_texts(programme, run)]
     return Expand(context.extended(material_key=keys[0]), joined(tracks))
 
 
@@ -231,6 +256,15 @@ def _taken_sounds(context: Context, run: Run, programme: Programme) -> list[Sign
             needed = ceil(COPIES * RATE_HIGH * sound.bitrate * seconds / 8)
             made.append(encoded_sound(sound, needed, **branch))
     return made
+
+
+def _texts(programme: Programme, run: Run) -> list[Signature[Any]]:
+    """The subtitles inside the file with the best picture, and those that are files."""
+    inside = readable_subtitles(programme.lead.file.source, run)
+    names = text_names([*inside, *(one.track for one in programme.captions)])
+    extracted = [extracted_text(track, name) for track, name in zip(inside, names, strict=False)]
+    behind = zip(programme.captions, names[len(inside) :], strict=True)
+    return [*extracted, *(read_text(one.track, name, **one.source) for one, name in behind)]
 
 
 def _planned_sounds(

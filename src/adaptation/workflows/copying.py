@@ -127,6 +127,7 @@ def copied_parts(
         [output],
         run.resources.tools,
         full=context["verify"] == "full",
+        any_order=True,
         cancelled=run.cancelled,
     )
     return parts

@@ -14,6 +14,7 @@ from adaptation.context import Context
 from adaptation.media import hls
 from adaptation.media.asset_record import ASSET_NAME, Origin, asset_text
 from adaptation.media.index import Track
+from adaptation.media.sounds import linked
 from adaptation.workflows.material import material_of
 from adaptation.workflows.parameters import TOLD, shown_source
 from adaptation.workflows.profiles import ENCODING
@@ -25,10 +26,14 @@ from adaptation.workflows.texts import text_files, texts_of
 RECORD_KEY = "record_key"
 """Field of the context: key of the asset's record, of a workflow that writes its own."""
 
+LINKED = "link_versions"
+"""Field of the context: whether sounds of several files may be one sound in other encodings."""
+
 
 def tracks_of(context: Context, run: Run) -> list[Track]:
     """The pictures and sounds of the asset, once they are joined."""
     found = [Track.from_json(get_json(run, key)) for key in context["track_key"]]
+    found = linked(found) if context.get(LINKED) else found
     return [replace(track, folder=folder_of(context, track.folder)) for track in found]
 
 

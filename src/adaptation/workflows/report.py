@@ -12,6 +12,8 @@ from adaptation.workflows.storage_places import storage_place
 
 PUBLISHED = "published"
 """Field of the context that holds what was published."""
+SAID = "metadata_said"
+"""Field of the context: what the callback's `metadata` tells beside the duration."""
 _NUMBERED = re.compile(r"(\d{5})\.m4s")
 
 
@@ -49,7 +51,7 @@ def report(result: dict[str, Any]) -> dict[str, Any]:
     return {
         "message": _joined(place, context.master_playlist),
         "files": [_joined(place, name) for name in names],
-        "metadata": {"duration": known["duration_seconds"]},
+        "metadata": {"duration": known["duration_seconds"], **result.get(SAID, {})},
     }
 
 

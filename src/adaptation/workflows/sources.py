@@ -15,16 +15,18 @@ from adaptation.context import Context
 from adaptation.errors import SourceError
 from adaptation.media.container import check_complete
 from adaptation.media.mp4 import Extents
-from adaptation.media.probe import parse_source
+from adaptation.media.probe import SubtitleTrack, parse_source
 from adaptation.media.source_files import (
     PICTURE_SUFFIXES,
     SOUND_SUFFIXES,
     TEXT_SUFFIXES,
     MediaFile,
+    file_language,
     origin_of,
     suffix,
 )
 from adaptation.workflows.allowance import Allowance
+from adaptation.workflows.captions import read_captions
 from adaptation.workflows.material import Material, read_material
 from adaptation.workflows.resources import Run
 from adaptation.workflows.step import step
@@ -35,8 +37,14 @@ from adaptation.workflows.vodstream_parameters import ignored
 FILES = "source_files"
 """What the context calls the files of the folder: name, size in bytes and time of change of each.
 """
+USED = "used_files"
+"""What the context calls the names of those that became tracks of the asset."""
 PROPERTIES = "file_properties"
 """What the client says of files, by their names."""
+FORCED_KINDS = frozenset({"forced", "forced-subtitle"})
+"""Kinds of subtitles that only say what everybody needs."""
+CAPTION_KINDS = frozenset({"caption", "captions", "hard-of-hearing"})
+"""Kinds of subtitles that tell sounds as well."""
 XML_SUFFIX = ".xml"
 TTML_MARK, TTML_HEAD_BYTES = b"http://www.w3.org/ns/ttml", 65_536
 """What TTML has near its beginning, and other XML has not."""
@@ -62,6 +70,18 @@ class ReadFile:
         if self.material is None:
             raise ValueError(f"{self.file.name} has no picture")
         return self.material
+
+
+@dataclass(frozen=True)
+class ReadCaptions:
+    """A file of subtitles."""
+
+    name: str
+    """In its folder."""
+    track: SubtitleTrack
+    """What becomes of it."""
+    source: Mapping[str, Any]
+    """Of a branch's context: where the file is, and its state."""
 
 
 @step("download", more_tries="retries")
@@ -118,10 +138,29 @@ def media_files(context: Context, run: Run) -> list[ReadFile]:
     return found
 
 
-def text_files(context: Context) -> list[tuple[str, Mapping[str, Any]]]:
-    """Names of the files of subtitles, and of each what its branch's context says of it."""
-    states = [state for state in context[FILES] if suffix(state[0]) in TEXT_SUFFIXES]
-    return [(name, _branch(context, name, state)) for name, *state in states]
+def caption_files(context: Context, run: Run) -> list[ReadCaptions]:
+    """Read all files of subtitles, by name.
+
+    Raises:
+        SourceError: `captions_invalid`, `captions_unsupported`; names the file.
+    """
+    found = []
+    for name, *state in context[FILES]:
+        if suffix(name) not in TEXT_SUFFIXES:
+            continue
+        # What is wrong with it is said before anything is made; its notes are told by its task.
+        read_captions(source_folder(context, run).file(name))
+        said = said_of(context, name)
+        kind = said.get("kind", "")
+        track = SubtitleTrack(
+            index=0,
+            codec=suffix(name).removeprefix("."),
+            language=file_language(name, said.get("language", ""), ""),
+            forced=kind in FORCED_KINDS,
+            hearing_impaired=kind in CAPTION_KINDS,
+        )
+        found.append(ReadCaptions(name, track, _branch(context, name, state)))
+    return found
 
 
 def said_of(context: Context, name: str) -> Mapping[str, str]:

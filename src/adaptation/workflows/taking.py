@@ -38,7 +38,7 @@ def copy_sound(context: Context, run: Run) -> Context:
     source = source_path(context, run)
     arguments = copy_sound_command(heard.track, heard.origin, source, run.scratch / SOUND_NAME)
     try:
-        return cut_sound(context, run, arguments, heard.end_seconds)
+        return cut_sound(context, run, arguments, heard.end_seconds, deed="copied")
     except (ToolError, SourceError) as error:
         if error.code not in UNFIT:
             raise

@@ -13,6 +13,7 @@ from adaptation.adapters.process import Limits
 from adaptation.context import Context
 from adaptation.errors import SourceError, ToolError
 from adaptation.media import hls
+from adaptation.media.caption_file import on_film
 from adaptation.media.probe import CAPTION_CODECS, IMAGE_CODECS, Source, SubtitleTrack
 from adaptation.media.subtitles import (
     MAX_TEXT_BYTES,
@@ -22,6 +23,7 @@ from adaptation.media.subtitles import (
     subtitle_command,
 )
 from adaptation.media.texttrack import TextTrack, text_track
+from adaptation.workflows.captions import read_captions
 from adaptation.workflows.material import material_of, source_path
 from adaptation.workflows.resources import Run, get_json, put_json, put_text
 from adaptation.workflows.step import step
@@ -53,7 +55,23 @@ def extract_subtitles(context: Context, run: Run) -> Context:
     return _stored(context, run, record, files)
 
 
-TASKS = (extract_subtitles,)
+@step("transcode")
+def read_subtitles(context: Context, run: Run) -> Context:
+    """Make WebVTT of a file of subtitles, whose clock begins with the picture."""
+    material, track = material_of(context, run), SubtitleTrack(**context["subtitles"])
+    read = read_captions(source_path(context, run), run.log)
+    found = on_film(read, material.timeline.duration_seconds)
+    for note in found.notes:
+        run.log(note)
+    if not found.cues:
+        return _left_out(context, run, context.quality, "it says nothing")
+    record, files = text_track(
+        context.quality, track, found.cues, material.timeline, material.starts(context)
+    )
+    return _stored(context, run, record, files)
+
+
+TASKS = (extract_subtitles, read_subtitles)
 
 
 def readable_subtitles(source: Source, run: Run) -> list[SubtitleTrack]:
@@ -111,7 +129,7 @@ def _stored(context: Context, run: Run, text: TextTrack, files: Mapping[str, byt
     )
 
 
-def _left_out(context: Context, run: Run, track: SubtitleTrack, why: str) -> Context:
+def _left_out(context: Context, run: Run, track: SubtitleTrack | str, why: str) -> Context:
     run.log(f"{track} is left out: {why}", WARNING)
     return context.extended(status="left_out")
 

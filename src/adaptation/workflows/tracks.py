@@ -19,6 +19,7 @@ from adaptation.media.coding import reorder_depth
 from adaptation.media.encode import may_reorder
 from adaptation.media.index import Track, index_track
 from adaptation.media.rendition import Rendition, target_size
+from adaptation.media.roles import SOUND_ROLES, role_of, with_role
 from adaptation.media.segment import (
     PicturePlan,
     PictureSegmenter,
@@ -191,7 +192,9 @@ def heard_of(context: Context, material: Material) -> Heard:
     return Heard("", track, material.timeline.start_seconds)
 
 
-def cut_sound(context: Context, run: Run, arguments: Sequence[str], seconds: float) -> Context:
+def cut_sound(
+    context: Context, run: Run, arguments: Sequence[str], seconds: float, deed: str = "encoded"
+) -> Context:
     """Make a sound track with FFmpeg, cut it where the picture's segments start, and prove it.
 
     Args:
@@ -199,6 +202,7 @@ def cut_sound(context: Context, run: Run, arguments: Sequence[str], seconds: flo
         run: of the task.
         arguments: of FFmpeg, which writes `SOUND_NAME` in scratch.
         seconds: from the picture's first frame to the end of the sound.
+        deed: what the log says was done.
 
     Raises:
         ToolError, Transient, Cancelled: as `encode_and_cut`; `output_broken`.
@@ -208,7 +212,8 @@ def cut_sound(context: Context, run: Run, arguments: Sequence[str], seconds: flo
     # What was made astray must not be taken for the beginning of what comes now.
     output.unlink(missing_ok=True)
     segmenter = SoundSegmenter(material.moments(context), context["segment_seconds"])
-    encoding = Encoding(arguments, [Cut(context.quality, output, segmenter)], seconds)
+    cuts = [Cut(context.quality, output, segmenter)]
+    encoding = Encoding(arguments, cuts, seconds, deed=deed)
     keys = encode_and_cut(encoding, run, growing_asset(context, run, material))
     ffmpeg.decode(
         output,
@@ -235,13 +240,20 @@ def chunk_hls(context: Context, run: Run) -> Context:
     facts = {
         name: context[name] for name in ("language", "title", "stereo_name") if name in context
     }
-    track = replace(track, **facts)
+    track = _for_whom(replace(track, **facts), context)
     keys = [f"{parts[0].folder}/{track.init_name}"]
     keys += [f"{part.folder}/{file.name}" for part in parts for file in part.files]
     return context.extended(
         track_key=put_json(run, "track.json", track.to_json()),
         media_key=put_json(run, "media.json", keys),
     )
+
+
+def _for_whom(track: Track, context: Context) -> Track:
+    """The track with what the client says that its file is for."""
+    said = context.get(HEARD, {}).get("kind", "") if track.kind == "audio" else ""
+    role = role_of(said, SOUND_ROLES)
+    return with_role(track, role) if role else track
 
 
 @step("playlist")

@@ -17,9 +17,9 @@ from adaptation.limits import in_force
 from adaptation.media.asset_record import ASSET_NAME, Origin, asset_text
 from adaptation.workflows import assembling, extras, sources, staging, steps, taking
 from adaptation.workflows.allowance import Allowance
-from adaptation.workflows.drm_parameters import SECRET, drm_sources
+from adaptation.workflows.drm_parameters import SECRET, drm_sources, wanted_systems
 from adaptation.workflows.encoding import CALLBACK_ONLY
-from adaptation.workflows.finished import RECORD_KEY, tracks_of
+from adaptation.workflows.finished import LINKED, RECORD_KEY, tracks_of
 from adaptation.workflows.material import material_of
 from adaptation.workflows.parameters import CommonParameters
 from adaptation.workflows.profiles import ENCODING, Profiles
@@ -46,6 +46,7 @@ FIXED: Mapping[str, Any] = {
     "passthrough": "auto",
     "max_frame_rate": None,
     "surround": False,
+    LINKED: True,
 }
 """What the tasks of a ladder want to know, and clients of this workflow do not choose."""
 TOLD = tuple(
@@ -85,7 +86,8 @@ def write_record(context: Context, run: Run) -> Context:
 def author(parameters: dict[str, Any]) -> Signature[Any]:
     """The canvas of one job; `plan_sources` adds the tracks."""
     # What only callbacks need is not carried from task to task.
-    carried = {name: value for name, value in parameters.items() if name not in CALLBACK_ONLY}
+    left = CALLBACK_ONLY if wanted_systems(parameters["drm"]) else CALLBACK_ONLY | SECRET
+    carried = {name: value for name, value in parameters.items() if name not in left}
     return chain(
         sources.find_sources.s(**FIXED, **carried),
         assembling.plan_sources.s(),

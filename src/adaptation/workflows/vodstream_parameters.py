@@ -12,9 +12,10 @@ from adaptation.adapters.containment import safe_key
 from adaptation.errors import ParameterError
 from adaptation.media.language import language_tag
 from adaptation.media.probe import UNKNOWN_LANGUAGE
-from adaptation.media.properties import parse_properties
+from adaptation.media.properties import ANY_ROLE, parse_properties
+from adaptation.media.roles import role_of, words_for
 from adaptation.workflows.drm_parameters import DrmParameters, check_drm, confine_drm
-from adaptation.workflows.extras import ExtrasParameters, check_extras
+from adaptation.workflows.extras_parameters import ExtrasParameters, check_extras
 from adaptation.workflows.parameters import PRINTED, checked, confined
 from adaptation.workflows.places import source_place
 from adaptation.workflows.profiles import ENCODING, Profiles
@@ -42,6 +43,13 @@ class FileProperties(BaseModel):
 
     kind: str = Field("", max_length=40, pattern=r"^[a-z0-9-]*$", description="What it is for.")
     language: str = Field("", max_length=40, description="ISO 639 code, or tag of RFC 5646.")
+
+    @field_validator("kind")
+    @classmethod
+    def _is_kind(cls, value: str) -> str:
+        if value and role_of(value, ANY_ROLE) is None:
+            raise ValueError(f"{value!r} is none of {', '.join(words_for(ANY_ROLE))}")
+        return value
 
     @field_validator("language")
     @classmethod

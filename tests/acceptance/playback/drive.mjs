@@ -1,6 +1,6 @@
 // Play an asset in a headless browser and print what happened as JSON.
 //
-// usage: node drive.mjs CHROMIUM FOLDER prove|follow|search|unlock PLAYER=MANIFEST…
+// usage: node drive.mjs CHROMIUM FOLDER prove|follow|search|tell|unlock PLAYER=MANIFEST…
 //
 // Serves FOLDER, the players from node_modules and the proof page on the loopback, opens one page
 // a player, all at the same time, and prints {player: outcome}; `missing` names what was asked for

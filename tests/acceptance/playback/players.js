@@ -10,6 +10,7 @@
 //   read(id)     show these subtitles from now on
 //   thumbnail(t) {url, x, y, width, height} of the thumbnail at a second; not hls.js, which has none
 //   hurry(rate)  shaka-player only: search at this speed
+//   offered()    shaka-player only: {sounds, texts}, as the player tells of them
 // and calls report({fatal, detail}) for every error the player names.
 
 /* global Hls, shaka, dashjs */
@@ -88,6 +89,10 @@ async function openShaka(video, url, report, options = {}) {
       return { url: uris[0], x, y, width, height };
     },
     hurry: (rate) => player.trickPlay(rate),
+    offered: () => ({
+      sounds: player.getAudioTracks(),
+      texts: player.getTextTracks(),
+    }),
   };
 }
 

@@ -90,6 +90,24 @@ export async function unlock(_, url) {
   return outcome;
 }
 
+// What a viewer of shaka-player is offered: sounds and subtitles, and what they are for.
+export async function tell(name, url) {
+  const video = document.querySelector("video");
+  const errors = [];
+  const warnings = [];
+  const report = ({ fatal, detail }) => (fatal ? errors : warnings).push(detail);
+  const outcome = { errors, warnings };
+  try {
+    const player = await players[name](video, url, report);
+    await video.play();
+    outcome.advanced_seconds = await advance(video, "the start");
+    Object.assign(outcome, player.offered());
+  } catch (error) {
+    errors.push(`${error.message ?? error}`);
+  }
+  return outcome;
+}
+
 // Look for a moment by its thumbnails, then at speed: what is shown of it, what is fetched?
 export async function search(name, url) {
   const video = document.querySelector("video");

@@ -373,3 +373,12 @@ def test_a_fragment_before_the_header_is_a_mistake_of_the_caller() -> None:
 def test_samples_are_shown_at_their_offsets() -> None:
     samples = Samples(100, [10, 10], [1, 1], [20, 0], [True, False])
     assert samples.shown() == [120, 110]
+
+
+def test_a_plan_can_be_entered_at_the_moments_of_another() -> None:
+    plan = PicturePlan((0, 3600, 7200, 10_800), (0, 2), 0, more_keys=True)
+    moved = plan.entered_at([Fraction(0), Fraction(7230, 90_000)])
+    assert moved.clock == (0, 3600, 7230, 10_800)
+    assert moved.tolerance == plan.tolerance + 30
+    with pytest.raises(ValueError, match="rising"):
+        plan.entered_at([Fraction(0), Fraction(10_800, 90_000)])

@@ -38,6 +38,14 @@ def test_what_says_the_same_in_another_encoding_is_one_sound() -> None:
     assert linked(tracks) == tracks
 
 
+def test_what_most_players_can_play_is_offered_first() -> None:
+    tracks = linked([DOLBY, FRENCH, ENGLISH])
+    assert names(tracks) == ["audio_en_ac3", "audio_fr", "audio_en"]
+    assert [track.stereo_name for track in tracks] == ["audio_en", "", ""]
+    assert linked(tracks) == tracks
+    assert names(audio_groups(tracks)["audio"]) == ["audio_en", "audio_fr"]
+
+
 def test_what_may_be_another_sound_is_one_of_its_own() -> None:
     unnamed = [replace(ENGLISH, title=""), replace(SLIM, title="")]
     unknown = [replace(one, language="und") for one in (ENGLISH, DOLBY)]

@@ -1,0 +1,1 @@
+"""Pages for people: what the API tells and does, seen in a browser."""

@@ -1,0 +1,42 @@
+"""Puts the pages below `/ui` of the server that answers the API."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from adaptation.api.middleware import PAGES
+from adaptation.dashboard import jobs, live, login, queue
+from adaptation.dashboard.answers import answer_errors
+from adaptation.dashboard.live import PaintedBoard, PaintedHub
+from adaptation.dashboard.painting import STATIC
+from adaptation.dashboard.session import Sessions
+
+PARTS = (login, queue, live, jobs)
+KEPT = "public, max-age=31536000, immutable"
+"""Addresses of files change with their content."""
+
+
+def mount(api: FastAPI) -> None:
+    """Answer everything below `/ui`, on the deployment of the API."""
+    pages = FastAPI(title="Adaptation", openapi_url=None, docs_url=None, redoc_url=None)
+    keeper = api.state.gatekeeper
+    pages.state.gatekeeper, pages.state.sessions = keeper, Sessions(keeper)
+    store = keeper.deployment.store
+    pages.state.board, pages.state.hub = PaintedBoard(store), PaintedHub(store)
+    api.state.streams += [pages.state.board, pages.state.hub]
+    for part in PARTS:
+        pages.include_router(part.router)
+    pages.mount("/static", _Files(directory=STATIC))
+    answer_errors(pages)
+    api.mount(PAGES, pages)
+
+
+class _Files(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if Request(scope).query_params.get("v"):
+            response.headers["Cache-Control"] = KEPT
+        return response

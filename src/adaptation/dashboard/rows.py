@@ -1,0 +1,142 @@
+"""Jobs as pages show them: what matters to who looks, worked out of what the engine knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from adaptation.engine.model import Job
+from adaptation.engine.overview import UnderWork
+from adaptation.engine.states import JobState
+from adaptation.engine.store import Store
+
+LEAST_SHARE, LEAST_SECONDS = 0.03, 3.0
+"""Before so much is done nobody can say when it will end."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One job in a list."""
+
+    id: int
+    client: str
+    workflow: str
+    subject: str
+    """What the client knows it by."""
+    priority: int
+    state: str
+    """A key of `painting.WORDS`."""
+    place: int | None
+    """In the queue; 1 is next."""
+    progress: float
+    """0 to 1."""
+    doing: str
+    """What runs of it."""
+    speed: float | None
+    """Seconds of film a second, over all that runs of it."""
+    eta_seconds: float | None
+    """Until its end; None: nobody can say."""
+    sentence: str
+    """Why it failed, or what it waits for."""
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    persist: bool
+    retryable: bool
+    ended: bool
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it has run, or ran."""
+        if self.started_at is None:
+            return None
+        return ((self.finished_at or datetime.now(UTC)) - self.started_at).total_seconds()
+
+
+def rows_of(store: Store, jobs: Iterable[Job]) -> list[Row]:
+    """Jobs with how far they are, what runs of them, and their places in the queue."""
+    listed = list(jobs)
+    if not listed:
+        return []
+    running = [job.id for job in listed if job.state is JobState.STARTED]
+    far = {job_id: one.progress for job_id, one in store.standing_of(running).items()}
+    tasks = store.running_in(running)
+    queued = [job.id for job in listed if job.state is JobState.QUEUED]
+    places = store.positions(queued) if queued else {}
+    return [
+        row_of(job, far.get(job.id), places.get(job.id), tasks.get(job.id, ())) for job in listed
+    ]
+
+
+def row_of(
+    job: Job, progress: float | None, place: int | None, tasks: Sequence[UnderWork] = ()
+) -> Row:
+    """One job.
+
+    Args:
+        job: as stored.
+        progress: mean of its tasks; None: by its state alone.
+        place: in the queue.
+        tasks: what runs of it.
+    """
+    state = state_of(job)
+    if progress is None or job.succeeded:
+        progress = 1.0 if job.succeeded else 0.0
+    speeds = [one.detail["speed"] for one in tasks if _is_number(one.detail.get("speed"))]
+    return Row(
+        id=job.id,
+        client=job.client,
+        workflow=job.workflow,
+        subject=job.subject or job.main_task_id,
+        priority=job.priority,
+        state=state,
+        place=place,
+        progress=progress,
+        doing=_doing(tasks),
+        speed=sum(speeds) if speeds else None,
+        eta_seconds=_eta(job, progress),
+        sentence=_sentence(job),
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        persist=job.persist,
+        retryable=job.retryable,
+        ended=job.ended,
+    )
+
+
+def state_of(job: Job) -> str:
+    """A job's state as a key of `painting.WORDS`."""
+    return "failed" if job.failed and job.state is JobState.COMPLETED else str(job.state)
+
+
+def _doing(tasks: Sequence[UnderWork]) -> str:
+    names = list(dict.fromkeys(one.name for one in tasks))
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return ", ".join(name.replace("_", " ") for name in names[:2]) + more
+
+
+def _eta(job: Job, progress: float) -> float | None:
+    if job.ended or job.started_at is None or job.state is not JobState.STARTED:
+        return None
+    took = (datetime.now(UTC) - job.started_at).total_seconds()
+    if progress < LEAST_SHARE or took < LEAST_SECONDS:
+        return None
+    return took * (1 - progress) / progress
+
+
+def _sentence(job: Job) -> str:
+    if job.error:
+        task = job.error.get("task")
+        said = str(job.error.get("message", ""))
+        return f"{task}: {said}" if task else said
+    if job.state is JobState.SCHEDULED and job.run_at is not None:
+        return "waits for its time"
+    if job.semaphore_url:
+        return "waits for an address to answer"
+    return "waits for another job to end" if job.after_id else ""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,66 @@
+// Do what a person does with pages, step by step, and print what was seen as JSON.
+//
+// usage: node drive.mjs CHROMIUM < {"url", "width", "dark", "scripts", "steps": [[verb, …], …]}
+
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const PATIENCE_MS = 30_000;
+const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
+const wanted = JSON.parse(fs.readFileSync(0, "utf8"));
+const axe = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const browser = await chromium.launch({
+  executablePath: process.argv[2],
+  headless: true,
+  args: ARGUMENTS,
+});
+const context = await browser.newContext({
+  viewport: { width: wanted.width, height: 900 },
+  colorScheme: wanted.dark ? "dark" : "light",
+  javaScriptEnabled: wanted.scripts,
+});
+const page = await context.newPage();
+page.setDefaultTimeout(PATIENCE_MS);
+const errors = [];
+const dialogs = [];
+page.on("pageerror", (error) => errors.push(`${error}`));
+page.on("console", (said) => said.type() === "error" && errors.push(said.text()));
+page.on("dialog", (dialog) => {
+  dialogs.push(dialog.message());
+  dialog.accept();
+});
+
+const verbs = {
+  goto: (path) => page.goto(wanted.url + path, { waitUntil: "domcontentloaded" }),
+  // Tells whoever waits for the file that the steps have come so far.
+  touch: (path) => fs.writeFileSync(path, ""),
+  fill: (selector, text) => page.fill(selector, text),
+  choose: (selector, text) => page.selectOption(selector, text),
+  check: (selector) => page.check(selector),
+  press: (key) => page.keyboard.press(key),
+  click: (selector) => page.click(selector),
+  // Waits until an element is there that has the words in it.
+  see: (selector, words) => page.locator(selector, { hasText: words }).first().waitFor(),
+  gone: (selector) => page.locator(selector).first().waitFor({ state: "detached" }),
+  text: (selector) => page.locator(selector).first().textContent(),
+  count: (selector) => page.locator(selector).count(),
+  focused: () => page.evaluate(() => document.activeElement?.id || document.activeElement?.tagName),
+  wide: () => page.evaluate(() => document.documentElement.scrollWidth),
+  picture: (path) => page.screenshot({ path, fullPage: true }).then(() => path),
+  axe: async () => {
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => window.axe.run());
+    return violations.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)}`);
+  },
+};
+
+const seen = [];
+try {
+  for (const [verb, ...words] of wanted.steps) seen.push((await verbs[verb](...words)) ?? null);
+} catch (error) {
+  errors.push(`step ${seen.length + 1}: ${error.message}`);
+} finally {
+  console.log(JSON.stringify({ seen: seen.map((one) => (one?.url ? null : one)), errors, dialogs }));
+  await browser.close();
+}

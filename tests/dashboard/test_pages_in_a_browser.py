@@ -1,0 +1,165 @@
+"""The pages in a browser: live, for everybody, with scripts and without."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from adaptation.api.server import serving
+from adaptation.dashboard.mounting import mount
+from adaptation.settings import Settings
+from api_kit import Api, ContractDeployment, enrolled
+from dashboard.visits import Seen, need_browser, signed_in, visit
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    need_browser()
+    deployment = ContractDeployment(Settings(home=tmp_path_factory.mktemp("pages"), port=0))
+    deployment.store.migrate()
+    with serving(deployment, "127.0.0.1", 0, mount=mount) as url:
+        yield enrolled(deployment, url)
+    deployment.store.close()
+
+
+def test_a_queue_that_is_open_shows_what_happens(api: Api, tmp_path: Path) -> None:
+    first = api.client.submit(parameters={"length": 3, "content_id": HOSTILE})
+    stays = api.client.submit(run_at="2090-01-01T00:00:00.000Z")
+    looks = tmp_path / "looks"
+    steps = [
+        *signed_in(api.client),
+        ["see", "#live", "live"],
+        ["see", f"#job-{first} .state", "queued"],
+        ["touch", str(looks)],
+        # Nothing is clicked: the page changes by itself, and the new job comes into it.
+        ["see", f"#job-{first} .state", "done"],
+        ["see", "tr", "came later"],
+        ["see", f"#job-{stays} .state", "scheduled"],
+        ["text", "title"],
+        ["click", f"#job-{stays} button.danger"],
+        ["see", f"#job-{stays} .state", "cancelled"],
+    ]
+    with at_work(api, looks, "came later"):
+        seen = visit(api.url, steps)
+    assert seen.errors == []
+    assert seen.seen[-3] == "Queue · Adaptation"
+    assert len(seen.dialogs) == 1
+    assert f"Cancel job {stays}" in seen.dialogs[0]
+
+
+def test_a_job_that_is_open_shows_what_happens(api: Api, tmp_path: Path) -> None:
+    job_id = api.client.submit(parameters={"length": 4, "content_id": "film"})
+    looks = tmp_path / "looks"
+    steps = [
+        *signed_in(api.client, f"/ui/jobs/{job_id}"),
+        ["see", "#head .state", "queued"],
+        ["see", "#live", "live"],
+        ["touch", str(looks)],
+        ["see", "#over", "The job has ended"],
+        ["see", "#head .state", "done"],
+        ["count", "#tasks tr.done"],
+        ["see", "#log", "job completed"],
+        ["count", "#live.lost"],
+        ["click", "#over a"],
+        ["see", "#head .state", "done"],
+    ]
+    with at_work(api, looks, "another"):
+        seen = visit(api.url, steps)
+    assert seen.errors == []
+    assert dict(zip((step[-1] for step in steps), seen.seen, strict=True))["#tasks tr.done"] == 4
+    assert dict(zip((step[-1] for step in steps), seen.seen, strict=True))["#live.lost"] == 0
+
+
+@contextmanager
+def at_work(api: Api, looks: Path, content_id: str) -> Iterator[None]:
+    """A worker that begins when somebody looks, and one more job then."""
+
+    def work() -> None:
+        while not looks.exists():
+            time.sleep(0.05)
+        with api.deployment.engine.running(1):
+            api.client.submit(parameters={"length": 1, "content_id": content_id})
+            over.wait()
+
+    over, worker = threading.Event(), threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        looks.touch()
+        over.set()
+        worker.join()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_everybody_can_use_the_pages(api: Api, tmp_path: Path, width: int, dark: bool) -> None:
+    job_id = api.client.submit(parameters={"length": 2, "content_id": "w" * 120})
+    steps = [
+        ["goto", "/ui/"],
+        ["axe"],
+        *signed_in(api.client),
+        ["axe"],
+        ["wide"],
+        ["goto", "/ui/?search=nobody-has-this"],
+        ["axe"],
+        ["goto", f"/ui/jobs/{job_id}"],
+        ["see", "h1", f"Job {job_id}"],
+        ["axe"],
+        ["wide"],
+        ["press", "Tab"],
+        ["press", "Enter"],
+        ["focused"],
+    ]
+    seen = visit(api.url, steps, width=width, dark=dark)
+    assert seen.errors == []
+    found = dict(zip([" ".join(step) for step in steps], seen.seen, strict=True))
+    assert [answer for step, answer in zip(steps, seen.seen, strict=True) if step == ["axe"]] == (
+        [[]] * 4
+    )
+    assert found["wide"] <= width
+    assert found["focused"] == "main"  # the first link leads past the header
+
+
+def test_without_scripts_all_is_read_and_done(api: Api) -> None:
+    job_id = api.client.submit()
+    steps = [
+        *signed_in(api.client),
+        ["see", f"#job-{job_id} .state", "queued"],
+        ["check", f"#job-{job_id} input"],
+        ["click", "#bulk button[value=pause]"],
+        ["see", f"#job-{job_id} .state", "paused"],
+        ["click", f"#job-{job_id} a"],
+        ["see", "h1", f"Job {job_id}"],
+        ["click", "button[value=cancel]"],
+        ["see", "#head .state", "cancelled"],
+    ]
+    assert visit(api.url, steps, scripts=False).errors == []
+
+
+def test_a_page_tells_when_its_server_is_gone(tmp_path: Path) -> None:
+    need_browser()
+    deployment = ContractDeployment(Settings(home=tmp_path, port=0))
+    deployment.store.migrate()
+    looks, seen = tmp_path / "looks", list[Seen]()
+    with serving(deployment, "127.0.0.1", 0, mount=mount) as url:
+        api = enrolled(deployment, url)
+        steps = [
+            *signed_in(api.client),
+            ["see", "#live", "live"],
+            ["touch", str(looks)],
+            ["see", "#live.lost", "reconnecting, last update"],
+        ]
+        visitor = threading.Thread(target=lambda: seen.append(visit(url, steps)))
+        visitor.start()
+        while visitor.is_alive() and not looks.exists():
+            time.sleep(0.05)
+    visitor.join()
+    deployment.store.close()
+    assert [error for error in seen[0].errors if error.startswith("step")] == []
