@@ -34,7 +34,9 @@ def describe(tools: Tools) -> dict[str, Any]:
         facts |= versions(tools)
         built_in = listed(tools, "-encoders")
     except ToolError as error:
-        return {**facts, "tools": error.message}
+        if error.retryable:
+            raise
+        return {**facts, "tools": error.message, "abilities": []}
     encoders = [name for name in ENCODERS if name in built_in and _works(name, tools)]
     return {**facts, "encoders": encoders, "abilities": encoders}
 
