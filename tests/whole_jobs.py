@@ -21,7 +21,7 @@ TASK_FIELDS = """job_id task_id task_name workflow event content_id message time
     client""".split()  # noqa: SIM905 - the contract's row
 JOB_FIELDS = """job_id status workflow content_id message files metadata custom_data time
     client""".split()  # noqa: SIM905
-ENDED = 30.0
+ENDED = 120.0
 """Seconds within which a small job must have ended and be told of."""
 _numbers = itertools.count(1)
 

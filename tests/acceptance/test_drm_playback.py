@@ -28,9 +28,13 @@ PLAYED = {
     "cenc in DASH": f"cenc/manifest.mpd#{RIGHT}",
     "cenc in HLS": f"cenc/master.m3u8#{RIGHT}",
     "cbcs in DASH": f"cbcs/manifest.mpd#{RIGHT}",
+    "cbcs in HLS": f"cbcs/master.m3u8#{RIGHT}",
     "clear again": "clear/manifest.mpd#",
+    "clear again in HLS": "clear/master.m3u8#",
     "cenc by wrong keys": f"cenc/manifest.mpd#{WRONG}",
     "cbcs by wrong keys": f"cbcs/manifest.mpd#{WRONG}",
+    "cenc in HLS by wrong keys": f"cenc/master.m3u8#{WRONG}",
+    "cbcs in HLS by wrong keys": f"cbcs/master.m3u8#{WRONG}",
 }
 FRAMES, SECONDS = 50, 2.0
 

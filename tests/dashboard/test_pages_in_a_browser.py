@@ -98,6 +98,21 @@ def at_work(api: Api, looks: Path, content_id: str) -> Iterator[None]:
         worker.join()
 
 
+OTHERS = ("workflows", "workflows/encoding_workflow", "workers", "settings", "clients", "storages")
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, True), (390, False)])
+def test_operators_can_use_their_pages(api: Api, width: int, dark: bool) -> None:
+    steps = signed_in(api.admin)
+    for name in OTHERS:
+        steps += [["goto", f"/ui/{name}"], ["axe"], ["wide"]]
+    seen = visit(api.url, steps, width=width, dark=dark)
+    assert seen.errors == []
+    answers = list(zip(steps, seen.seen, strict=True))
+    assert [answer for step, answer in answers if step == ["axe"]] == [[]] * len(OTHERS)
+    assert max(answer for step, answer in answers if step == ["wide"]) <= width
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_everybody_can_use_the_pages(api: Api, tmp_path: Path, width: int, dark: bool) -> None:
     job_id = api.client.submit(parameters={"length": 2, "content_id": "w" * 120})

@@ -50,6 +50,21 @@ def test_the_key_alone_is_printed_and_opens_the_door(store: Store) -> None:
     assert found.role == "client"
 
 
+def test_a_new_client_has_a_folder_of_its_own_unless_it_is_told_otherwise(store: Store) -> None:
+    for words in (
+        ("ann",),
+        ("bob", "--output-root", "bob/films"),
+        ("all", "--output-root", ""),
+        ("boss", "--role", "admin"),
+    ):
+        add(*words)
+    roots = {known.name: known.defaults.get("output_root") for known in store.clients()}
+    assert roots == {"ann": "ann", "bob": "bob/films", "all": None, "boss": None}
+    here("client", "set", "ann", "--output-root", "elsewhere")
+    assert store.client("ann").defaults == {"output_root": "elsewhere"}
+    assert here("client", "add", "con").code == "parameter_invalid"
+
+
 def test_all_that_is_said_of_a_client_is_kept_and_can_be_taken_back(
     store: Store, tmp_path: Path
 ) -> None:

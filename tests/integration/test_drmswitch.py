@@ -157,7 +157,7 @@ def told_is_what_is_there(api: Api, receiver: Receiver, folder: Path) -> None:
     assert job["message"] == str(folder / "master.m3u8")
     assert sorted(job["files"]) == sorted(str(one) for one in folder.rglob("*") if one.is_file())
     assert job["metadata"] == {"duration": pytest.approx(2.2)}
-    assert {one["task_name"] for one in told if "event" in one} == {"switch_drm", "notify"}
+    assert {one["task_name"] for one in told if "event" in one} == {"switch_drm"}
 
 
 def manifests_lead_to(folder: Path, active: str) -> None:

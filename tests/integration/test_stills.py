@@ -257,6 +257,23 @@ def test_each_cue_shows_the_frame_at_its_start(
     assert {place[2:] for *_, place in cues} == {(320, 180)}
 
 
+def test_a_run_with_fewer_sheets_leaves_none_of_the_one_before(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sprite, "MOST_SHEET_SIDE", 640)
+    folder = tmp_path / "out"
+    for name in ("film_sprite_9.jpg", "other_sprite_2.jpg"):
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"of somebody else")
+    left = []
+    for interval in (0.2, 0.35, 1):
+        make("build_thumbnails", film, folder, preview_thumbnails_interval=interval)
+        left.append(judges.tree(folder) - {"film_sprite_9.jpg", "other_sprite_2.jpg"})
+
+    sheets = ["film_sprite.jpg", "film_sprite_2.jpg", "film_sprite_3.jpg"]
+    assert left == [{"film_sprite.vtt", *sheets[:count]} for count in (3, 2, 1)]
+
+
 def test_a_picture_that_changes_on_the_way_is_drawn_in_the_size_of_its_first_frame(
     tmp_path: Path,
 ) -> None:

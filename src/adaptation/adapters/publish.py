@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
@@ -118,7 +119,12 @@ def publish(  # noqa: PLR0913 - what, where, and on which terms
 
 
 def publish_files(
-    files: Sequence[tuple[Path, str]], folder: Path, *, token: str, root: Path | None = None
+    files: Sequence[tuple[Path, str]],
+    folder: Path,
+    *,
+    token: str,
+    root: Path | None = None,
+    further: Iterable[str] = (),
 ) -> None:
     """Put files into `folder` beside what is there, each whole, durably, in the order given.
 
@@ -129,6 +135,8 @@ def publish_files(
         folder: is made where it does not exist.
         token: names this publication over all its tries, letters and digits.
         root: as in `publish`.
+        further: names that an earlier publication of more files went on with; what is there of
+            them, up to the first that is not, is deleted.
 
     Raises:
         OutputError: `output_exists`, a folder has such a name, and as `check_output`.
@@ -149,6 +157,10 @@ def publish_files(
                         hint="Give the file another name, or remove the folder.",
                     )
                 (staging / piece.name).replace(place / piece.name)
+            spare = list(takewhile(Path.is_file, (place / name for name in further)))
+            # The last one first: who is killed meanwhile leaves no gap that would hide the rest.
+            for path in reversed(spare):
+                path.unlink()
             sync(place)
         finally:
             shutil.rmtree(staging, ignore_errors=True)

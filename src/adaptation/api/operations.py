@@ -156,10 +156,9 @@ def _schedule(one: Schedule) -> dict[str, Any]:
 
 def _worker(one: Member, queues: tuple[str, ...], seen: set[int]) -> WorkerRow:
     process = one.process
-    host = process.host.partition("/")[0]
     version = process.facts.get("adaptation")
     return WorkerRow(
-        name=f"{host}/{process.pid}",
+        name=name_of(one),
         queues=list(process.queues or (queues if process.slots else ())),
         state=standing(one),
         tasks=[
@@ -172,6 +171,11 @@ def _worker(one: Member, queues: tuple[str, ...], seen: set[int]) -> WorkerRow:
         version=None if version is None else str(version),
         free_scratch_bytes=process.scratch_free,
     )
+
+
+def name_of(one: Member) -> str:
+    """What a worker is called: its host and process."""
+    return f"{one.process.host.partition('/')[0]}/{one.process.pid}"
 
 
 def standing(one: Member) -> str:

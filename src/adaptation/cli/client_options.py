@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from adaptation.adapters.containment import safe_key
 from adaptation.engine.clients import CallbackStyle, Client, role_of
 from adaptation.errors import ParameterError
 from adaptation.limits import Value, in_words
@@ -35,7 +36,8 @@ class Options:
     destination_storage: str | None = None
     """Storage that its jobs write to, where they name none; an empty text: none."""
     output_root: str | None = None
-    """Folder its relative output folders lie in, where its jobs name none; an empty text: none."""
+    """Folder its relative output folders lie in, where its jobs name none; an empty text: none. A
+    new client that is no admin has one of its name."""
     default: tuple[str, ...] = ()
     """NAME=VALUE: another parameter of its jobs, where they name none; NAME alone: no more."""
     default_file: tuple[str, ...] = ()
@@ -64,6 +66,19 @@ class Options:
             callback=self._callback(known.callback),
             limits=self._limits(known.limits),
         )
+
+    def first_defaults(self, name: str) -> dict[str, Any]:
+        """What a new client has before anything is said of it: a folder that is no other's.
+
+        Args:
+            name: of the client.
+
+        Raises:
+            ParameterError: `parameter_invalid`, no folder can be called so.
+        """
+        if self.role == "admin" or self.output_root is not None:
+            return {}
+        return {"output_root": safe_key(name, "output_root")}
 
     def _defaults(self, known: dict[str, Any]) -> dict[str, Any]:
         named: dict[str, Any] = {

@@ -36,11 +36,13 @@ client = App(
 def add(name: str, /, *, options: Options = Options(), as_json: AsJson = False) -> None:  # noqa: B008 - frozen
     """Add a client, and print its first key.
 
+    Unless it is an admin, its output folders lie in one that is called as it is.
+
     Args:
         name: 1 to 100 letters, digits, dots, dashes or underscores.
         as_json: Print a JSON object, with the secret that signs its callbacks.
     """
-    wanted = options.over(Client(name, Role.CLIENT))
+    wanted = options.over(Client(name, Role.CLIENT, defaults=options.first_defaults(name)))
     with opened_store() as store:
         added, key, secret = store.add_client(
             name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from fractions import Fraction
 from math import ceil
@@ -76,7 +77,9 @@ def build_thumbnails(context: Context, run: Run) -> Context:
     film = read_film(context, run)
     interval = Fraction(str(context["preview_thumbnails_interval"]))
     made = draw_previews(film, interval, context["filename_prefix"], run)
-    return deliver(context, run, made, float(film.timeline.duration_seconds))
+    # Of an earlier run that made more; the text is no sheet.
+    further = (_sheet_name(context["filename_prefix"], n) for n in itertools.count(len(made) - 1))
+    return deliver(context, run, made, float(film.timeline.duration_seconds), further)
 
 
 def draw_previews(film: Film, interval: Fraction, prefix: str, run: Run) -> list[tuple[Path, str]]:

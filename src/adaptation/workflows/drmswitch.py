@@ -12,7 +12,6 @@ from pydantic import Field
 
 from adaptation.adapters.containment import inside, safe_key
 from adaptation.engine.tasks import Registry, WorkflowDefinition
-from adaptation.workflows import steps
 from adaptation.workflows.drm_parameters import (
     DrmName,
     DrmParameters,
@@ -78,15 +77,12 @@ def confine_switch(
 def author(parameters: dict[str, Any]) -> Signature[Any]:
     """The canvas of one job."""
     carried = {k: v for k, v in parameters.items() if k not in {"custom_data", "rest_endpoints"}}
-    return chain(
-        switch_drm.s(**carried),
-        steps.notify.s(quality_name="all", status="completed", complete=True),
-    )
+    return chain(switch_drm.s(**carried))
 
 
 def register(registry: Registry) -> None:
     """Make the workflow and its tasks known."""
-    registry.add_tasks(switch_drm, steps.notify)
+    registry.add_tasks(switch_drm)
     registry.add_workflow(
         WorkflowDefinition(
             name=NAME,
@@ -94,7 +90,6 @@ def register(registry: Registry) -> None:
             author=author,
             output=lambda given: str(given["folder"]),
             sources=drm_sources,
-            farewell={"quality": "all"},
             subject=lambda given: str(given["content_id"] or Path(given["folder"]).name),
             report=report,
             description=DESCRIPTION,

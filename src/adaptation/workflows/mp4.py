@@ -25,7 +25,6 @@ from adaptation.workflows.places import source_place
 from adaptation.workflows.remuxing import Remux, join, put_into
 from adaptation.workflows.resources import Run
 from adaptation.workflows.step import step
-from adaptation.workflows.steps import notify
 
 NAME = "createmp4"
 MEZZANINE = "mezzanine"
@@ -134,7 +133,7 @@ def register(registry: Registry, assets_root: Path, source_root: Path | None) ->
         source_root: the folder that local sources of the API's clients lie in; None: there are
             none.
     """
-    registry.add_tasks(find_tracks, create_mp4, notify)
+    registry.add_tasks(find_tracks, create_mp4)
     registry.add_workflow(
         WorkflowDefinition(
             NAME,
@@ -145,7 +144,6 @@ def register(registry: Registry, assets_root: Path, source_root: Path | None) ->
             confine=lambda given, within: _confine(given, within, assets_root, source_root),
             author=_author,
             output=lambda known: str(known["output_folder"]),
-            farewell={"quality": "all"},
             report=_report,
             forecast=lambda known, outlook: dict(FORETOLD),  # noqa: ARG005
             example={"content_id": "film-42", "source_folder": "film-42"},
@@ -155,10 +153,7 @@ def register(registry: Registry, assets_root: Path, source_root: Path | None) ->
 
 def _author(known: dict[str, Any]) -> Signature[Any]:
     kept = "source_folder", "output_folder", "mp4_filename", MEZZANINE, "retries"
-    return chain(
-        find_tracks.s(**{name: known[name] for name in kept}),
-        notify.s(quality_name="all", status="completed", complete=True),
-    )
+    return chain(find_tracks.s(**{name: known[name] for name in kept}))
 
 
 def _check(given: Mapping[str, Any], root: Path, source_root: Path | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -160,7 +160,11 @@ def draw(
 
 
 def deliver(
-    context: Context, run: Run, made: Sequence[tuple[Path, str]], seconds: float
+    context: Context,
+    run: Run,
+    made: Sequence[tuple[Path, str]],
+    seconds: float,
+    further: Iterable[str] = (),
 ) -> Context:
     """Put what was made into the output folder; what clients should look at first is the last.
 
@@ -169,6 +173,7 @@ def deliver(
         run: the task, which must still be its job's.
         made: files and their names.
         seconds: the duration that the job's callback tells.
+        further: as for `publish_files`.
     """
     run.check_now()
     publish_files(
@@ -176,6 +181,7 @@ def deliver(
         Path(context.folder_out),
         token=publish_token(run.claim.job_id),
         root=run.resources.assets_root,
+        further=further,
     )
     names = [name for _, name in made]
     run.log(f"published {', '.join(names)} in {context.folder_out}")

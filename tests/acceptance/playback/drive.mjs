@@ -4,7 +4,8 @@
 //
 // Serves FOLDER, the players from node_modules and the proof page on the loopback, opens one page
 // a player, all at the same time, and prints {player: outcome}; `missing` names what was asked for
-// and not there.
+// and not there. With SHOTS=FOLDER in the environment what each page shows in the end is a picture
+// there, called as its player.
 
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -66,6 +67,18 @@ async function play(player, manifest) {
     [action, player, `${origin}/asset/${manifest}`],
   );
   outcome.errors.push(...failures);
+  if (process.env.SHOTS) {
+    // Not at the very end: what is said there has been said.
+    await page.evaluate(async () => {
+      const video = document.querySelector("video");
+      if (video.duration) {
+        video.currentTime = 0.8 * video.duration;
+        await new Promise((done) => video.addEventListener("seeked", done, { once: true }));
+      }
+    });
+    await page.waitForTimeout(500);
+    await page.locator("video").screenshot({ path: join(process.env.SHOTS, `${player}.png`) });
+  }
   return [player, outcome];
 }
 
