@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import m3u8  # type: ignore[import-untyped]
@@ -89,19 +89,26 @@ def record(folder: Path) -> dict[str, Any]:
 def promised(folder: Path) -> set[str]:
     """The tree that `asset.json` promises."""
     names = {MASTER, MANIFEST, RECORD}
-    for track in record(folder)["tracks"]:
-        names |= {track["folder"], track["playlist"]}
-        names |= {f"{track['folder']}/{name}" for name in _digests(track)}
+    document = record(folder)
+    for track in document["tracks"]:
+        place = _place(document, track)
+        names |= {place, track["playlist"]}
+        names |= {f"{place}/{name}" for name in _digests(track)}
     return names
 
 
 def promised_digests(folder: Path) -> dict[str, tuple[int, str]]:
     """Size in bytes and SHA-256 that `asset.json` says of each media file."""
+    document = record(folder)
     return {
-        f"{track['folder']}/{name}": facts
-        for track in record(folder)["tracks"]
+        f"{_place(document, track)}/{name}": facts
+        for track in document["tracks"]
         for name, facts in _digests(track).items()
     }
+
+
+def _place(document: Mapping[str, Any], track: Mapping[str, Any]) -> str:
+    return str(PurePosixPath(document.get("base", ""), track["folder"]))
 
 
 def _digests(track: Mapping[str, Any]) -> dict[str, tuple[int, str]]:

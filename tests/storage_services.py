@@ -25,7 +25,7 @@ from services import HERE, need_command, need_node_package, wait_until
 
 _numbers = itertools.count(1)
 SERVER = "from moto.server import main; main(['-H', '127.0.0.1', '-p', '0'])"
-STARTING_SECONDS = 30.0
+STARTING_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class S3:
     def config(self, name: str = "films", prefix: str = "") -> StorageConfig:
         """A new bucket in it."""
         bucket = f"bucket{next(_numbers)}"
-        httpx2.put(f"{self.url}/{bucket}", trust_env=False).raise_for_status()
+        httpx2.put(f"{self.url}/{bucket}", trust_env=False, timeout=60).raise_for_status()
         return StorageConfig(
             name, "S3", bucket, prefix, self.url, account="reader", secret_key="s3cr3t-of-reader"
         )
@@ -103,7 +103,7 @@ class Azure:
         sign = base64.b64encode(hmac.digest(key, text.encode(), "sha256")).decode()
         facts["Authorization"] = f"SharedKey {self.account}:{sign}"
         url = f"{self.url}{path}?restype=container"
-        httpx2.put(url, headers=facts, trust_env=False).raise_for_status()
+        httpx2.put(url, headers=facts, trust_env=False, timeout=60).raise_for_status()
 
 
 @contextmanager

@@ -156,18 +156,16 @@ class Deployment:
             SettingsError: `workflow_plugin`.
         """
         settings = self.settings
-        registry = Registry(settings.assets_root, settings.source_root, settings.limits)
-        encoding.register(
-            registry,
-            settings.assets_root,
-            settings.profiles,
-            settings.source_root,
-            self._has_storage,
+        registry = Registry(
+            settings.assets_root, settings.source_root, settings.limits, self._has_storage
         )
-        for workflow in (capture_frame, generate_gif, build_thumbnails, trickplay, drmswitch):
+        encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
+        for workflow in (
+            *(capture_frame, generate_gif, build_thumbnails),
+            *(trickplay, drmswitch, deleting),
+        ):
             workflow.register(registry)
         properties.register(registry)
-        deleting.register(registry, settings.assets_root)
         mp4.register(registry, settings.assets_root, settings.source_root)
         vodstream.register(registry, settings.profiles)
         plugins.load(registry)

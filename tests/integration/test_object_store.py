@@ -248,3 +248,30 @@ def _config(endpoint: str) -> StorageConfig:
     return StorageConfig(
         "films", "S3", "bucket", "", endpoint, account="reader", secret_key="s3cr3t-of-reader"
     )
+
+
+def test_parts_of_what_was_listed_are_read_until_it_changes(store: ObjectStore) -> None:
+    store.put_bytes(b"0123456789", "a/film.mp4")
+    (found,) = store.objects("a")
+
+    assert store.read_part(found, 2, 5) == b"234"
+    assert store.read_part(found, 9, 10) == b"9"
+    assert store.read_part(found, 10, 10) == b""
+    store.put_bytes(b"9876543210", "a/film.mp4", replacing=store.facts("a/film.mp4").etag)
+    with pytest.raises(SourceError) as error:
+        store.read_part(found, 2, 5)
+    assert code_of(error) == "source_changing"
+
+
+def test_the_storage_itself_copies_an_object_with_its_digest(
+    store: ObjectStore, tmp_path: Path
+) -> None:
+    put = store.put_file(file_with(tmp_path, b"film"), "a/1.m4s", content_type="video/mp4")
+
+    store.copy("a/1.m4s", "b/c/2.m4s")
+
+    assert store.read("b/c/2.m4s")[0] == b"film"
+    assert store.facts("b/c/2.m4s").sha256 == put.sha256
+    with pytest.raises(SourceError) as error:
+        store.copy("a/none", "b/none")
+    assert code_of(error) == "storage_not_found"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from adaptation.adapters.containment import held, names_below
+from adaptation.adapters.asset_place import base_of
+from adaptation.adapters.containment import held, led_out, names_below
 from adaptation.adapters.publish import RECORD
 from adaptation.adapters.storage import checked_key
 from adaptation.errors import AdaptationError, SourceError
@@ -39,9 +41,12 @@ class AssetFolder:
         """
         try:
             with self.reading(RECORD) as file:
-                return json.loads(file.read(_MOST_RECORD_BYTES))
+                found = json.loads(file.read(_MOST_RECORD_BYTES))
         except ValueError as error:
-            raise _missing(self.name) from error
+            raise missing_asset(self.name) from error
+        if not isinstance(found, dict):
+            raise missing_asset(self.name)
+        return found
 
     @contextmanager
     def reading(self, name: str) -> Iterator[BinaryIO]:
@@ -55,7 +60,7 @@ class AssetFolder:
                 is not there, or is no file.
             ParameterError: `path_outside`, `parameter_invalid`: a link, or no name of a file.
         """
-        *folders, last = checked_key(name).split("/")
+        *folders, last = checked_key(self._true(name)).split("/")
         with ExitStack() as opened:
             try:
                 folder = opened.enter_context(held(self.place, folders))
@@ -67,12 +72,31 @@ class AssetFolder:
                 raise self._gone(name)
             yield opened.enter_context(os.fdopen(descriptor, "rb", closefd=False))
 
+    def contents(self, names: Sequence[str]) -> list[bytes]:
+        """The bytes of some files, in their order; raises as `reading`."""
+        found = []
+        for name in names:
+            with self.reading(name) as file:
+                found.append(file.read())
+        return found
+
+    def names(self) -> set[str]:
+        """Every file that is part of it.
+
+        Raises:
+            ParameterError: `path_outside`, there is a symbolic link.
+        """
+        with self.files(refuse_links=True) as found:
+            return {name for _, name in found}
+
     @contextmanager
-    def files(self) -> Iterator[list[tuple[Path, str]]]:
+    def files(self, *, refuse_links: bool = False) -> Iterator[list[tuple[Path, str]]]:
         """Every file in it, as a path that stays this file within the block, and its name.
 
+        Names are as `AssetPlace` has them; what lies in other folders than the base is left out.
         Names that begin with a dot are nobody's business, and links are no files.
         """
+        base = f"{self.base}/" if self.base else ""
         with ExitStack() as opened:
             found, pending = list[tuple[Path, str]](), [tuple[str, ...]()]
             while pending:
@@ -82,16 +106,32 @@ class AssetFolder:
                     for entry in entries:
                         if entry.name.startswith("."):
                             continue
+                        if refuse_links and entry.is_symlink():
+                            raise led_out(entry.name)
                         inner = (*names, entry.name)
                         if entry.is_dir(follow_symlinks=False):
                             pending.append(inner)
                         elif entry.is_file(follow_symlinks=False):
                             found.append((folder / entry.name, "/".join(inner)))
+            if base:
+                found = [
+                    (path, name.removeprefix(base))
+                    for path, name in found
+                    if name.startswith(base) or "/" not in name
+                ]
             yield found
+
+    @cached_property
+    def base(self) -> str:
+        """The folder of it that all folders of tracks lie in; empty: the asset's own."""
+        return base_of(self.record())
+
+    def _true(self, name: str) -> str:
+        return f"{self.base}/{name}" if "/" in name and self.base else name
 
     def _gone(self, name: str) -> AdaptationError:
         if name == RECORD:
-            return _missing(self.name)
+            return missing_asset(self.name)
         return SourceError(
             f"{self.name}/{name} cannot be read",
             code="asset_damaged",
@@ -119,11 +159,12 @@ def opened_asset(folder: Path, root: Path | None) -> Iterator[AssetFolder]:
             else:
                 place = opened.enter_context(held(root, names))
         except OSError as error:
-            raise _missing(folder.name) from error
+            raise missing_asset(folder.name) from error
         yield AssetFolder(place, folder.name)
 
 
-def _missing(name: str) -> SourceError:
+def missing_asset(name: str) -> SourceError:
+    """The error for a place that holds no asset."""
     return SourceError(
         f"{name} holds no asset: there is no {RECORD} in it",
         code="asset_missing",

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +25,10 @@ from adaptation.errors import AdaptationError, Cancelled, OutputError, SourceErr
 _VERSION = re.compile(r"v[0-9a-f]{16}")
 _NAMED = re.compile(rb"\bv[0-9a-f]{16}/")
 """Stands in every manifest at the root of an asset."""
+MANIFESTS = (".m3u8", ".mpd")
+"""How what leads readers to media ends."""
+LEADING = frozenset({"master.m3u8", "manifest.mpd", RECORD})
+"""What does so at the root of an asset of ours: all of it must name the same version."""
 FILES_AT_ONCE = 8
 FOREVER = "public, max-age=31536000, immutable"
 """What lies in the folder of a version never changes."""
@@ -48,11 +52,40 @@ class Plan:
     """Is told files that are there, and all."""
     confirm: Callable[[], None]
     """Raises if somebody else has this publication by now; called before others see it."""
+    base: str = ""
+    """The folder inside the asset that media go to; empty: `version_folder` of its id."""
+    record_etag: str = ""
+    """Of the record that this publication is made from, which must still be there; empty: any."""
 
     @property
     def version(self) -> str:
-        """Key of the folder that only this asset writes to."""
-        return f"{self.folder}/{version_folder(self.asset_id)}"
+        """Key of the folder that media go to."""
+        return f"{self.folder}/{self.base or version_folder(self.asset_id)}"
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file that lies in a storage already."""
+
+    store: ObjectStore
+    found: Stored
+    aside: Path
+    """Where it may lie on this machine on its way to another storage."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Its size."""
+        return self.found.size_bytes
+
+    def is_of(self, store: ObjectStore) -> bool:
+        """Whether a storage can copy it by itself."""
+        return self.store.config == store.config
+
+
+Source = Path | Remote
+"""Where a file lies now."""
+Piece = tuple[Source, str]
+"""That, and its name inside the asset."""
 
 
 def version_folder(asset_id: str) -> str:
@@ -70,14 +103,16 @@ def check_free(store: ObjectStore, plan: Plan) -> None:
     _root(store, plan)
 
 
-def publish(files: Iterable[tuple[Path, str]], store: ObjectStore, plan: Plan) -> None:
-    """Store an asset: media, then the playlists of its tracks, then what lies at its root.
+def publish(files: Iterable[Piece], store: ObjectStore, plan: Plan) -> None:
+    """Store an asset: media, then the playlists of its tracks, then what leads to them.
 
-    Calling it again after a crash is safe: what is there already is not sent again. The files of
-    versions before are deleted at the end.
+    Calling it again after a crash is safe: what is there already is not sent again. What lies in
+    this storage already is copied by the storage itself, or stays where it is. The files of
+    versions before, and what this one does not name, are deleted at the end.
 
     Args:
-        files: path and name inside the asset; those not at its root lie in `version_folder`.
+        files: where each lies, and its name inside the asset: at its root, or below the plan's
+            version.
         store: where it goes.
         plan: where in it, and on which terms.
 
@@ -87,26 +122,53 @@ def publish(files: Iterable[tuple[Path, str]], store: ObjectStore, plan: Plan) -
         Cancelled: it was asked to stop.
         AdaptationError: as `ObjectStore.put_file`.
     """
-    pieces = [(path, name) for path, name in files]
-    inner = [piece for piece in pieces if "/" in piece[1]]
-    outer = sorted((piece for piece in pieces if "/" not in piece[1]), key=_turn)
+    pieces = list(files)
+    inner = [piece for piece in pieces if piece[1] not in LEADING]
+    outer = sorted((piece for piece in pieces if piece[1] in LEADING), key=_turn)
     root = _root(store, plan)
     try:
         _send(store, plan, inner, len(pieces))
         _prove(store, plan, inner)
         plan.confirm()
-        for path, name in outer:
-            _replace(store, plan, path, name, root.get(name))
+        for source, name in outer:
+            _replace(store, plan, source, name, root.get(name))
     except OutputError:
         # After anything else the next try, or one that runs already, goes on with what is there.
         with suppress(AdaptationError):
             _withdraw(store, plan)
         raise
     plan.on_progress(len(pieces), len(pieces))
-    _drop_others(store, plan)
+    _drop_others(store, plan, {f"{plan.folder}/{name}" for _, name in pieces})
 
 
-def _turn(piece: tuple[Path, str]) -> tuple[bool, str]:
+def put_beside(store: ObjectStore, path: Path, key: str) -> None:
+    """Put one file beside others, in place of what had its name; raises as `put_file`."""
+    store.put_file(path, key, content_type=_type(key), cache_control=ASK_AGAIN)
+
+
+def is_stored(store: ObjectStore, path: Path, there: Stored) -> bool:
+    """Whether an object has the very bytes of a file, by its size and the digest that was noted.
+
+    Raises:
+        AdaptationError: as `ObjectStore.facts`.
+    """
+    if there.size_bytes != path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return store.facts(there.key).sha256 == digest
+
+
+def asset_id_of(store: ObjectStore, folder: str) -> str | None:
+    """The id of the asset in a folder of a storage; None: it holds none."""
+    try:
+        content, _ = store.read(f"{folder}/{RECORD}")
+    except SourceError:
+        return None
+    return _asset_id(content)
+
+
+def _turn(piece: Piece) -> tuple[bool, str]:
     """The record comes last: an asset is there when it is."""
     return piece[1] == RECORD, piece[1]
 
@@ -129,13 +191,19 @@ def _root(store: ObjectStore, plan: Plan) -> dict[str, str]:
             code="output_exists",
             hint="Name another folder, or replace that asset with empty_target.",
         )
+    if plan.record_etag and plan.record_etag != found.etag:
+        raise OutputError(
+            f"somebody else wrote {plan.folder} of storage {store.config.name} at the same time",
+            code="storage_conflict",
+            hint="Let one job at a time write to a folder.",
+        )
     return there | {RECORD: found.etag}
 
 
 def _refuse_foreign(store: ObjectStore, plan: Plan, names: Iterable[str]) -> None:
     """Manifests without a record are what a killed publication left, or not ours at all."""
     for name in names:
-        if not name.endswith((".m3u8", ".mpd")):
+        if not name.endswith(MANIFESTS):
             continue
         if not _NAMED.search(store.read(f"{plan.folder}/{name}")[0]):
             raise OutputError(
@@ -143,15 +211,6 @@ def _refuse_foreign(store: ObjectStore, plan: Plan, names: Iterable[str]) -> Non
                 code="output_exists",
                 hint="Name another folder; empty_target replaces nothing but an asset.",
             )
-
-
-def asset_id_of(store: ObjectStore, folder: str) -> str | None:
-    """The id of the asset in a folder of a storage; None: it holds none."""
-    try:
-        content, _ = store.read(f"{folder}/{RECORD}")
-    except SourceError:
-        return None
-    return _asset_id(content)
 
 
 def _asset_id(record: bytes) -> str | None:
@@ -163,19 +222,24 @@ def _asset_id(record: bytes) -> str | None:
     return known if isinstance(known, str) else None
 
 
-def _send(store: ObjectStore, plan: Plan, pieces: Sequence[tuple[Path, str]], count: int) -> None:
+def _send(store: ObjectStore, plan: Plan, pieces: Sequence[Piece], count: int) -> None:
     """Media before the playlists that name them."""
-    there = {found.key: found for found in store.objects(plan.version)}
+    there = {found.key: found for found in store.objects(plan.folder)}
     lists = [piece for piece in pieces if piece[1].endswith(".m3u8")]
     media = [piece for piece in pieces if not piece[1].endswith(".m3u8")]
     done = 0
     for turn in (media, lists):
         with ThreadPoolExecutor(FILES_AT_ONCE, "storing") as pool:
 
-            def send(piece: tuple[Path, str]) -> None:
+            def send(piece: Piece) -> None:
                 if plan.cancelled.is_set():
                     raise Cancelled("the publication was asked to stop")
-                _send_one(store, plan, piece, there)
+                source, name = piece
+                key = f"{plan.folder}/{name}"
+                if isinstance(source, Remote):
+                    _send_remote(store, source, key, there.get(key))
+                elif key not in there or not is_stored(store, source, there[key]):
+                    _put(store, source, key)
 
             for sent in [pool.submit(send, piece) for piece in turn]:
                 try:
@@ -187,23 +251,31 @@ def _send(store: ObjectStore, plan: Plan, pieces: Sequence[tuple[Path, str]], co
                 plan.on_progress(done, count)
 
 
-def _send_one(
-    store: ObjectStore, plan: Plan, piece: tuple[Path, str], there: dict[str, Stored]
-) -> None:
-    path, name = piece
-    key = f"{plan.folder}/{name}"
-    if key in there and there[key].size_bytes == path.stat().st_size:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if store.facts(key).sha256 == digest:
-            return
-    store.put_file(path, key, content_type=_type(name), cache_control=FOREVER)
+def _send_remote(store: ObjectStore, source: Remote, key: str, there: Stored | None) -> None:
+    """Bring an object to its place, if it is not there already."""
+    if source.is_of(store):
+        # A copy is whole or not there, and nobody else writes below this version.
+        if there is None or there.size_bytes != source.size_bytes:
+            store.copy(source.found.key, key)
+        return
+    source.store.get_file(source.found.key, source.aside)
+    try:
+        if there is None or not is_stored(store, source.aside, there):
+            _put(store, source.aside, key)
+    finally:
+        source.aside.unlink()
 
 
-def _prove(store: ObjectStore, plan: Plan, pieces: Sequence[tuple[Path, str]]) -> None:
+def _put(store: ObjectStore, path: Path, key: str) -> None:
+    inner = any(map(_VERSION.fullmatch, key.split("/")[:-1]))
+    cache_control = FOREVER if inner else ASK_AGAIN
+    store.put_file(path, key, content_type=_type(key), cache_control=cache_control)
+
+
+def _prove(store: ObjectStore, plan: Plan, pieces: Sequence[Piece]) -> None:
     """The storage itself says what it has."""
-    there = {found.key: found.size_bytes for found in store.objects(plan.version)}
-    wanted = {f"{plan.folder}/{name}": path.stat().st_size for path, name in pieces}
+    there = {found.key: found.size_bytes for found in store.objects(plan.folder)}
+    wanted = {f"{plan.folder}/{name}": _size(source) for source, name in pieces}
     wrong = sorted(key for key, size in wanted.items() if there.get(key) != size)
     if wrong:
         raise Transient(
@@ -212,13 +284,19 @@ def _prove(store: ObjectStore, plan: Plan, pieces: Sequence[tuple[Path, str]]) -
             code="output_incomplete",
             hint="They are sent again; if that does not help, check the storage.",
         )
-    if stray := sorted(there.keys() - wanted.keys()):
-        store.delete(stray)
 
 
-def _replace(store: ObjectStore, plan: Plan, path: Path, name: str, replacing: str | None) -> None:
+def _size(source: Source) -> int:
+    return source.size_bytes if isinstance(source, Remote) else source.stat().st_size
+
+
+def _replace(
+    store: ObjectStore, plan: Plan, source: Source, name: str, replacing: str | None
+) -> None:
+    if isinstance(source, Remote):
+        raise TypeError(f"{name} names a version, and is written anew for each")
     store.put_bytes(
-        path.read_bytes(),
+        source.read_bytes(),
         f"{plan.folder}/{name}",
         replacing=replacing,
         content_type=_type(name),
@@ -228,23 +306,27 @@ def _replace(store: ObjectStore, plan: Plan, path: Path, name: str, replacing: s
 
 def _withdraw(store: ObjectStore, plan: Plan) -> None:
     """Remove what was sent, unless something at the root names it already."""
-    name = version_folder(plan.asset_id).encode()
+    name = plan.version.rpartition("/")[2].encode()
     for found in store.objects(plan.folder):
-        if found.key.rpartition("/")[0] == plan.folder and name in store.read(found.key)[0]:
+        if found.key[len(plan.folder) + 1 :] in LEADING and name in store.read(found.key)[0]:
             return
     store.delete_prefix(plan.version)
 
 
-def _drop_others(store: ObjectStore, plan: Plan) -> None:
+def _drop_others(store: ObjectStore, plan: Plan, wanted: Set[str]) -> None:
     """Delete the files of versions before, and nothing that is not ours."""
     if asset_id_of(store, plan.folder) != plan.asset_id:
         return  # somebody has replaced it meanwhile
-    mine, spent = version_folder(plan.asset_id), []
+    spent = []
     for found in store.objects(plan.folder):
-        first = found.key[len(plan.folder) + 1 :].partition("/")[0]
-        if _VERSION.fullmatch(first) and first != mine:
+        name = found.key[len(plan.folder) + 1 :]
+        folder, inner, _ = name.partition("/")
+        is_media = bool(inner) and _VERSION.fullmatch(folder) is not None
+        if (is_media or name in LEADING) and found.key not in wanted:
             spent.append(found.key)
-    store.delete(spent)
+    leading = [key for key in spent if key[len(plan.folder) + 1 :] in LEADING]
+    store.delete(leading)
+    store.delete([key for key in spent if key not in leading])
 
 
 def _type(name: str) -> str:

@@ -8,13 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from adaptation.adapters.addresses import AddressPolicy
 from adaptation.adapters.masking import without
+from adaptation.adapters.object_service import SAID_LETTERS, judge, opened
 from adaptation.adapters.partial import Entity, claimed_part
 from adaptation.adapters.storage_config import StorageConfig
 from adaptation.errors import (
@@ -34,15 +33,6 @@ PARTS_AT_ONCE = 4
 LIST_ROWS = 1_000
 DIGEST = "sha256"
 """Metadata of each object: the digest of its bytes, hexadecimal."""
-_CLIENT = {
-    "connect_timeout": timedelta(seconds=10),
-    "read_timeout": timedelta(seconds=60),
-    "timeout": timedelta(seconds=600),
-    "user_agent": "adaptation",
-}
-_RETRY = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
-"""Of one request; tasks that fail with what may pass are tried again besides."""
-_SAID_LETTERS = 300
 _STATUS = re.compile(r"status code: (\d{3})")
 
 
@@ -76,8 +66,8 @@ class ObjectStore:
             Transient: `storage_unreachable`, the name of the end point has no address.
         """
         self.config = config
-        _judge(config, policy)
-        self._store = _opened(config)
+        judge(config, policy)
+        self._store = opened(config)
 
     def put_file(
         self, path: Path, key: str, *, content_type: str = "", cache_control: str = ""
@@ -165,6 +155,43 @@ class ObjectStore:
             content = bytes(found.bytes())
         return content, Stored(key, meta["size"], meta["e_tag"] or "")
 
+    def read_part(self, found: Stored, first: int, end: int) -> bytes:
+        """Some bytes of an object.
+
+        Args:
+            found: as it was when it was looked at.
+            first: number of the first byte, from 0.
+            end: number of the byte behind the last; not beyond the object's end.
+
+        Raises:
+            SourceError: `storage_not_found`; `source_changing`, it was replaced meanwhile.
+            SettingsError, Transient: as `put_file`.
+        """
+        import obstore
+
+        if first >= end:
+            return b""
+        options: Any = {"range": (first, end)}
+        if found.etag:
+            options["if_match"] = found.etag
+        try:
+            with self._naming(found.key):
+                answer = obstore.get(self._store, self._full(found.key), options=options)
+                return bytes(answer.bytes())
+        except OutputError as error:
+            raise SourceError(
+                f"{self._shown(found.key)} was replaced while it was fetched",
+                code="source_changing",
+                hint="Wait until it is complete, then submit the job again.",
+            ) from error
+
+    def copy(self, key: str, to: str) -> None:
+        """Let the storage itself copy an object with its metadata; raises as `facts`."""
+        import obstore
+
+        with self._naming(key):
+            obstore.copy(self._store, self._full(key), self._full(to))
+
     def get_file(
         self,
         key: str,
@@ -194,7 +221,8 @@ class ObjectStore:
             while part.size_bytes < found.size_bytes:
                 if cancelled is not None and cancelled.is_set():
                     raise Cancelled("the download was asked to stop")
-                part.append(self._piece(found, part.size_bytes))
+                end = min(part.size_bytes + PIECE_BYTES, found.size_bytes)
+                part.append(self.read_part(found, part.size_bytes, end))
                 on_progress(part.size_bytes, found.size_bytes)
             if found.sha256 and found.sha256 != _digest(part.path):
                 part.discard()
@@ -242,24 +270,6 @@ class ObjectStore:
             except FileNotFoundError:
                 continue
 
-    def _piece(self, found: Stored, first: int) -> bytes:
-        import obstore
-
-        end = min(first + PIECE_BYTES, found.size_bytes)
-        options: Any = {"range": (first, end)}
-        if found.etag:
-            options["if_match"] = found.etag
-        try:
-            with self._naming(found.key):
-                answer = obstore.get(self._store, self._full(found.key), options=options)
-                return bytes(answer.bytes())
-        except OutputError as error:
-            raise SourceError(
-                f"{self._shown(found.key)} was replaced while it was fetched",
-                code="source_changing",
-                hint="Wait until it is complete, then submit the job again.",
-            ) from error
-
     def _full(self, key: str) -> str:
         return f"{self.config.prefix}/{key}" if self.config.prefix else key
 
@@ -279,7 +289,7 @@ class ObjectStore:
     def _explained(self, error: Exception, key: str) -> AdaptationError:
         from obstore import exceptions
 
-        said = without(str(error).splitlines()[0], [self.config.secret_key])[:_SAID_LETTERS]
+        said = without(str(error).splitlines()[0], [self.config.secret_key])[:SAID_LETTERS]
         # Of a list the library tells the status in words alone.
         status = _STATUS.search(said)
         code = status[1] if status else ""
@@ -318,47 +328,3 @@ def _digest(path: Path) -> str:
 def _attributes(content_type: str, cache_control: str) -> dict[str, str]:
     named = {"Content-Type": content_type, "Cache-Control": cache_control}
     return {name: value for name, value in named.items() if value}
-
-
-def _judge(config: StorageConfig, policy: AddressPolicy) -> None:
-    """The operator names the end point, but what it resolves to is judged all the same."""
-    parts = urlsplit(config.endpoint)
-    if not parts.hostname or config.private:
-        return
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        policy.addresses(parts.hostname, port)
-    except OSError as error:
-        raise Transient(
-            f"the end point of storage {config.name} has no address: {error.strerror or error}",
-            code="storage_unreachable",
-            hint="Check its name and this machine's resolver.",
-        ) from error
-
-
-def _opened(config: StorageConfig) -> Any:
-    """The library's own store: it does its networking in Rust, and keeps its connections."""
-    from obstore.store import AzureStore, GCSStore, S3Store
-
-    client: Any = {**_CLIENT, "allow_http": config.endpoint.startswith("http://")}
-    retry: Any = _RETRY
-    options: Any = {"endpoint": config.endpoint} if config.endpoint else {}
-    try:
-        if config.kind == "S3":
-            options |= {"access_key_id": config.account, "secret_access_key": config.secret_key}
-            options |= {"region": config.region or "us-east-1"}
-            return S3Store(config.bucket, config=options, client_options=client, retry_config=retry)
-        if config.kind == "azure_blob":
-            options |= {"account_name": config.account, "account_key": config.secret_key}
-            return AzureStore(
-                config.bucket, config=options, client_options=client, retry_config=retry
-            )
-        options = {"service_account_key": config.secret_key}
-        return GCSStore(config.bucket, config=options, client_options=client, retry_config=retry)
-    except Exception as error:
-        said = without(str(error).splitlines()[0], [config.secret_key])[:_SAID_LETTERS]
-        raise SettingsError(
-            f"storage {config.name} cannot be opened: {said}",
-            code="storage_forbidden",
-            hint="Its key is not in the form that the service gives: add the storage anew.",
-        ) from error

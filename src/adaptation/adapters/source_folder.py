@@ -29,7 +29,8 @@ class FoundFile:
     name: str
     size_bytes: int
     changed_ns: int
-    """Time of the last change, nanoseconds since 1970."""
+    """Time of the last change, nanoseconds since 1970; in a storage a number that changes with the
+    file."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class SourceFolder:
     """Absolute, with all links resolved."""
     roots: tuple[Path, ...]
     """Folders below which symbolic links are not followed."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in errors."""
+        return str(self.path)
 
     def files(self) -> list[FoundFile]:
         """The files right in the folder, by name; neither links nor hidden ones.
@@ -92,20 +98,8 @@ class SourceFolder:
         Raises:
             SourceError: `asset_damaged`, `source_missing`.
         """
-        digest, left = hashlib.sha256(), size_bytes
         with self.opened(key) as stream:
-            # Never more than that: a file may have been replaced by one without an end.
-            while left and (content := stream.read(min(left, _COPIED_BYTES))):
-                digest.update(content)
-                target.write(content)
-                left -= len(content)
-            is_longer = bool(stream.read(1))
-        if left or is_longer or digest.hexdigest() != sha256:
-            raise SourceError(
-                f"{key} in {self.path} is not what the asset's record says",
-                code="asset_damaged",
-                hint="Somebody changed the file after it was published: make the asset anew.",
-            )
+            append_whole(stream, (size_bytes, sha256), target, f"{key} in {self.path}")
 
     def file(self, name: str) -> Path:
         """The path of a file right in the folder, for a tool to read.
@@ -156,6 +150,33 @@ class SourceFolder:
             f"{self.path} cannot be read: {error.strerror}",
             code="source_missing",
             hint="Check the folder; every worker must be able to read all of it.",
+        )
+
+
+def append_whole(stream: BinaryIO, facts: tuple[int, str], target: BinaryIO, shown: str) -> None:
+    """Copy all of a file to the end of another one, if it is what it should be.
+
+    Args:
+        stream: the file.
+        facts: size in bytes and SHA-256 that it must have.
+        target: open for writing.
+        shown: what the file is called in the error.
+
+    Raises:
+        SourceError: `asset_damaged`.
+    """
+    left, sha256 = facts
+    digest = hashlib.sha256()
+    # Never more than that: a file may have been replaced by one without an end.
+    while left and (content := stream.read(min(left, _COPIED_BYTES))):
+        digest.update(content)
+        target.write(content)
+        left -= len(content)
+    if left or stream.read(1) or digest.hexdigest() != sha256:
+        raise SourceError(
+            f"{shown} is not what the asset's record says",
+            code="asset_damaged",
+            hint="Somebody changed the file after it was published: make the asset anew.",
         )
 
 

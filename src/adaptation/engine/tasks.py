@@ -214,6 +214,7 @@ class Registry:
         output_root: Path = Path(),
         source_root: Path | None = None,
         limits: Mapping[str, Value] | None = None,
+        has_storage: Callable[[str], bool] = lambda name: False,  # noqa: ARG005
     ) -> None:
         self.tasks: dict[str, TaskDefinition] = {}
         self.workflows: dict[str, WorkflowDefinition] = {}
@@ -223,6 +224,8 @@ class Registry:
         """The folder that local sources of confined clients lie in; None: they have none."""
         self.limits = dict(limits or {})
         """What every client may use that has no limit of its own, see `adaptation.limits`."""
+        self.has_storage = has_storage
+        """Whether a storage of a name is configured besides `local`."""
 
     def add_tasks(self, *definitions: TaskDefinition) -> None:
         """Make tasks known by their names."""

@@ -215,7 +215,8 @@ class Asset:
             told[PROTECTION] = self._protection(self.copies)
         if self.trick:
             told[TRICKPLAY] = self.trick.to_json()
-        return {**self.record, **told}
+        before = {k: v for k, v in self.record.items() if k != BASE}
+        return {**before, **told}
 
     def text(self) -> str:
         """The record as the content of its file."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from adaptation.adapters.storage_config import storage_unknown
+from adaptation.engine.tasks import Registry
 from adaptation.errors import AdaptationError, ParameterError, SourceError
 from adaptation.limits import LIMITS, Value, in_force
 from adaptation.media.plan import EncodingPlan
@@ -16,6 +17,9 @@ from adaptation.media.rendition import target_size
 from adaptation.workflows.parameters import is_web, shown_source
 from adaptation.workflows.resources import Run
 from adaptation.workflows.storage_places import storage_place
+
+PLACES = "url", "source", "source_folder", "folder", "files", "output_folder"
+"""Parameters of all workflows that may name places in a storage."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ class Allowance:
             SourceError: `source_too_large`, a local source.
             ParameterError: `too_many_renditions`, `storage_unknown`.
         """
-        for name in ("url", "output_folder"):
-            if place := storage_place(str(checked.get(name) or "")):
+        for place in map(storage_place, _places(checked)):
+            if place:
                 self.check_storage(place.storage)
         self._check_renditions(len(checked.get("renditions") or ()))
         url = checked.get("url")
@@ -141,3 +145,18 @@ class Allowance:
             hint=f"The limit {name} ({LIMITS[name].meaning}) is set by the operator: adaptation"
             f" client set NAME --limit {name}=…; or ask for less.",
         )
+
+
+def limit_of(registry: Registry) -> Callable[[dict[str, Any], Mapping[str, Value] | None], None]:
+    """The `limit` of a workflow: refuses at once what its job would fail with later."""
+
+    def limit(checked: dict[str, Any], own: Mapping[str, Value] | None) -> None:
+        Allowance(in_force(registry.limits, own)).check_wanted(checked)
+
+    return limit
+
+
+def _places(checked: Mapping[str, Any]) -> Iterator[str]:
+    for name in PLACES:
+        value = checked.get(name)
+        yield from map(str, value if isinstance(value, list) else [value or ""])

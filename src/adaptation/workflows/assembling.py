@@ -50,8 +50,8 @@ from adaptation.workflows.sources import (
     ReadCaptions,
     ReadFile,
     caption_files,
+    local_path,
     media_files,
-    source_folder,
 )
 from adaptation.workflows.step import step
 from adaptation.workflows.texts import readable_subtitles
@@ -117,7 +117,7 @@ def _programme(context: Context, run: Run) -> Programme:
     pictures = best_first(one.file for one in read.values())
     if not pictures:
         raise SourceError(
-            f"no file in {source_folder(context, run).path} has a picture",
+            f"no file in {context['source_folder']} has a picture",
             code="source_no_video",
             hint="Put a file with a video track beside the sound; sound alone makes no asset.",
         )
@@ -234,7 +234,7 @@ def _entries(one: AsIs, context: Context, run: Run) -> Sequence[Any]:
     """The key frames of a picture with which decoding can start."""
     if one.picture.codec not in UNITS:
         return one.seek_points
-    path = source_folder(context, run).file(one.name)
+    path = local_path(context, run, one.name)
     units, complaint = look(one.picture, path, run.resources.tools, run.cancelled)
     if complaint:
         raise not_copied(one.name, complaint)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from celery import chain
 from celery.canvas import Signature
 from pydantic import Field
 
-from adaptation.adapters.containment import inside, safe_key
+from adaptation.adapters.containment import safe_key
 from adaptation.engine.tasks import Registry, WorkflowDefinition
+from adaptation.workflows.allowance import limit_of
 from adaptation.workflows.drm_parameters import (
     DrmName,
     DrmParameters,
@@ -20,7 +21,15 @@ from adaptation.workflows.drm_parameters import (
     drm_sources,
 )
 from adaptation.workflows.parameters import checked, confined
+from adaptation.workflows.places import place_anywhere
 from adaptation.workflows.report import report
+from adaptation.workflows.storage_places import (
+    Known,
+    confined_words,
+    destination,
+    none_known,
+    placed_below,
+)
 from adaptation.workflows.switching import switch_drm
 
 NAME = "drmswitch"
@@ -42,19 +51,23 @@ class DrmswitchParameters(DrmParameters):
     )
 
 
-def check_switch(parameters: Mapping[str, Any], assets_root: Path) -> dict[str, Any]:
+def check_switch(
+    parameters: Mapping[str, Any], assets_root: Path, known: Known = none_known
+) -> dict[str, Any]:
     """Check the parameters of a job and fill in the defaults; paths become absolute.
+
+    Args:
+        parameters: as the client gave them.
+        assets_root: the folder relative folders lie in.
+        known: which storages there are besides local.
 
     Raises:
         ParameterError: names the field, and what is wrong with it.
     """
-    document = checked(DrmswitchParameters, parameters, assets_root)
-    root = safe_key(document["output_root"], "output_root") if document["output_root"] else ""
-    folder = document["folder"]
-    document["folder"] = str(
-        Path(folder).resolve()
-        if Path(folder).is_absolute()
-        else inside(assets_root, str(PurePosixPath(root, folder)), "folder")
+    document = checked(DrmswitchParameters, parameters, assets_root, known)
+    folder, under = document["folder"], document["output_root"]
+    document["folder"] = placed_below(folder, destination(document), under, "folder", known) or str(
+        place_anywhere(folder, "folder", assets_root, under)
     )
     return check_drm(document)
 
@@ -69,7 +82,8 @@ def confine_switch(
     """
     known = confine_drm(parameters, within, source_root)
     if isinstance(known.get("folder"), str):
-        known["folder"] = safe_key(known["folder"], "folder")
+        place = confined_words(known["folder"], within, "folder")
+        known["folder"] = place or safe_key(known["folder"], "folder")
     root = {k: v for k, v in known.items() if k == "output_root"}
     return {**known, **confined(root, within, source_root)}
 
@@ -86,7 +100,8 @@ def register(registry: Registry) -> None:
     registry.add_workflow(
         WorkflowDefinition(
             name=NAME,
-            check=lambda given: check_switch(given, registry.output_root),
+            check=lambda given: check_switch(given, registry.output_root, registry.has_storage),
+            limit=limit_of(registry),
             author=author,
             output=lambda given: str(given["folder"]),
             sources=drm_sources,

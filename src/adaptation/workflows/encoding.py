@@ -11,14 +11,12 @@ from celery import chain
 from celery.canvas import Signature
 
 from adaptation.engine.tasks import Registry, WorkflowDefinition
-from adaptation.limits import in_force
 from adaptation.workflows import copying, steps, texts, tracks
-from adaptation.workflows.allowance import Allowance
+from adaptation.workflows.allowance import limit_of
 from adaptation.workflows.forecast import forecast
 from adaptation.workflows.parameters import EncodingParameters, check_encoding, confined, is_web
 from adaptation.workflows.profiles import Profiles
 from adaptation.workflows.report import report
-from adaptation.workflows.storage_places import Known, none_known
 
 NAME = "encoding_workflow"
 DESCRIPTION = (
@@ -47,7 +45,6 @@ def register(
     assets_root: Path,
     profiles: Path | None = None,
     source_root: Path | None = None,
-    known: Known = none_known,
 ) -> None:
     """Make the workflow and its tasks known.
 
@@ -57,12 +54,12 @@ def register(
         profiles: a folder of encoding profiles beside the package's own.
         source_root: the folder that local sources of the API's clients lie in; None: there are
             none.
-        known: whether a storage of a name is configured besides local.
     """
 
     def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
         # Read anew for each job, so that a changed profile counts from the next one on.
-        return check_encoding(parameters, assets_root, Profiles.among(profiles), known)
+        known = Profiles.among(profiles)
+        return check_encoding(parameters, assets_root, known, registry.has_storage)
 
     registry.add_tasks(*steps.TASKS, *tracks.TASKS, *copying.TASKS, *texts.TASKS)
     registry.add_workflow(
@@ -79,9 +76,7 @@ def register(
             parameters=EncodingParameters,
             example={"url": "https://example.org/film.mp4", "content_id": "film-42"},
             forecast=forecast,
-            limit=lambda checked, own: Allowance(in_force(registry.limits, own)).check_wanted(
-                checked
-            ),
+            limit=limit_of(registry),
             confine=lambda given, within: confined(given, within, source_root),
         )
     )

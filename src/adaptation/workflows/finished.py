@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from adaptation.workflows.parameters import TOLD, shown_source
 from adaptation.workflows.profiles import ENCODING
 from adaptation.workflows.resources import Run, get_file, get_json, publish_token, put_text
 from adaptation.workflows.storage_places import storage_place
-from adaptation.workflows.storing import folder_of, publish_to_storage
+from adaptation.workflows.storing import publish_to_storage
 from adaptation.workflows.texts import text_files, texts_of
 
 RECORD_KEY = "record_key"
@@ -33,8 +32,7 @@ LINKED = "link_versions"
 def tracks_of(context: Context, run: Run) -> list[Track]:
     """The pictures and sounds of the asset, once they are joined."""
     found = [Track.from_json(get_json(run, key)) for key in context["track_key"]]
-    found = linked(found) if context.get(LINKED) else found
-    return [replace(track, folder=folder_of(context, track.folder)) for track in found]
+    return linked(found) if context.get(LINKED) else found
 
 
 def asset_files(context: Context, run: Run) -> list[tuple[Path, str]]:
@@ -51,7 +49,7 @@ def asset_files(context: Context, run: Run) -> list[tuple[Path, str]]:
     return [(get_file(run, key), name) for key, name in files]
 
 
-def put_in_place(context: Context, run: Run, files: Sequence[tuple[Path, str]]) -> None:
+def put_in_place(context: Context, run: Run, files: Sequence[tuple[Path, str]]) -> list[str]:
     """Let an asset appear where the job wants it, whole, by one switch.
 
     Args:
@@ -59,13 +57,15 @@ def put_in_place(context: Context, run: Run, files: Sequence[tuple[Path, str]]) 
         run: the task, which must still be its job's.
         files: all that the asset holds: path and name inside it.
 
+    Returns:
+        The names of its files there: in a storage, tracks lie below a folder of their version.
+
     Raises:
         OutputError, AdaptationError: as `adapters.publish.publish` or `publish_to_storage`.
     """
     run.check_now()
     if storage_place(context.folder_out):
-        publish_to_storage(context, run, list(files))
-        return
+        return publish_to_storage(context, run, files)
     output = Path(context.folder_out)
     publish_folder(
         files,
@@ -77,6 +77,7 @@ def put_in_place(context: Context, run: Run, files: Sequence[tuple[Path, str]]) 
         root=run.resources.assets_root,
     )
     run.resources.live.finish(run.claim.job_id, output)
+    return [name for _, name in files]
 
 
 def _record(context: Context, run: Run) -> str:

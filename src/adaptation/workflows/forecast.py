@@ -29,7 +29,7 @@ from adaptation.workflows.gathering import is_playlist
 from adaptation.workflows.material import COPIED, check_end, read_material
 from adaptation.workflows.parameters import is_web, shown_source
 from adaptation.workflows.resources import Resources
-from adaptation.workflows.storage_places import storage_place
+from adaptation.workflows.storage_places import Place, storage_place
 
 SCRATCH = "SCRATCH"
 """Stands in commands for the folder that each task gets when it runs."""
@@ -64,9 +64,7 @@ def forecast(parameters: dict[str, Any], outlook: Outlook[Resources]) -> dict[st
     allowance = Allowance(in_force(outlook.resources.limits, outlook.limits))
     url = context["url"]
     try:
-        if storage_place(url):
-            raise _Elsewhere("a source in a storage is fetched when the job runs")
-        path = _fetched(url, outlook, allowance) if is_web(url) else Path(url)
+        path = _looked_at(url, outlook, allowance)
         if is_playlist(path):
             raise _Elsewhere("what a playlist names is gathered when the job runs")
     except _Elsewhere as reason:
@@ -88,6 +86,31 @@ def forecast(parameters: dict[str, Any], outlook: Outlook[Resources]) -> dict[st
         **_costs(plan, outlook, context["profile"]),
     }
     return told | ({"commands": _commands(plan, path, tools)} if outlook.commands else {})
+
+
+def _looked_at(url: str, outlook: Outlook[Resources], allowance: Allowance) -> Path:
+    """A source on this machine, if it is here or small."""
+    if place := storage_place(url):
+        return _brought(place, outlook, allowance)
+    return _fetched(url, outlook, allowance) if is_web(url) else Path(url)
+
+
+def _brought(place: Place, outlook: Outlook[Resources], allowance: Allowance) -> Path:
+    """Bring a small source here from its storage."""
+    target = outlook.scratch / "source"
+    try:
+        store = outlook.resources.storage(place.storage)
+        size_bytes = store.facts(place.key).size_bytes
+        allowance.check_size(place.key, size_bytes)
+        if size_bytes > FETCHED_BYTES:
+            raise _Elsewhere(f"{place.key} has {size_bytes:,} bytes, too many to be looked at")
+        with _stop_after(FETCH_SECONDS) as stop:
+            store.get_file(place.key, target, cancelled=stop)
+    except Cancelled as error:
+        raise _Elsewhere(f"{place.key} takes too long to be fetched") from error
+    except Transient as error:
+        raise _Elsewhere(error.message) from error
+    return target
 
 
 def _fetched(url: str, outlook: Outlook[Resources], allowance: Allowance) -> Path:

@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from adaptation.adapters import ffmpeg
-from adaptation.adapters.children import FolderChildren, WebChildren
+from adaptation.adapters.children import Children, FolderChildren, WebChildren
 from adaptation.adapters.gather import Gathering
 from adaptation.adapters.process import Limits
 from adaptation.errors import SourceError, ToolError
@@ -64,12 +64,14 @@ def is_playlist(path: Path) -> bool:
     return playlist_kind(_head(path)) is not None
 
 
-def gather(
+def gather(  # noqa: PLR0913 - what it is, where it came from, and on which terms
     path: Path,
     address: str,
     run: Run,
     most_bytes: int | None = None,
     preference: Preference = BEST,
+    *,
+    children: Children | None = None,
 ) -> Gathered:
     """Fetch all that a playlist names, and make one file of it.
 
@@ -79,15 +81,18 @@ def gather(
         run: the task; its progress is told.
         most_bytes: that all it names may have together; None: any number.
         preference: what is taken where there is a choice.
+        children: brings what it names; None: by its address, from the web or its folder.
 
     Raises:
         SourceError: as `playlist_source` and `Gathering` say.
         Transient, Cancelled: as a fetch.
     """
     folder = run.resources.download_folder(run.claim.job_id)
-    is_local = urlsplit(address).scheme == "file"
+    if children is None:
+        is_local = urlsplit(address).scheme == "file"
+        children = FolderChildren(path.parent) if is_local else _web(run)
     gathering = Gathering(
-        FolderChildren(path.parent) if is_local else _web(run),
+        children,
         folder / "children",
         cancelled=run.cancelled,
         most_bytes=most_bytes,

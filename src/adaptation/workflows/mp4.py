@@ -14,17 +14,27 @@ from pydantic import BaseModel, Field
 from adaptation.adapters.containment import safe_key
 from adaptation.adapters.publish import RECORD
 from adaptation.adapters.source_folder import SourceFolder
+from adaptation.adapters.source_place import SourcePlace
+from adaptation.adapters.storage_config import LOCAL
 from adaptation.context import Context
 from adaptation.engine.graph import needing
 from adaptation.engine.tasks import Expand, Registry, WorkflowDefinition
 from adaptation.errors import OutputError, ParameterError, SourceError
 from adaptation.media.mp4 import SOURCE_SUFFIXES
-from adaptation.workflows.allowance import Allowance
+from adaptation.workflows.allowance import Allowance, limit_of
 from adaptation.workflows.parameters import PRINTED, CommonParameters, checked, confined
 from adaptation.workflows.places import source_place
 from adaptation.workflows.remuxing import Remux, join, put_into
 from adaptation.workflows.resources import Run
 from adaptation.workflows.step import step
+from adaptation.workflows.storage_places import (
+    confined_folder,
+    destination,
+    into_source,
+    joined,
+    placed_below,
+)
+from adaptation.workflows.storing import source_folder
 
 NAME = "createmp4"
 MEZZANINE = "mezzanine"
@@ -83,18 +93,19 @@ def find_tracks(context: Context, run: Run) -> Expand:
     """Look at the folder, and claim as much scratch as copying its tracks takes."""
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
     remux = remux_of(context, run)
-    target = Path(context.folder_out, context["mp4_filename"])
-    if not remux.is_asset and target.parent == remux.folder.path and target.exists():
+    name = context["mp4_filename"]
+    is_same = context["source_folder"] == context.folder_out
+    if not remux.is_asset and is_same and _is_there(remux.folder, name):
         raise OutputError(
-            f"{target} is there already, among the sources",
+            f"{joined(context.folder_out, name)} is there already, among the sources",
             code="output_exists",
             hint="Give another mp4_filename or output_folder; no source is ever replaced.",
         )
     allowance = Allowance.of(run)
-    allowance.check_size(str(remux.folder.path), size := remux.size_bytes)
+    allowance.check_size(remux.folder.name, size := remux.size_bytes)
     allowance.check_scratch(needed := scratch_bytes(remux))
     kind = "an asset" if remux.is_asset else f"{len(remux.files)} files"
-    run.log(f"{remux.folder.path} holds {kind}, of which {size:,} bytes are looked at")
+    run.log(f"{remux.folder.name} holds {kind}, of which {size:,} bytes are looked at")
     context = context.extended(**{STATE: remux.state})
     return Expand(context, needing(create_mp4.s(), needed))
 
@@ -105,7 +116,7 @@ def create_mp4(context: Context, run: Run) -> Context:
     remux = remux_of(context, run)
     if remux.state != context[STATE]:
         raise SourceError(
-            f"{remux.folder.path} was changed while the job ran",
+            f"{remux.folder.name} was changed while the job ran",
             code="source_changed",
             hint="Wait until all its files are complete, then submit it again.",
         )
@@ -113,9 +124,9 @@ def create_mp4(context: Context, run: Run) -> Context:
     made = run.scratch / "made.mp4"
     seconds = join(remux, made, run)
     run.check_now()
-    put_into(made, Path(context.folder_out), name, run)
+    put_into(made, context.folder_out, name, run)
     run.log(f"made {name}, {seconds:.2f} s")
-    path = str(Path(context.folder_out, name))
+    path = joined(context.folder_out, name)
     return context.extended(**{MADE: {"path": path, "seconds": seconds}})
 
 
@@ -140,12 +151,13 @@ def register(registry: Registry, assets_root: Path, source_root: Path | None) ->
             description="One MP4 of the pictures and sounds of a folder, copied and not encoded:"
             " of an asset, or of media files.",
             parameters=Mp4Parameters,
-            check=lambda given: _check(given, assets_root, source_root),
+            check=lambda given: _check(given, registry, assets_root, source_root),
             confine=lambda given, within: _confine(given, within, assets_root, source_root),
             author=_author,
             output=lambda known: str(known["output_folder"]),
             report=_report,
             forecast=lambda known, outlook: dict(FORETOLD),  # noqa: ARG005
+            limit=limit_of(registry),
             example={"content_id": "film-42", "source_folder": "film-42"},
         )
     )
@@ -156,19 +168,26 @@ def _author(known: dict[str, Any]) -> Signature[Any]:
     return chain(find_tracks.s(**{name: known[name] for name in kept}))
 
 
-def _check(given: Mapping[str, Any], root: Path, source_root: Path | None) -> dict[str, Any]:
-    known = checked(Mp4Parameters, given, root)
-    source, output = source_place(
-        known["source_folder"],
-        "source_folder",
-        root=root,
-        output_root=known["output_root"],
-        source_root=source_root,
-        anywhere=True,
-    )
-    known["source_folder"] = str(source)
-    if given.get("output_folder") is None:
-        known["output_folder"] = str(output)
+def _check(
+    given: Mapping[str, Any], registry: Registry, root: Path, source_root: Path | None
+) -> dict[str, Any]:
+    has = registry.has_storage
+    known = checked(Mp4Parameters, into_source(given), root, has)
+    storage, under = known["source_storage"], known["output_root"]
+    place = placed_below(known["source_folder"], storage, under, "source_folder", has)
+    if place is None:
+        source, output = source_place(
+            known["source_folder"],
+            "source_folder",
+            root=root,
+            output_root=under,
+            source_root=source_root,
+            anywhere=True,
+        )
+        place = str(source)
+        if given.get("output_folder") is None and destination(known) in (None, LOCAL):
+            known["output_folder"] = str(output)
+    known["source_folder"] = place
     known["mp4_filename"] = mp4_name(known["mp4_filename"], known["content_id"])
     return known
 
@@ -177,8 +196,10 @@ def _confine(
     given: Mapping[str, Any], within: str, root: Path, source_root: Path | None
 ) -> dict[str, Any]:
     known = confined(given, within, source_root)
-    under = known.get("output_root")
-    if isinstance(words := known.get("source_folder"), str):
+    under, words = known.get("output_root"), known.get("source_folder")
+    if isinstance(words, str) and (place := confined_folder(known, within, "source_folder")):
+        known["source_folder"] = place
+    elif isinstance(words, str):
         source, output = source_place(
             words,
             "source_folder",
@@ -216,9 +237,7 @@ def remux_of(context: Context, run: Run) -> Remux:
     Raises:
         SourceError: `source_missing`, `asset_damaged`.
     """
-    path = Path(context["source_folder"])
-    roots = [root for root in (run.resources.assets_root, run.resources.source_root) if root]
-    folder = SourceFolder(path, tuple(roots))
+    folder = source_folder(context["source_folder"], run)
     files = folder.files()
     found = [one for one in files if one.name == RECORD]
     if found:
@@ -230,15 +249,22 @@ def remux_of(context: Context, run: Run) -> Remux:
         for one in files
         if PurePosixPath(one.name).suffix.lower() in SOURCE_SUFFIXES
         # What an earlier attempt has made is no source.
-        and (one.name != context["mp4_filename"] or str(path) != context.folder_out)
+        and (one.name != context["mp4_filename"] or context["source_folder"] != context.folder_out)
     ]
     if not media:
         raise SourceError(
-            f"{path} holds neither an asset nor media files",
+            f"{folder.name} holds neither an asset nor media files",
             code="source_missing",
             hint=f"Files count that end in {', '.join(sorted(SOURCE_SUFFIXES))}.",
         )
     return Remux.of_files(folder, media, mezzanine=context[MEZZANINE])
+
+
+def _is_there(folder: SourcePlace, name: str) -> bool:
+    """Whether something has a name in a folder of sources, be it a source or not."""
+    if isinstance(folder, SourceFolder):
+        return (folder.path / name).exists()
+    return name in {one.name for one in folder.files()}
 
 
 def _json(content: bytes) -> object:

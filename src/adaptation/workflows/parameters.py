@@ -24,9 +24,10 @@ from adaptation.workflows.storage_places import (
     Known,
     below,
     check_storage,
+    confined_words,
     none_known,
     placed,
-    storage_place,
+    placed_below,
 )
 
 WEB_SCHEMES = frozenset({"http", "https"})
@@ -184,7 +185,7 @@ def checked(
     document = found.model_dump()
     stem = "job"
     if "url" in document:
-        document["url"] = _source(document["url"], found.source_storage, known)
+        document["url"] = source_of(document["url"], found.source_storage, "url", known)
         stem = _stem(document["url"])
     if "output_folder" in document:
         folder = document["output_folder"] or f"{stem}-{uuid.uuid4().hex[:8]}"
@@ -192,21 +193,22 @@ def checked(
     return document
 
 
-def _source(url: str, storage: str | None, known: Known) -> str:
-    """A source as it stays valid elsewhere: a web address, an absolute path, or a place."""
+def source_of(url: str, storage: str | None, parameter: str, known: Known) -> str:
+    """A source as it stays valid elsewhere: a web address, an absolute path, or a place.
+
+    Raises:
+        ParameterError: as `absolute_source` and `placed`.
+    """
     if is_web(url):
         return absolute_source(url)
-    return placed(url, storage, "url", known) or absolute_source(url)
+    return placed(url, storage, parameter, known) or absolute_source(url)
 
 
 def _destination(found: CommonParameters, folder: str, assets_root: Path, known: Known) -> str:
     """The folder of an asset: an absolute path, or a place."""
-    storage = found.destination_storage or found.source_storage
-    if storage not in (None, LOCAL) and storage_place(folder) is None and found.output_root:
-        root = safe_key(found.output_root, "output_root")
-        folder = f"{root}/{safe_key(folder, 'output_folder')}"
-    return placed(folder, storage, "output_folder", known) or str(
-        _output(assets_root, found.output_root, folder)
+    storage, root = found.destination_storage or found.source_storage, found.output_root
+    return placed_below(folder, storage, root, "output_folder", known) or str(
+        _output(assets_root, root, folder)
     )
 
 
@@ -248,13 +250,16 @@ def confined(
     elif within:
         known["output_root"] = within
     if isinstance(folder := known.get("output_folder"), str):
-        known["output_folder"] = safe_key(folder, "output_folder")
+        known["output_folder"] = confined_words(folder, within, "output_folder") or safe_key(
+            folder, "output_folder"
+        )
     url = known.get(source)
     if isinstance(url, str) and not is_web(url):
         if known.get("source_storage") in (None, LOCAL):
-            known[source] = _local_source(url, source_root, source)
+            whole = confined_words(url, within, source)
+            known[source] = whole or _local_source(url, source_root, source)
         else:
-            known[source] = below(url, within, source)
+            known[source] = confined_words(url, within, source) or below(url, within, source)
     return known
 
 

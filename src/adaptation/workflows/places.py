@@ -26,6 +26,20 @@ def place_of(words: str, parameter: str, root: Path, output_root: str | None) ->
     return inside(base, str(PurePosixPath(under, safe_key(words, parameter))), parameter)
 
 
+def place_anywhere(words: str, parameter: str, root: Path, output_root: str | None) -> Path:
+    """A folder of an asset: absolute wherever it is, or relative to `output_root`.
+
+    Args:
+        words, parameter, root, output_root: as for `place_of`.
+
+    Raises:
+        ParameterError: `path_outside`, `parameter_invalid`.
+    """
+    if Path(words).is_absolute():
+        return Path(words).resolve()
+    return place_of(words, parameter, root, output_root)
+
+
 def confined_place(words: str, parameter: str, root: Path, output_root: str | None) -> str:
     """The words of a client that may not reach every place: relative to its own `output_root`.
 

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from celery import chain
 from celery.canvas import Signature
 from pydantic import Field
 
-from adaptation.adapters.asset_folder import opened_asset
-from adaptation.adapters.containment import inside, safe_key
-from adaptation.adapters.publish import publish
+from adaptation.adapters.containment import safe_key
+from adaptation.adapters.object_publish import LEADING
 from adaptation.context import Context
 from adaptation.engine.tasks import Registry, WorkflowDefinition
-from adaptation.media import dash, hls
 from adaptation.media.asset import Asset
-from adaptation.media.asset_record import ASSET_NAME
 from adaptation.media.properties import TRACK_PROPERTIES, applied, parse_properties
 from adaptation.workflows import steps
+from adaptation.workflows.allowance import limit_of
 from adaptation.workflows.parameters import CommonParameters, checked, confined
+from adaptation.workflows.places import place_anywhere
+from adaptation.workflows.renewing import Renewal, opened_place, renew
 from adaptation.workflows.report import PUBLISHED, published, report
-from adaptation.workflows.resources import Run, publish_token
+from adaptation.workflows.resources import Run
 from adaptation.workflows.step import step
+from adaptation.workflows.storage_places import (
+    Known,
+    confined_words,
+    destination,
+    none_known,
+    placed_below,
+)
 
 NAME = "track_properties"
 DESCRIPTION = (
@@ -47,48 +54,43 @@ class TrackPropertiesParameters(CommonParameters):
 def write_properties(context: Context, run: Run) -> Context:
     """Lay properties over those of an asset's tracks, and switch its manifests in one moment."""
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
-    folder = Path(context["folder"])
-    with opened_asset(folder, run.resources.assets_root) as opened, opened.files() as there:
+    folder = context["folder"]
+    with opened_place(folder, run) as opened:
         before = Asset.from_json(opened.record())
         asset, missed = applied(before, parse_properties(context[TRACK_PROPERTIES]))
         for sentence in missed:
             run.log(sentence, 30)
-        names = sorted(name for _, name in there)
+        present = opened.names() - LEADING
+        names = sorted(LEADING | {before.place(n) if "/" in n else n for n in present})
         if asset.document() != before.document():
-            made = _written(asset, run)
-            kept = [(path, name) for path, name in there if name not in made]
-            run.check_now()
-            publish(
-                [*kept, *((path, name) for name, path in made.items())],
-                folder,
-                asset_id=asset.asset_id,
-                token=publish_token(run.claim.job_id),
-                overwrite=False,
-                root=run.resources.assets_root,
-                renew=True,
-            )
+            kept = {name: name for name in sorted(present)}
+            names = renew(opened, Renewal(asset, kept, {}), folder, run)
     changed = sum(one != two for one, two in zip(asset.tracks, before.tracks, strict=True))
     changed += sum(one != two for one, two in zip(asset.texts, before.texts, strict=True))
-    run.log(f"{folder.name}: {changed} tracks are told of anew")
+    run.log(f"{opened.name}: {changed} tracks are told of anew")
     seconds = float(max(one.duration_seconds for one in asset.tracks if one.kind == "video"))
     told = published(names, seconds)
-    return context.extended(**{PUBLISHED: told, "output_folder": str(folder)})
+    return context.extended(**{PUBLISHED: told, "output_folder": folder})
 
 
-def check_properties(parameters: Mapping[str, Any], assets_root: Path) -> dict[str, Any]:
+def check_properties(
+    parameters: Mapping[str, Any], assets_root: Path, known: Known = none_known
+) -> dict[str, Any]:
     """Check the parameters of a job and fill in the defaults; the folder becomes absolute.
+
+    Args:
+        parameters: as the client gave them.
+        assets_root: the folder relative folders lie in.
+        known: which storages there are besides local.
 
     Raises:
         ParameterError: names the field, and what is wrong with it.
     """
-    document = checked(TrackPropertiesParameters, parameters, assets_root)
+    document = checked(TrackPropertiesParameters, parameters, assets_root, known)
     parse_properties(document[TRACK_PROPERTIES])
-    root = safe_key(document["output_root"], "output_root") if document["output_root"] else ""
-    folder = document["folder"]
-    document["folder"] = str(
-        Path(folder).resolve()
-        if Path(folder).is_absolute()
-        else inside(assets_root, str(PurePosixPath(root, folder)), "folder")
+    folder, under = document["folder"], document["output_root"]
+    document["folder"] = placed_below(folder, destination(document), under, "folder", known) or str(
+        place_anywhere(folder, "folder", assets_root, under)
     )
     return document
 
@@ -101,7 +103,7 @@ def confine_properties(parameters: Mapping[str, Any], within: str) -> dict[str, 
     """
     known = confined(parameters, within, None)
     if isinstance(folder := known.get("folder"), str):
-        known["folder"] = safe_key(folder, "folder")
+        known["folder"] = confined_words(folder, within, "folder") or safe_key(folder, "folder")
     return known
 
 
@@ -123,7 +125,8 @@ def register(registry: Registry) -> None:
             name=NAME,
             description=DESCRIPTION,
             parameters=TrackPropertiesParameters,
-            check=lambda given: check_properties(given, registry.output_root),
+            check=lambda given: check_properties(given, registry.output_root, registry.has_storage),
+            limit=limit_of(registry),
             confine=confine_properties,
             author=author,
             output=lambda given: str(given["folder"]),
@@ -139,17 +142,3 @@ def register(registry: Registry) -> None:
             },
         )
     )
-
-
-def _written(asset: Asset, run: Run) -> dict[str, Path]:
-    """What is written anew, by its name in the asset."""
-    made = run.scratch / "made"
-    made.mkdir()
-    contents = {
-        hls.MASTER_NAME: asset.master_playlist(),
-        dash.MANIFEST_NAME: asset.manifest(),
-        ASSET_NAME: asset.text(),
-    }
-    for name, content in contents.items():
-        (made / name).write_text(content, encoding="utf-8")
-    return {name: made / name for name in contents}

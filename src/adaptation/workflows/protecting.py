@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
+from adaptation.adapters.asset_place import AssetPlace
 from adaptation.adapters.packager import INPUT_NAME, package
 from adaptation.errors import ToolError
 from adaptation.media.boxes import Init, read_init
@@ -33,8 +34,8 @@ class Work:
 
     run: Run
     asset_id: str
-    asset: Path
-    """Folder of the asset, to read from."""
+    asset: AssetPlace
+    """The asset, to read from."""
     target: Path
     """Folder that stands for the asset, to write to."""
     told: Callable[[int], None]
@@ -76,13 +77,13 @@ def encrypt_track(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
         ToolError: as `package`; `output_mismatch`, the copy does not open with its key.
         Transient, Cancelled: as `package`.
     """
-    clear = work.asset / track.folder
-    job = _Job(work, track, seal, (clear / track.init_name).read_bytes())
+    (init,) = work.asset.contents([f"{track.folder}/{track.init_name}"])
+    job = _Job(work, track, seal, init)
     protected = work.target / seal.protection.scheme / track.name
     protected.mkdir(parents=True)
     files = [_facts(job.sealed_init)]
     for batch in _batches(track.segments):
-        pieces = [(clear / segment.name).read_bytes() for segment in batch]
+        pieces = work.asset.contents([f"{track.folder}/{segment.name}" for segment in batch])
         made = job.reassembled(batch, pieces)
         job.prove(made, pieces)
         for segment, content in zip(batch, made, strict=True):

@@ -12,9 +12,11 @@ from adaptation.adapters.containment import names_below, safe_key
 from adaptation.adapters.contents import read_packets, streams
 from adaptation.adapters.process import Limits
 from adaptation.adapters.scratch import naming_a_full_disk
-from adaptation.adapters.source_folder import FoundFile, SourceFolder
+from adaptation.adapters.source_folder import FoundFile
+from adaptation.adapters.source_place import SourcePlace
 from adaptation.adapters.storage import LocalStorage
 from adaptation.errors import OutputError, SourceError, Transient
+from adaptation.media.asset_record import base_of
 from adaptation.media.container import check_complete
 from adaptation.media.index import Track
 from adaptation.media.mp4 import (
@@ -28,6 +30,8 @@ from adaptation.media.mp4 import (
     file_tracks,
 )
 from adaptation.workflows.resources import Run
+from adaptation.workflows.storage_places import storage_place
+from adaptation.workflows.storing import put_files
 
 GATHERED, COPIED = 0.5, 0.9
 """Parts of the work that are done when the tracks are here, and when they are copied."""
@@ -46,7 +50,7 @@ class Piece:
 class Remux:
     """What is to be copied."""
 
-    folder: SourceFolder
+    folder: SourcePlace
     files: tuple[Piece, ...]
     """All that is looked at."""
     state: list[list[Any]]
@@ -55,6 +59,8 @@ class Remux:
     """Whether all pictures are copied."""
     tracks: tuple[Track, ...] = ()
     """Of an asset: those that are copied; empty: it is none."""
+    base: str = ""
+    """Of an asset: the folder in it that all folders of tracks lie in; empty: its own."""
 
     @property
     def is_asset(self) -> bool:
@@ -68,7 +74,7 @@ class Remux:
 
     @classmethod
     def of_asset(
-        cls, folder: SourceFolder, record_file: FoundFile, record: object, *, mezzanine: bool
+        cls, folder: SourcePlace, record_file: FoundFile, record: object, *, mezzanine: bool
     ) -> Remux:
         """The tracks of an asset.
 
@@ -83,12 +89,11 @@ class Remux:
         """
         tracks = tuple(asset_tracks(record, mezzanine=mezzanine))
         pieces = tuple(Piece(track.name, _size(track)) for track in tracks)
-        return cls(folder, pieces, _state([record_file]), mezzanine, tracks)
+        base = base_of(record) if isinstance(record, Mapping) else ""
+        return cls(folder, pieces, _state([record_file]), mezzanine, tracks, base)
 
     @classmethod
-    def of_files(
-        cls, folder: SourceFolder, files: Sequence[FoundFile], *, mezzanine: bool
-    ) -> Remux:
+    def of_files(cls, folder: SourcePlace, files: Sequence[FoundFile], *, mezzanine: bool) -> Remux:
         """The media files of a folder."""
         pieces = tuple(Piece(file.name, file.size_bytes) for file in files)
         return cls(folder, pieces, _state(files), mezzanine)
@@ -127,20 +132,24 @@ def join(remux: Remux, made: Path, run: Run) -> float:
     return round(tracks[0].extent.seconds, 6)
 
 
-def put_into(made: Path, folder: Path, name: str, run: Run) -> None:
+def put_into(made: Path, place: str, name: str, run: Run) -> None:
     """Move a finished file into a folder, where it appears whole, in place of what had its name.
 
     Args:
         made: the file, in scratch.
-        folder: absolute; made if it is not there.
+        place: a folder, absolute and made if it is not there; or one of a storage.
         name: of the file there.
         run: tells the folder of outputs, below which no link is followed.
 
     Raises:
         OutputError: `output_full`, `output_unwritable`.
         ParameterError: `path_outside`.
+        AdaptationError: as `put_files`.
     """
-    root = run.resources.assets_root
+    if stored := storage_place(place):
+        put_files(stored, run, [(made, name)])
+        return
+    folder, root = Path(place), run.resources.assets_root
     names = names_below(root, folder) if root else None
     storage, key = (
         (LocalStorage(root), "/".join((*names, name)))
@@ -177,7 +186,7 @@ def _gathered(remux: Remux, run: Run) -> list[Copied]:
     for number, track in enumerate(remux.tracks):
         path = run.scratch / f"track{number}.mp4"
         with naming_a_full_disk(run.scratch, "scratch_full"):
-            _put_together(remux.folder, track, path, on_bytes)
+            _put_together(remux, track, path, on_bytes)
         document = _streams(path, run)
         extent = _measured(path, run).of(0)
         (copied,) = file_tracks(path, document)
@@ -192,17 +201,15 @@ def _gathered(remux: Remux, run: Run) -> list[Copied]:
     return found
 
 
-def _put_together(
-    folder: SourceFolder, track: Track, path: Path, on_bytes: Callable[[int], None]
-) -> None:
+def _put_together(remux: Remux, track: Track, path: Path, on_bytes: Callable[[int], None]) -> None:
     """Write a track's init segment and its segments one after the other."""
     parts = [(track.init_name, track.init_size_bytes, track.init_sha256)]
     parts += [(one.name, one.size_bytes, one.sha256) for one in track.segments]
     with path.open("wb") as target:
         for name, size_bytes, sha256 in parts:
             # The record is a file like any other: somebody may have changed it.
-            key = safe_key(f"{track.folder}/{name}", "asset.json")
-            folder.append(key, size_bytes, sha256, target)
+            key = safe_key(f"{remux.base}/{track.folder}/{name}".lstrip("/"), "asset.json")
+            remux.folder.append(key, size_bytes, sha256, target)
             on_bytes(size_bytes)
 
 

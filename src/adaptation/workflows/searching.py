@@ -10,18 +10,17 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from fractions import Fraction
 from io import SEEK_END
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from adaptation.adapters import ffmpeg
-from adaptation.adapters.asset_folder import AssetFolder, opened_asset
+from adaptation.adapters.asset_place import AssetPlace
+from adaptation.adapters.object_publish import LEADING
 from adaptation.adapters.process import Limits
-from adaptation.adapters.publish import check_output
-from adaptation.adapters.publish import publish as publish_folder
 from adaptation.context import Context
 from adaptation.errors import SourceError, ToolError
-from adaptation.media import dash, hls
+from adaptation.media import hls
 from adaptation.media.asset import Asset
-from adaptation.media.asset_record import ASSET_NAME, damaged_asset
+from adaptation.media.asset_record import damaged_asset
 from adaptation.media.boxes import read_init
 from adaptation.media.index import Segment, Track
 from adaptation.media.tiles import TILE_FILES, TilePlan, image_track, plan_tiles, tile_command
@@ -37,12 +36,12 @@ from adaptation.media.trickplay import (
     trick_track,
 )
 from adaptation.media.writing import Span
+from adaptation.workflows.renewing import Renewal, check_renewable, opened_place, renew
 from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import (
     Run,
     get_file,
     get_json,
-    publish_token,
     put_file,
     put_json,
 )
@@ -59,7 +58,7 @@ def find_key_frames(context: Context, run: Run) -> Context:
     """Read the asset's record, and find the first picture of each segment."""
     with _source(context, run) as folder:
         asset = _clear_asset(folder)
-        check_output(Path(context.folder_out), overwrite=False, asset_id=asset.asset_id)
+        check_renewable(context.folder_out, asset.asset_id, run)
         pictures = [track for track in asset.tracks if track.kind == "video"]
         found = {}
         for number, track in enumerate(pictures):
@@ -107,35 +106,26 @@ def publish_trickplay(context: Context, run: Run) -> Context:
     """Make the asset appear with what was added and new manifests, whole, by one switch."""
     with _source(context, run) as folder:
         asset = _same_asset(context, folder)
-        made, trick = _made(context, run, asset, folder)
+        made, searched = _made(context, run, asset, folder)
         # What an earlier run had made is replaced; all else that lies there stays.
         earlier = _names(asset, asset.trick) if asset.trick else set[str]()
-        with folder.files() as there:
-            kept = [(path, name) for path, name in there if name not in earlier | made.keys()]
-            files = [*kept, *((path, name) for name, path in made.items())]
-            run.check_now()
-            publish_folder(
-                files,
-                Path(context.folder_out),
-                asset_id=asset.asset_id,
-                token=publish_token(run.claim.job_id),
-                overwrite=False,
-                root=run.resources.assets_root,
-                renew=True,
-            )
+        kept = folder.names() - earlier - made.keys() - LEADING
+        renewal = Renewal(searched, {name: name for name in sorted(kept)}, made)
+        names = renew(folder, renewal, context.folder_out, run)
     seconds = float(max(t.duration_seconds for t in asset.tracks if t.kind == "video"))
-    run.log(f"{Path(context.folder_out).name} has {len(trick.key_frames)} I-frame playlists now")
-    return context.extended(**{PUBLISHED: published(sorted(name for _, name in files), seconds)})
+    playlists = sum(PurePath(name).name == IFRAMES_NAME for name in names)
+    run.log(f"{Path(context.folder_out).name} has {playlists} I-frame playlists now")
+    return context.extended(**{PUBLISHED: published(names, seconds)})
 
 
 TASKS = (find_key_frames, make_thumbnails, publish_trickplay)
 
 
-def _source(context: Context, run: Run) -> AbstractContextManager[AssetFolder]:
-    return opened_asset(Path(context["source_folder"]), run.resources.assets_root)
+def _source(context: Context, run: Run) -> AbstractContextManager[AssetPlace]:
+    return opened_place(context["source_folder"], run)
 
 
-def _key_frames(folder: AssetFolder, track: Track) -> tuple[ByteRange, ...]:
+def _key_frames(folder: AssetPlace, track: Track) -> tuple[ByteRange, ...]:
     """Where each segment of a rendition has its first picture."""
     try:
         header = read_init(_whole(folder, track, track.init_name, track.init_sha256))
@@ -154,7 +144,7 @@ def _key_frames(folder: AssetFolder, track: Track) -> tuple[ByteRange, ...]:
 
 
 def _single_pictures(
-    folder: AssetFolder, track: Track, ranges: Sequence[ByteRange], run: Run
+    folder: AssetPlace, track: Track, ranges: Sequence[ByteRange], run: Run
 ) -> Iterator[tuple[str, bytes]]:
     """Make a media segment of each first picture; gives their names and contents."""
     header = read_init(_whole(folder, track, track.init_name, track.init_sha256))
@@ -167,7 +157,7 @@ def _single_pictures(
         run.check()
 
 
-def put_together(folder: AssetFolder, track: Track, segments: Iterable[Segment], run: Run) -> Path:
+def put_together(folder: AssetPlace, track: Track, segments: Iterable[Segment], run: Run) -> Path:
     """Segments that hold a picture which is wanted, behind their init segment, in scratch.
 
     Raises:
@@ -182,7 +172,7 @@ def put_together(folder: AssetFolder, track: Track, segments: Iterable[Segment],
     return target
 
 
-def _whole(folder: AssetFolder, track: Track, name: str, sha256: str) -> bytes:
+def _whole(folder: AssetPlace, track: Track, name: str, sha256: str) -> bytes:
     """A file of a track, which is what the record says."""
     with folder.reading(f"{track.folder}/{name}") as file:
         content = file.read()
@@ -220,7 +210,7 @@ def _tiles(context: Context, plan: TilePlan, picture: Path, run: Run) -> list[Pa
     return tiles
 
 
-def _same_asset(context: Context, folder: AssetFolder) -> Asset:
+def _same_asset(context: Context, folder: AssetPlace) -> Asset:
     """The asset that the job began with.
 
     Raises:
@@ -236,7 +226,7 @@ def _same_asset(context: Context, folder: AssetFolder) -> Asset:
     return asset
 
 
-def _clear_asset(folder: AssetFolder) -> Asset:
+def _clear_asset(folder: AssetPlace) -> Asset:
     """The asset in a folder, of which pictures may be shown in the clear."""
     asset = Asset.from_json(folder.record())
     asset.need_clear()
@@ -249,9 +239,9 @@ def _digest(asset: Asset) -> str:
 
 
 def _made(
-    context: Context, run: Run, asset: Asset, folder: AssetFolder
-) -> tuple[dict[str, Path], TrickPlay]:
-    """Each file that is new or written anew, by its name; and what there is now."""
+    context: Context, run: Run, asset: Asset, folder: AssetPlace
+) -> tuple[dict[str, Path], Asset]:
+    """Each file that is new, by its name; and the asset as it is to be."""
     made, images = dict[str, Path](), None
     if IMAGES in context:
         document = get_json(run, context[IMAGES])
@@ -263,13 +253,13 @@ def _made(
         path = made[name] = run.scratch / "made" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    return made, trick
+    return made, asset.with_trick(trick)
 
 
 def _contents(
-    run: Run, asset: Asset, trick: TrickPlay, folder: AssetFolder
+    run: Run, asset: Asset, trick: TrickPlay, folder: AssetPlace
 ) -> Iterator[tuple[str, bytes]]:
-    """The track of single pictures, all playlists for searching, the manifests and the record."""
+    """The track of single pictures, and all playlists for searching."""
     least = smallest(asset.tracks)
     init = _whole(folder, least, least.init_name, least.init_sha256)
     yield f"{trick.track.folder}/{trick.track.init_name}", init
@@ -284,10 +274,6 @@ def _contents(
     if trick.images:
         playlist = hls.image_playlist(trick.images)
         yield f"{trick.images.folder}/{hls.PLAYLIST_NAME}", playlist.encode()
-    searched = asset.with_trick(trick)
-    yield hls.MASTER_NAME, searched.master_playlist().encode()
-    yield dash.MANIFEST_NAME, searched.manifest().encode()
-    yield ASSET_NAME, searched.text().encode()
 
 
 def _names(asset: Asset, trick: TrickPlay) -> set[str]:

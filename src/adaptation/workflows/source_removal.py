@@ -9,8 +9,9 @@ from adaptation.context import Context
 from adaptation.errors import AdaptationError, Cancelled
 from adaptation.workflows.report import SAID
 from adaptation.workflows.resources import Run
-from adaptation.workflows.sources import FILES, USED, source_folder
+from adaptation.workflows.sources import FILES, USED
 from adaptation.workflows.step import step
+from adaptation.workflows.storing import source_folder
 
 DELETED, LEFT = "deleted_sources", "kept_sources"
 """What the callback's `metadata` calls the names of both kinds of files."""
@@ -26,7 +27,7 @@ def delete_source(context: Context, run: Run) -> Context:
     used = [known[name] for name in context[USED]]
     run.check_now()
     try:
-        left = source_folder(context, run).remove(used)
+        left = source_folder(context["source_folder"], run).remove(used)
     except Cancelled:
         raise
     except AdaptationError as error:

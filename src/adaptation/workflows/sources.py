@@ -11,6 +11,7 @@ from typing import Any
 from adaptation.adapters.contents import read_packets, streams
 from adaptation.adapters.publish import asset_id_of, check_output
 from adaptation.adapters.source_folder import FoundFile, SourceFolder
+from adaptation.adapters.source_place import SourcePlace
 from adaptation.context import Context
 from adaptation.errors import SourceError
 from adaptation.media.container import check_complete
@@ -28,15 +29,17 @@ from adaptation.media.source_files import (
 from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.captions import read_captions
 from adaptation.workflows.material import Material, read_material
-from adaptation.workflows.resources import Run
+from adaptation.workflows.resources import Run, get_file, put_file
 from adaptation.workflows.step import step
-from adaptation.workflows.storage_places import storage_place
-from adaptation.workflows.storing import check_destination
+from adaptation.workflows.storage_places import joined, storage_place
+from adaptation.workflows.storing import check_destination, source_folder
 from adaptation.workflows.vodstream_parameters import ignored
 
 FILES = "source_files"
 """What the context calls the files of the folder: name, size in bytes and time of change of each.
 """
+KEYS = "source_keys"
+"""What the context calls the keys in the work area of files that were brought there, by name."""
 USED = "used_files"
 """What the context calls the names of those that became tracks of the asset."""
 PROPERTIES = "file_properties"
@@ -91,7 +94,7 @@ def find_sources(context: Context, run: Run) -> Context:
     _check_output(context, run)
     for sentence in ignored(context):
         run.log(sentence)
-    folder = source_folder(context, run)
+    folder = source_folder(context["source_folder"], run)
     found = folder.files()
     taken = [file for file in found if _is_source(folder, file)]
     for file in found:
@@ -100,7 +103,7 @@ def find_sources(context: Context, run: Run) -> Context:
     if not any(suffix(file.name) in PICTURE_SUFFIXES | SOUND_SUFFIXES for file in taken):
         ends = ", ".join(sorted(PICTURE_SUFFIXES))
         raise SourceError(
-            f"there is no source in {folder.path}",
+            f"there is no source in {folder.name}",
             code="source_missing",
             hint=f"Files right in the folder count, of which one or more end in {ends}.",
         )
@@ -110,13 +113,29 @@ def find_sources(context: Context, run: Run) -> Context:
     for name in sorted({*(context[PROPERTIES] or {})} - {file.name for file in taken}):
         run.log(f"file_properties: there is no source called {name}", 30)
     states = [[file.name, file.size_bytes, file.changed_ns] for file in taken]
-    return context.extended(**{FILES: states})
+    return context.extended(**{FILES: states, KEYS: _brought(folder, taken, run)})
 
 
-def source_folder(context: Context, run: Run) -> SourceFolder:
-    """The folder of the job's sources."""
-    roots = [root for root in (run.resources.assets_root, run.resources.source_root) if root]
-    return SourceFolder(Path(context["source_folder"]), tuple(roots))
+def local_path(context: Context, run: Run, name: str) -> Path:
+    """A file of the job's sources on this machine: to read, never to write to.
+
+    Raises:
+        ParameterError: `path_outside`, it is a link by now.
+    """
+    if key := context[KEYS].get(name):
+        return get_file(run, key)
+    return source_folder(context["source_folder"], run).file(name)
+
+
+def _brought(folder: SourcePlace, taken: Sequence[FoundFile], run: Run) -> dict[str, str]:
+    """Bring what lies in a storage to where every worker can read it; gives keys by name."""
+    if isinstance(folder, SourceFolder):
+        return {}
+    keys = {}
+    for number, file in enumerate(taken, start=1):
+        keys[file.name] = put_file(run, folder.file(file.name), f"{number}{suffix(file.name)}")
+        run.progress(number / len(taken))
+    return keys
 
 
 def media_files(context: Context, run: Run) -> list[ReadFile]:
@@ -149,7 +168,8 @@ def caption_files(context: Context, run: Run) -> list[ReadCaptions]:
         if suffix(name) not in TEXT_SUFFIXES:
             continue
         # What is wrong with it is said before anything is made; its notes are told by its task.
-        read_captions(source_folder(context, run).file(name))
+        with naming(name):
+            read_captions(local_path(context, run, name))
         said = said_of(context, name)
         kind = said.get("kind", "")
         track = SubtitleTrack(
@@ -190,7 +210,7 @@ def _check_output(context: Context, run: Run) -> None:
     check_output(output, overwrite=context["empty_target"] or replaced)
 
 
-def _is_source(folder: SourceFolder, file: FoundFile) -> bool:
+def _is_source(folder: SourcePlace, file: FoundFile) -> bool:
     """Whether a file is one of those that are taken, by its name; XML by its beginning."""
     end = suffix(file.name)
     if end != XML_SUFFIX:
@@ -201,10 +221,9 @@ def _is_source(folder: SourceFolder, file: FoundFile) -> bool:
 
 def _read(context: Context, run: Run, name: str, state: Sequence[int]) -> ReadFile:
     branch, said = _branch(context, name, state), said_of(context, name)
-    folder, tools = source_folder(context, run), run.resources.tools
-    with folder.opened(name) as stream:
+    tools, path = run.resources.tools, local_path(context, run, name)
+    with path.open("rb") as stream:
         check_complete(stream)
-    path = folder.file(name)
     document = streams(path, tools)
     source = parse_source(document)
     if source.video:
@@ -223,7 +242,9 @@ def _read(context: Context, run: Run, name: str, state: Sequence[int]) -> ReadFi
 
 
 def _branch(context: Context, name: str, state: Sequence[int]) -> Mapping[str, Any]:
-    path = str(Path(context["source_folder"], name))
+    path = joined(context["source_folder"], name)
+    if key := context[KEYS].get(name):
+        return {"url": path, "source_key": key}
     return {"url": path, "source_path": path, "source_state": list(state)}
 
 

@@ -43,8 +43,8 @@ def publish_staged(context: Context, run: Run) -> Context:
     with opened_staged(context, run) as asset, asset.files() as there:
         seconds = duration_seconds(asset)
         files = sorted([*there, *added], key=lambda piece: piece[1])
-        put_in_place(context, run, files)
-    told = published([name for _, name in files], seconds)
+        names = put_in_place(context, run, files)
+    told = published(names, seconds)
     run.log(f"published {context.folder_out}")
     return context.extended(**{PUBLISHED: told})
 

@@ -62,7 +62,12 @@ def download_file(context: Context, run: Run) -> Context:
     allowance, preference = Allowance.of(run), Preference(**context.get(PREFERENCE, {}))
     check_destination(context, run)
     if storage_place(context["url"]):
-        return context.extended(source_key=put_file(run, fetched_source(context, run), "source"))
+        path, address, children = fetched_source(context, run)
+        if is_playlist(path):
+            most = allowance.source_bytes
+            gathered = gather(path, address, run, most, preference, children=children)
+            return _with_gathered(context, run, gathered)
+        return context.extended(source_key=put_file(run, path, "source"))
     if not is_web(context["url"]):
         state, path = file_state(context, run), Path(context["url"])
         allowance.check_size(context["url"], state[0])
@@ -186,10 +191,9 @@ def chunk_dash(context: Context, run: Run) -> Context:
 @step("publish")
 def publish(context: Context, run: Run) -> Context:
     """Make the asset appear in its folder, whole, by one switch."""
-    files = asset_files(context, run)
-    put_in_place(context, run, files)
+    names = put_in_place(context, run, asset_files(context, run))
     seconds = float(material_of(context, run).timeline.duration_seconds)
-    context = context.extended(**{PUBLISHED: published([name for _, name in files], seconds)})
+    context = context.extended(**{PUBLISHED: published(names, seconds)})
     run.log(f"published {context.folder_out}")
     return context
 

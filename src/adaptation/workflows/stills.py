@@ -36,13 +36,15 @@ from adaptation.workflows.material import Material, read_material, source_path
 from adaptation.workflows.parameters import (
     PRINTED,
     CommonParameters,
-    absolute_source,
     checked,
     confined,
     is_web,
+    source_of,
 )
 from adaptation.workflows.resources import Run, publish_token
 from adaptation.workflows.steps import download_file
+from adaptation.workflows.storage_places import joined, storage_place
+from adaptation.workflows.storing import put_files
 
 DELIVERED = "delivered"
 """What the context calls the files that were made, and how long they last."""
@@ -176,13 +178,16 @@ def deliver(
         further: as for `publish_files`.
     """
     run.check_now()
-    publish_files(
-        made,
-        Path(context.folder_out),
-        token=publish_token(run.claim.job_id),
-        root=run.resources.assets_root,
-        further=further,
-    )
+    if place := storage_place(context.folder_out):
+        put_files(place, run, made, further)
+    else:
+        publish_files(
+            made,
+            Path(context.folder_out),
+            token=publish_token(run.claim.job_id),
+            root=run.resources.assets_root,
+            further=further,
+        )
     names = [name for _, name in made]
     run.log(f"published {', '.join(names)} in {context.folder_out}")
     return context.extended(**{DELIVERED: {"files": names, "duration_seconds": seconds}})
@@ -193,7 +198,7 @@ def report(result: dict[str, Any]) -> dict[str, Any]:
     known = result.get(DELIVERED)
     if known is None:
         return {}
-    files = [str(Path(result["output_folder"], name)) for name in known["files"]]
+    files = [joined(result["output_folder"], name) for name in known["files"]]
     metadata = {"duration": known["duration_seconds"]}
     return {"message": files[-1], "files": files, "metadata": metadata}
 
@@ -206,8 +211,10 @@ def check_stills(
     Raises:
         ParameterError: names the field and what is wrong with it.
     """
-    document = checked(model, given, registry.output_root)
-    document["source"] = absolute_source(document["source"])
+    known = registry.has_storage
+    document = checked(model, given, registry.output_root, known)
+    storage = document["source_storage"]
+    document["source"] = source_of(document["source"], storage, "source", known)
     return document
 
 
@@ -259,7 +266,7 @@ def add_stills(  # noqa: PLR0913 - what a workflow is
 
     def limit(given: Mapping[str, Any], own: Any) -> None:
         allowance = Allowance(in_force(registry.limits, own))
-        allowance.check_wanted({"url": given["source"]})
+        allowance.check_wanted({**given, "url": given["source"]})
 
     registry.add_tasks(download_file, task)
     registry.add_workflow(
@@ -267,7 +274,7 @@ def add_stills(  # noqa: PLR0913 - what a workflow is
             name=task.name,
             check=check,
             author=author,
-            output=lambda given: str(Path(given["output_folder"], main_file(given))),
+            output=lambda given: joined(given["output_folder"], main_file(given)),
             sources=lambda given: [url] if is_web(url := given["source"]) else [],
             report=report,
             description=description,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from adaptation.adapters.containment import safe_key
 from adaptation.adapters.storage_config import LOCAL, NAME, storage_unknown
@@ -63,6 +64,24 @@ def placed(words: str, storage: str | None, parameter: str, known: Known) -> str
     return str(Place(place.storage, safe_key(place.key, parameter)))
 
 
+def placed_below(
+    words: str, storage: str | None, output_root: str | None, parameter: str, known: Known
+) -> str | None:
+    """A folder or file that lies below `output_root`, as a place of a storage; None: of none.
+
+    Args:
+        words: a key below `output_root`, or a whole place, as callbacks tell it.
+        storage, parameter, known: as for `placed`.
+        output_root: a folder of the storage.
+
+    Raises:
+        ParameterError: `storage_unknown`, `path_outside`, `parameter_invalid`.
+    """
+    if storage_place(words) is None and storage not in (None, LOCAL) and output_root:
+        words = f"{safe_key(output_root, 'output_root')}/{safe_key(words, parameter)}"
+    return placed(words, storage, parameter, known)
+
+
 def check_storage(name: str | None, known: Known) -> None:
     """Refuse the name of no storage.
 
@@ -73,6 +92,56 @@ def check_storage(name: str | None, known: Known) -> None:
         return
     if not NAME.fullmatch(str(name)) or not known(str(name)):
         raise storage_unknown(str(name))
+
+
+def destination(given: Mapping[str, Any]) -> str | None:
+    """Name of the storage that a job's results go to; None: local."""
+    return given.get("destination_storage") or given.get("source_storage")
+
+
+def joined(place: str, name: str) -> str:
+    """What has a name in a folder, which is a place of a storage or a path."""
+    return f"{place}/{name}" if storage_place(place) else str(Path(place, name))
+
+
+def into_source(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with `source_folder` as `output_folder` if none is given and a storage has it."""
+    known, words = dict(given), given.get("source_folder")
+    if known.get("output_folder") is not None or not isinstance(words, str):
+        return known
+    if storage_place(words) is None and destination(given) in (None, LOCAL):
+        return known
+    return known | {"output_folder": words}
+
+
+def confined_folder(given: Mapping[str, Any], within: str, parameter: str) -> str | None:
+    """A folder of sources that a client names in a storage; None: it is none of a storage.
+
+    Args:
+        given: the parameters.
+        within: the client's own folder.
+        parameter: which of them names the folder: relative to `output_root`, or a whole place.
+
+    Raises:
+        ParameterError: `path_outside`, `parameter_invalid`.
+    """
+    if place := confined_words(given[parameter], within, parameter):
+        return place
+    if given.get("source_storage") in (None, LOCAL):
+        return None
+    return safe_key(given[parameter], parameter)
+
+
+def confined_words(words: str, within: str, parameter: str) -> str | None:
+    """A whole place that a client names, which must lie below its own folder; None: it is none.
+
+    Raises:
+        ParameterError: `path_outside`, `parameter_invalid`.
+    """
+    place = storage_place(words)
+    if place is None:
+        return None
+    return str(Place(place.storage, below(place.key, within, parameter)))
 
 
 def below(key: object, within: str, parameter: str) -> str:

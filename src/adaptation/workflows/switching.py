@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from adaptation.adapters.containment import held, led_out, names_below
-from adaptation.adapters.publish import publish
+from adaptation.adapters.asset_place import AssetPlace
+from adaptation.adapters.object_publish import LEADING
 from adaptation.context import Context
 from adaptation.errors import ParameterError
-from adaptation.media import dash, hls
+from adaptation.media import hls
 from adaptation.media.asset import Active, Asset, media_files
-from adaptation.media.asset_record import ASSET_NAME, CLEAR
+from adaptation.media.asset_record import CLEAR
 from adaptation.media.cpix import Document, DrmSystem
 from adaptation.media.encrypted import protected_init
 from adaptation.media.encrypted_track import EncryptedTrack, encrypted_track
@@ -30,12 +28,11 @@ from adaptation.workflows.drm_parameters import (
     wanted_systems,
 )
 from adaptation.workflows.protecting import Work, encrypt_track, seal_of
+from adaptation.workflows.renewing import Renewal, opened_place, renew
 from adaptation.workflows.report import PUBLISHED, published
-from adaptation.workflows.resources import Run, publish_token
+from adaptation.workflows.resources import Run
 from adaptation.workflows.step import step
 
-ACTIVE_FILES = frozenset({hls.MASTER_NAME, dash.MANIFEST_NAME, ASSET_NAME})
-"""What is written anew by every switch."""
 MADE = "asset"
 """Folder in scratch that stands for the asset: what is new of it."""
 
@@ -52,76 +49,37 @@ def switch_drm(context: Context, run: Run) -> Context:
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
     for line in old_spellings(context):
         run.log(line, logging.WARNING)
-    folder = Path(context["folder"])
-    with _asset(folder, run.resources.assets_root) as place:
-        present = _files(place)
-        asset = _read(place, folder, present)
+    folder = context["folder"]
+    with opened_place(folder, run) as place:
+        present = place.names()
+        asset = _read(place, present)
         wanted = _switched(asset, place, context, run)
-        names = sorted(present)
+        names = sorted(LEADING | {asset.place(name) if "/" in name else name for name in present})
         if wanted.document() != asset.document():
-            files = _arranged(asset, wanted, place, present, run.scratch / MADE)
-            names = [name for _, name in files]
-            run.check_now()
-            publish(
-                files,
-                folder,
-                asset_id=asset.asset_id,
-                token=publish_token(run.claim.job_id),
-                overwrite=False,
-                root=run.resources.assets_root,
-                renew=True,
-            )
-    run.log(
-        f"{folder.name} is {wanted.active}, for players of {', '.join(wanted.systems) or 'all'}"
-    )
+            names = renew(place, _renewal(asset, wanted, present, run), folder, run)
+    run.log(f"{place.name} is {wanted.active}, for players of {', '.join(wanted.systems) or 'all'}")
     told = published(names, float(asset.record["duration_seconds"]))
     kept = {name: value for name, value in context.items() if name not in SECRET}
-    return Context(kept).extended(**{PUBLISHED: told, "output_folder": str(folder)})
+    return Context(kept).extended(**{PUBLISHED: told, "output_folder": folder})
 
 
-@contextmanager
-def _asset(folder: Path, root: Path | None) -> Iterator[Path]:
-    """The folder of an asset as a path that stays this very folder."""
-    names = None if root is None else names_below(root, folder)
-    with ExitStack() as stack:
-        try:
-            place = stack.enter_context(held(root, names) if root and names else held(folder))
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise _no_asset(folder) from error
-        yield place
-
-
-def _read(place: Path, folder: Path, present: set[str]) -> Asset:
+def _read(place: AssetPlace, present: set[str]) -> Asset:
     """The asset with those of its copies that are whole."""
-    try:
-        asset = Asset.from_json(json.loads((place / ASSET_NAME).read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _no_asset(folder) from error
+    asset = Asset.from_json(place.record())
     if not all(media_files(track) <= present for track in asset.tracks):
-        raise _no_asset(folder)
+        raise _no_asset(place)
     return asset.with_whole_copies(present)
 
 
-def _no_asset(folder: Path) -> ParameterError:
+def _no_asset(place: AssetPlace) -> ParameterError:
     return ParameterError(
-        f"there is no asset in {folder}",
+        f"there is no asset in {place.name}",
         code="asset_missing",
         hint="Name the folder of an asset that this engine has made and that is whole.",
     )
 
 
-def _files(place: Path) -> set[str]:
-    """The files of an asset, by their names in it."""
-    found = set[str]()
-    for path in place.rglob("*"):
-        if path.is_symlink():
-            raise led_out(path.name)
-        if path.is_file():
-            found.add(path.relative_to(place).as_posix())
-    return found
-
-
-def _switched(asset: Asset, place: Path, context: Context, run: Run) -> Asset:
+def _switched(asset: Asset, place: AssetPlace, context: Context, run: Run) -> Asset:
     """The asset as it is to be; what is new of it lies in scratch."""
     named = wanted_systems(context["drm"])
     scheme = scheme_of(named)
@@ -141,7 +99,7 @@ def _switched(asset: Asset, place: Path, context: Context, run: Run) -> Asset:
 
 
 def _copies(
-    asset: Asset, scheme: Scheme, document: Document | None, place: Path, run: Run
+    asset: Asset, scheme: Scheme, document: Document | None, place: AssetPlace, run: Run
 ) -> list[EncryptedTrack]:
     """All tracks of a copy; those that are missing, or have other keys, are made."""
     there = (asset.copies or {}).get(scheme, {})
@@ -184,14 +142,14 @@ def _announced(
     copy: EncryptedTrack,
     clear: Track,
     to: tuple[Sequence[SystemName], Sequence[DrmSystem] | None],
-    place: Path,
+    place: AssetPlace,
     target: Path,
 ) -> EncryptedTrack:
     """A copy with its init segment and playlist, which tell the systems' players of the key."""
     systems, told = to
     before = copy.protection if told is None else replace(copy.protection, signals=())
     protection = before.for_systems(systems, told or ())
-    init = (place / clear.folder / clear.init_name).read_bytes()
+    (init,) = place.contents([f"{clear.folder}/{clear.init_name}"])
     content = protected_init(init, protection)
     facts = (len(content), hashlib.sha256(content).hexdigest())
     segments = [(segment.size_bytes, segment.sha256) for segment in copy.track.segments]
@@ -204,19 +162,17 @@ def _announced(
     return made
 
 
-def _arranged(
-    asset: Asset, wanted: Asset, place: Path, present: set[str], made: Path
-) -> list[tuple[Path, str]]:
-    """All files of the asset as it is to be: where each lies now, and its name there."""
-    made.mkdir(exist_ok=True)
-    (made / hls.MASTER_NAME).write_text(wanted.master_playlist(), encoding="utf-8")
-    (made / dash.MANIFEST_NAME).write_text(wanted.manifest(), encoding="utf-8")
-    (made / ASSET_NAME).write_text(wanted.text(), encoding="utf-8")
+def _renewal(asset: Asset, wanted: Asset, present: set[str], run: Run) -> Renewal:
+    """The asset as it is to be: what of it lies where now, and what is new."""
     moved = dict(zip(asset.clear_folders, wanted.clear_folders, strict=True))
-    files = dict[str, Path]()
-    for name in present - ACTIVE_FILES:
+    target = run.scratch / MADE
+    made = {
+        path.relative_to(target).as_posix(): path for path in target.rglob("*") if path.is_file()
+    }
+    kept = dict[str, str]()
+    for name in sorted(present - LEADING):
         folder, slash, file = name.rpartition("/")
-        files[f"{moved.get(folder, folder)}{slash}{file}"] = place / name
-    for name in _files(made):
-        files[name] = made / name
-    return [(path, name) for name, path in sorted(files.items())]
+        is_now = f"{moved.get(folder, folder)}{slash}{file}"
+        if is_now not in made:
+            kept[is_now] = name
+    return Renewal(wanted, kept, made)

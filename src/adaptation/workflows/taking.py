@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import PurePath
 
 from adaptation.context import Context
 from adaptation.errors import SourceError, ToolError
@@ -27,7 +28,7 @@ def copy_rendition(context: Context, run: Run) -> Context:
     except (ToolError, SourceError) as error:
         if error.code not in UNFIT:
             raise
-        raise not_copied(source_path(context, run).name, error.message) from error
+        raise not_copied(PurePath(context["url"]).name, error.message) from error
     return context.extended(transcoded_keys=list(parts.values()))
 
 

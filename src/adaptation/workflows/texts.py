@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from logging import WARNING
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from adaptation.workflows.captions import read_captions
 from adaptation.workflows.material import material_of, source_path
 from adaptation.workflows.resources import Run, get_json, put_json, put_text
 from adaptation.workflows.step import step
-from adaptation.workflows.storing import folder_of
 
 COLLECTED = ("text_key", "text_prefix")
 """What the join keeps of each subtitle track."""
@@ -90,8 +88,7 @@ def joined_texts(contexts: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 def texts_of(context: Context, run: Run) -> list[TextTrack]:
     """The subtitle tracks of the asset, once they are joined."""
-    found = [TextTrack.from_json(get_json(run, key)) for key in context["text_key"]]
-    return [replace(text, folder=folder_of(context, text.folder)) for text in found]
+    return [TextTrack.from_json(get_json(run, key)) for key in context["text_key"]]
 
 
 def text_files(context: Context, run: Run) -> list[tuple[str, str]]:

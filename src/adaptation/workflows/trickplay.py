@@ -10,12 +10,20 @@ from celery import chain
 from celery.canvas import Signature
 from pydantic import BaseModel, Field, field_validator
 
-from adaptation.adapters.containment import inside, safe_key
+from adaptation.adapters.containment import safe_key
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.errors import ParameterError
 from adaptation.workflows import searching
+from adaptation.workflows.allowance import limit_of
 from adaptation.workflows.parameters import PRINTED, CommonParameters, checked, confined
+from adaptation.workflows.places import place_anywhere
 from adaptation.workflows.report import report
+from adaptation.workflows.storage_places import (
+    Known,
+    confined_folder,
+    none_known,
+    placed_below,
+)
 
 NAME = "trickplay"
 DESCRIPTION = (
@@ -80,34 +88,35 @@ class TrickplayParameters(ThumbnailOptions, CommonParameters):
     )
 
 
-def check(parameters: Mapping[str, Any], assets_root: Path) -> dict[str, Any]:
-    """Check the parameters of a job; both folders become absolute.
+def check(
+    parameters: Mapping[str, Any], assets_root: Path, known: Known = none_known
+) -> dict[str, Any]:
+    """Check the parameters of a job; both folders become absolute, or places of storages.
 
     Args:
         parameters: as the client gave them.
         assets_root: the folder relative folders lie in.
+        known: which storages there are besides local.
 
     Raises:
         ParameterError: names the field, what is wrong with it, and the nearest known name.
     """
     given = dict(parameters)
     folder = given.get("source_folder")
-    if isinstance(folder, str) and folder and not Path(folder).is_absolute():
-        given["source_folder"] = folder = safe_key(folder, "source_folder")
     if given.get("output_folder") is None:
         given["output_folder"] = folder
-    document = checked(TrickplayParameters, given, assets_root)
-    source = Path(document["output_root"] or "", document["source_folder"])
-    if source.is_absolute():
-        place = source.resolve()
-    else:
-        place = inside(assets_root, source.as_posix(), "source_folder")
-    if place in Path(document["output_folder"]).parents:
+    document = checked(TrickplayParameters, given, assets_root, known)
+    folder, under = document["source_folder"], document["output_root"]
+    storage = document["source_storage"]
+    place = placed_below(folder, storage, under, "source_folder", known) or str(
+        place_anywhere(folder, "source_folder", assets_root, under)
+    )
+    if document["output_folder"].startswith(f"{place}/"):
         raise ParameterError(
             "output_folder lies inside source_folder, of which it would be a copy",
             hint="Name a folder beside source_folder, or leave output_folder out.",
         )
-    return {**document, "source_folder": str(place)}
+    return {**document, "source_folder": place}
 
 
 def confine(parameters: Mapping[str, Any], within: str) -> dict[str, Any]:
@@ -118,7 +127,8 @@ def confine(parameters: Mapping[str, Any], within: str) -> dict[str, Any]:
     """
     known = confined(parameters, within, None)
     if isinstance(folder := known.get("source_folder"), str):
-        known["source_folder"] = safe_key(folder, "source_folder")
+        place = confined_folder(known, within, "source_folder")
+        known["source_folder"] = place or safe_key(folder, "source_folder")
     return known
 
 
@@ -141,7 +151,8 @@ def register(registry: Registry) -> None:
             name=NAME,
             description=DESCRIPTION,
             parameters=TrickplayParameters,
-            check=lambda given: check(given, registry.output_root),
+            check=lambda given: check(given, registry.output_root, registry.has_storage),
+            limit=limit_of(registry),
             confine=confine,
             author=author,
             output=lambda parameters: str(parameters["output_folder"]),

@@ -13,10 +13,9 @@ from celery.canvas import Signature
 from adaptation.adapters.tools import versions
 from adaptation.context import Context
 from adaptation.engine.tasks import Registry, WorkflowDefinition
-from adaptation.limits import in_force
 from adaptation.media.asset_record import ASSET_NAME, Origin, asset_text
 from adaptation.workflows import assembling, extras, sources, staging, steps, taking
-from adaptation.workflows.allowance import Allowance
+from adaptation.workflows.allowance import limit_of
 from adaptation.workflows.drm_parameters import SECRET, drm_sources, wanted_systems
 from adaptation.workflows.encoding import CALLBACK_ONLY
 from adaptation.workflows.finished import LINKED, RECORD_KEY, tracks_of
@@ -110,7 +109,7 @@ def register(registry: Registry, profiles: Path | None = None) -> None:
     def check(given: Mapping[str, Any]) -> dict[str, Any]:
         # Read anew for each job, so that a changed profile counts from the next one on.
         known = Profiles.among(profiles)
-        return check_vodstream(given, registry.output_root, registry.source_root, known)
+        return check_vodstream(given, registry, known)
 
     registry.add_tasks(
         *sources.TASKS, *assembling.TASKS, *taking.TASKS, *extras.TASKS, write_record
@@ -121,18 +120,14 @@ def register(registry: Registry, profiles: Path | None = None) -> None:
             description=DESCRIPTION,
             parameters=VodstreamParameters,
             check=check,
-            confine=lambda given, within: confine_vodstream(
-                given, within, registry.output_root, registry.source_root
-            ),
+            confine=lambda given, within: confine_vodstream(given, within, registry),
             author=author,
             output=lambda known: str(known["output_folder"]),
             sources=drm_sources,
             farewell={"quality": "all"},
             report=report,
             forecast=lambda known, outlook: dict(FORETOLD),  # noqa: ARG005
-            limit=lambda checked, own: Allowance(in_force(registry.limits, own)).check_wanted(
-                checked
-            ),
+            limit=limit_of(registry),
             example={"content_id": "film-42", "source_folder": "film-42"},
         )
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from adaptation.adapters.containment import safe_key
+from adaptation.adapters.storage_config import LOCAL
+from adaptation.engine.tasks import Registry
 from adaptation.errors import ParameterError
 from adaptation.media.language import language_tag
 from adaptation.media.probe import UNKNOWN_LANGUAGE
@@ -19,6 +21,13 @@ from adaptation.workflows.extras_parameters import ExtrasParameters, check_extra
 from adaptation.workflows.parameters import PRINTED, checked, confined
 from adaptation.workflows.places import source_place
 from adaptation.workflows.profiles import ENCODING, Profiles
+from adaptation.workflows.storage_places import (
+    confined_folder,
+    confined_words,
+    destination,
+    placed_below,
+    storage_place,
+)
 
 SOURCE_FOLDER, CONTENT_ID = "{source_folder}", "{content_id}"
 """Stand for the folder of the sources, and for the content's key, in `output_folder`."""
@@ -121,17 +130,13 @@ class VodstreamParameters(ExtrasParameters, DrmParameters):
 
 
 def check_vodstream(
-    parameters: Mapping[str, Any],
-    assets_root: Path,
-    source_root: Path | None,
-    profiles: Profiles,
+    parameters: Mapping[str, Any], registry: Registry, profiles: Profiles
 ) -> dict[str, Any]:
     """Check the parameters of a job and fill in the defaults.
 
     Args:
         parameters: as the client gave them.
-        assets_root: the folder relative output folders lie in.
-        source_root: the folder that local sources lie in; None: there is none.
+        registry: of this process: where folders lie, and which storages there are.
         profiles: those there are.
 
     Returns:
@@ -140,63 +145,77 @@ def check_vodstream(
     Raises:
         ParameterError: names the field, what is wrong with it, and the nearest known name.
     """
-    given = dict(parameters)
+    given, root, has = dict(parameters), registry.output_root, registry.has_storage
     # What was checked before has it already; nobody else may bring another.
     earlier = given.pop(ENCODING, None)
-    known = checked(VodstreamParameters, given, assets_root)
-    source, output = source_place(
-        known["source_folder"],
-        "source_folder",
-        root=assets_root,
-        output_root=known["output_root"],
-        source_root=source_root,
-        anywhere=True,
-        sources_first=True,
-    )
+    known = checked(VodstreamParameters, given, root, has)
+    source, output = _source(known, registry, anywhere=True)
     words = given.get("output_folder", SOURCE_FOLDER)
-    given["output_folder"] = _filled(words, str(output), source.name, known["content_id"])
-    known = {**checked(VodstreamParameters, given, assets_root), "source_folder": str(source)}
-    _check_apart(source, Path(known["output_folder"]))
+    name = PurePath(source).name
+    given["output_folder"] = _filled(words, output, name, known["content_id"])
+    known = {**checked(VodstreamParameters, given, root, has), "source_folder": source}
+    _check_apart(source, known["output_folder"])
     known[ENCODING] = profiles.find(_profile_name(known)).to_json()
     if earlier not in (None, known[ENCODING]):
-        checked(VodstreamParameters, parameters, assets_root)
+        checked(VodstreamParameters, parameters, root, has)
     parse_properties(known["track_properties"])
     return check_extras(check_drm(known))
 
 
 def confine_vodstream(
-    parameters: Mapping[str, Any], within: str, assets_root: Path, source_root: Path | None
+    parameters: Mapping[str, Any], within: str, registry: Registry
 ) -> dict[str, Any]:
     """The parameters of a client that may not reach every file of the machine.
 
     Args:
         parameters: as the client gave them, not checked yet.
         within: path under the assets' root that the client's outputs lie in; empty: all of it.
-        assets_root: the folder of outputs.
-        source_root: the folder of local sources; None: there is none.
+        registry: of this process.
 
     Raises:
         ParameterError: `path_outside`.
     """
     known = dict(parameters)
-    folder = known.pop("output_folder", SOURCE_FOLDER)
+    folder, source_root = known.pop("output_folder", SOURCE_FOLDER), registry.source_root
     known = confine_drm(confined(known, within, source_root), within, source_root)
     if not isinstance(words := known.get("source_folder"), str) or not isinstance(folder, str):
         return {**known, "output_folder": folder}
-    under = known.get("output_root")
+    if place := confined_folder(known, within, "source_folder"):
+        source, own = place, SOURCE_FOLDER
+    else:
+        source, output = _source({**known, "source_folder": words}, registry, anywhere=False)
+        base = registry.output_root.resolve() / (known.get("output_root") or "")
+        own = Path(output).relative_to(base).as_posix()
+    folder = _filled(folder, own, PurePath(source).name, str(known.get("content_id", "")))
+    if folder != SOURCE_FOLDER:
+        whole = confined_words(folder, within, "output_folder")
+        folder = whole or safe_key(folder, "output_folder")
+    return {**known, "source_folder": source, "output_folder": folder}
+
+
+def _source(known: Mapping[str, Any], registry: Registry, *, anywhere: bool) -> tuple[str, str]:
+    """The folder of the sources, and where the asset goes when nobody says otherwise."""
+    words, under = known["source_folder"], known.get("output_root")
+    storage, has = known.get("source_storage"), registry.has_storage
+    if place := placed_below(words, storage, under, "source_folder", has):
+        is_elsewhere = destination(known) != storage and storage_place(words) is None
+        return place, words if is_elsewhere else place
     source, output = source_place(
         words,
         "source_folder",
-        root=assets_root,
+        root=registry.output_root,
         output_root=under,
-        source_root=source_root,
-        anywhere=False,
+        source_root=registry.source_root,
+        anywhere=anywhere,
         sources_first=True,
     )
-    own = output.relative_to(assets_root.resolve() / (under or "")).as_posix()
-    folder = _filled(folder, own, source.name, str(known.get("content_id", "")))
-    folder = safe_key(folder, "output_folder")
-    return {**known, "source_folder": str(source), "output_folder": folder}
+    if destination(known) in (None, LOCAL):
+        return str(source), str(output)
+    # Below the client's folder of the storage, as it would be below that of outputs.
+    base = registry.output_root.resolve() / (under or "")
+    return str(source), output.relative_to(base).as_posix() if output.is_relative_to(base) else str(
+        output
+    )
 
 
 def ignored(parameters: Mapping[str, Any]) -> list[str]:
@@ -225,13 +244,17 @@ def _profile_name(known: Mapping[str, Any]) -> str:
     return QUALITY.get(name, name) if slow else name
 
 
-def _check_apart(source: Path, output: Path) -> None:
+def _check_apart(source: str, output: str) -> None:
     """Refuse an output whose publication would take the place of the sources.
+
+    In a storage it takes the place of nothing but an asset.
 
     Raises:
         ParameterError: `output_holds_sources`.
     """
-    if output == source or output in source.parents:
+    if storage_place(output):
+        return
+    if Path(output) == Path(source) or Path(output) in Path(source).parents:
         raise ParameterError(
             f"output_folder {output} holds the sources, and an asset takes the place of all that"
             " is in its folder",
