@@ -2,7 +2,7 @@
 //
 // usage: node parsers.mjs < {"hls": text, "dash": text}
 //
-// Prints {warnings, hls: {groups, variants}, dash: {groups, variants}}.
+// Prints {warnings, hls: {groups, variants, iframes}, dash: {groups, variants, iframes}}.
 
 import { text } from "node:stream/consumers";
 import { Parser } from "m3u8-parser";
@@ -22,9 +22,10 @@ const dash = parse(given.dash, { manifestUri, eventHandler: tell });
 
 console.log(JSON.stringify({ warnings, hls: shown(parser.manifest), dash: shown(dash) }));
 
-function shown({ mediaGroups, playlists }) {
+function shown({ mediaGroups, playlists, iFramePlaylists = [] }) {
   return {
     groups: { AUDIO: mediaGroups.AUDIO, SUBTITLES: mediaGroups.SUBTITLES },
     variants: playlists.map(({ attributes, uri }) => ({ ...attributes, uri })),
+    iframes: iFramePlaylists.map(({ attributes, uri }) => ({ ...attributes, uri })),
   };
 }

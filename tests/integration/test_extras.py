@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import subprocess
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -16,6 +17,12 @@ import bar_codes
 import clips
 import judges
 import stills_kit
+from adaptation.context import Context
+from adaptation.engine.model import Claim
+from adaptation.engine.tasks import TaskRun
+from adaptation.workflows.report import published, report
+from adaptation.workflows.source_removal import delete_source
+from parsers import parsed
 from whole_jobs import Studio, a_studio
 
 SECONDS, RATE = 6, 25
@@ -151,6 +158,9 @@ def test_players_find_what_an_asset_is_searched_by(
     assert read.is_i_frames_only
     whole_list = m3u8.load(str(asset / "180p" / "playlist.m3u8"))
     assert len(read.segments) == len(whole_list.segments) > 1
+    seen = parsed(asset)
+    assert seen["warnings"] == []
+    assert [one["uri"] or one["URI"] for one in seen["hls"]["iframes"]] == [iframes]
     manifest = (asset / judges.MANIFEST).read_text()
     assert "http://dashif.org/guidelines/trickmode" in manifest
     assert "http://dashif.org/guidelines/thumbnail_tile" in manifest
@@ -227,6 +237,19 @@ def test_nothing_is_deleted_of_a_job_that_fails(studio: Studio) -> None:
     assert studio.failed("vodstream", output_folder="kept", **given) == "time_outside"
     assert digests(folder) == before
     assert not (studio.assets / "studio" / "kept").exists()
+
+
+def test_an_asset_stays_whose_sources_cannot_be_deleted(studio: Studio, tmp_path: Path) -> None:
+    context = {"source_folder": str(tmp_path / "gone"), "source_files": [["a.mp4", 1, 1]]}
+    claim = Claim(1, 1, 1, 1, "id", "delete_source", "publish", "task", {}, 1, Context())
+    run = TaskRun(claim, tmp_path, studio.deployment.resources)
+
+    told = delete_source({**context, "used_files": ["a.mp4"]}, run)
+
+    assert isinstance(told, dict)
+    metadata = report({**told, "output_folder": "x", "published": published([], 1.0)})["metadata"]
+    assert metadata == {"duration": 1.0, "deleted_sources": [], "kept_sources": ["a.mp4"]}
+    assert [severity for severity, _ in run.lines] == [logging.WARNING, logging.INFO]
 
 
 @pytest.mark.parametrize(

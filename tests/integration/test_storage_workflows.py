@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 import clips
 import judges
 from adaptation.adapters.object_store import ObjectStore
+from adaptation.errors import SourceError
 from stills_kit import size_of
 from storage_services import S3
 from whole_jobs import Studio, a_studio
@@ -385,3 +389,70 @@ def test_a_playlist_in_a_storage_is_followed_in_its_own_folder_alone(
     made = fetched(films, "studio/frames", tmp_path / "frames")
     assert {size_of(path) for path in made.iterdir()} == {(160, 90)}
     assert codes == ["source_child_forbidden", "source_missing"]
+
+
+def test_whoever_reads_while_an_asset_is_renewed_finds_all_that_is_named(
+    studio: Studio, films: ObjectStore
+) -> None:
+    place = "studio/read"
+    studio.done("encoding_workflow", url=FILM, output_folder="read", **ENCODED, **HERE)
+    seen, missing, over = set[bytes](), set[str](), threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            # A version that was read of may be gone by now: then another one is named.
+            with suppress(SourceError):
+                look()
+
+    def look() -> None:
+        master = films.read(f"{place}/master.m3u8")[0]
+        there = keys(films, place)
+        playlists = {
+            f"{place}/{one}" for one in re.findall(r"v[0-9a-f]{16}/[^\"\s]+", master.decode())
+        }
+        segments = {
+            f"{one.rpartition('/')[0]}/{line}"
+            for one in playlists & there
+            if one.endswith("/playlist.m3u8")
+            for line in films.read(one)[0].decode().splitlines()
+            if line and not line.startswith("#")
+        }
+        if films.read(f"{place}/master.m3u8")[0] == master:
+            seen.add(master)
+            missing.update((playlists | segments) - there)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for interval in (1, 2):
+            studio.done(
+                "trickplay", source_folder="read", trickplay_thumbnail_interval=interval, **HERE
+            )
+        keyed: dict[str, Any] = {"content_keys": [{"key_id": "00" * 15 + "01", "key": "11" * 16}]}
+        for drm in ("widevine", "clear"):
+            studio.done("drmswitch", folder="read", drm=[drm], **HERE, **keyed)
+    finally:
+        over.set()
+        reader.join()
+
+    assert missing == set()
+    assert len(seen) >= 3, "some of each state"
+
+
+def test_sources_in_a_storage_are_deleted_when_what_goes_with_the_asset_is_there_too(
+    studio: Studio, films: ObjectStore, tmp_path: Path
+) -> None:
+    film = clips.make_plain(tmp_path)
+    films.put_file(film, "studio/once/film.mp4")
+    films.put_bytes(b"of somebody", "studio/once/notes.txt")
+    wanted: dict[str, Any] = {"source_folder": "once", "output_folder": "kept"}
+
+    told = studio.done("vodstream", generate_mp4=True, delete_source=True, **wanted, **HERE)
+
+    assert keys(films, "studio/once") == {"studio/once/notes.txt"}
+    assert told["metadata"]["deleted_sources"] == ["film.mp4"]
+    made = fetched(films, "studio/kept", tmp_path / "made")
+    place = "storage://films/studio/kept"
+    assert set(told["files"]) == {f"{place}/{name}" for name in files_of(made)}
+    assert {"thumbnail.jpg", "film-42.mp4"} <= files_of(made)
+    assert {one["codec_type"] for one in judges.streams(made / "film-42.mp4")} == {"video", "audio"}

@@ -12,6 +12,7 @@ import pytest
 import clips
 import folder_films
 import judges
+import parsers
 from adaptation.media.language import language_tag
 from folder_films import frames
 from whole_jobs import Studio, a_studio
@@ -73,6 +74,21 @@ def test_manifests_open_and_list_all(as_they_are: tuple[Path, dict[str, Any]]) -
         shown = [len(one.starts) for one in decoded if one.kind == "video"]
         assert shown == [SECONDS * 25] * 3
         assert sum(one.kind == "audio" for one in decoded) >= 2
+
+
+def test_parsers_of_others_read_both_manifests_without_a_warning(
+    as_they_are: tuple[Path, dict[str, Any]],
+) -> None:
+    found = parsers.parsed(as_they_are[0])
+    assert found["warnings"] == []
+    for manifest in ("hls", "dash"):
+        sizes = {
+            (one["RESOLUTION"]["width"], one["RESOLUTION"]["height"])
+            for one in found[manifest]["variants"]
+        }
+        assert sizes == {(320, 180), (240, 136), (160, 90)}
+        (sounds,) = found[manifest]["groups"]["AUDIO"].values()
+        assert {one["language"] for one in sounds.values()} == {"en", "fr"}
 
 
 def test_the_callback_names_the_files_there_are(

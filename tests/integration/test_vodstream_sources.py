@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ import clips
 import folder_films
 import judges
 import watching
+from adaptation.context import Context
 from adaptation.engine.lists import JobQuery
+from adaptation.engine.model import Claim
+from adaptation.engine.tasks import TaskRun
+from adaptation.errors import SourceError
 from folder_films import frames
 from whole_jobs import Studio, a_studio
 
@@ -72,6 +77,7 @@ def log(studio: Studio) -> str:
     return "\n".join(line.message for line in store.logs(job.id))
 
 
+@pytest.mark.long
 def test_key_frames_that_lie_apart_are_named(studio: Studio, shelf: Path, tmp_path: Path) -> None:
     large = folder_films.rendition(tmp_path, "large.mp4", size="240x136", seconds=14, keys=25)
     other = folder_films.rendition(tmp_path, "other.mp4", seconds=14, keys=400)
@@ -79,6 +85,18 @@ def test_key_frames_that_lie_apart_are_named(studio: Studio, shelf: Path, tmp_pa
     assert code == "sources_not_aligned"
     assert "large.mp4 has a key frame at 1.000 s" in message
     assert "other.mp4" in message
+
+
+def test_a_file_that_is_entered_elsewhere_is_named(studio: Studio, shelf: Path) -> None:
+    """Its only key frame is the first: what both share makes one segment of 13 s."""
+    folder = a_folder(studio)
+    for name, keys in (("a.mp4", 5), ("b.mp4", 100)):
+        folder_films.rendition(
+            studio.sources / folder, name, size="64x36", rate="5", seconds=13, keys=keys
+        )
+    code, message = failure(studio, folder)
+    assert code == "sources_not_aligned"
+    assert "b.mp4 has no key frame" in message or "the nearest of b.mp4 is at 0.000 s" in message
 
 
 def test_files_of_different_length_are_named(studio: Studio, shelf: Path) -> None:
@@ -177,6 +195,7 @@ def test_languages_of_files(studio: Studio, shelf: Path, tmp_path: Path) -> None
     assert sorted(forced) == [False, True]
 
 
+@pytest.mark.long
 def test_sound_of_renditions_is_taken_once(studio: Studio, tmp_path: Path) -> None:
     """English in both files, French in the smaller one, and a better English beside them."""
     tags = "-metadata:s:a:0 language=eng -metadata:s:a:1 language=fra"
@@ -199,6 +218,7 @@ def test_sound_of_renditions_is_taken_once(studio: Studio, tmp_path: Path) -> No
     assert [one.size for one in judges.hls_pictures(asset)] == [(240, 136)]
 
 
+@pytest.mark.long
 def test_frame_rates_may_differ(studio: Studio, shelf: Path) -> None:
     folder = a_folder(studio, shelf / "fast.mp4", shelf / "small.mp4")
     asset = made(studio, folder)
@@ -208,6 +228,7 @@ def test_frame_rates_may_differ(studio: Studio, shelf: Path) -> None:
     assert frames(asset / fast.name / "playlist.m3u8") == frames(shelf / "fast.mp4")
 
 
+@pytest.mark.long
 def test_the_better_of_two_alike_is_kept(studio: Studio, shelf: Path) -> None:
     folder = a_folder(studio, shelf / "small.mp4")
     clips.ffmpeg(studio.sources / folder, "-i small.mp4 -c copy copy.mkv")
@@ -241,6 +262,7 @@ def test_containers_codecs_and_clocks_of_many_kinds(studio: Studio, tmp_path: Pa
     assert "audio_en of pcm_eng.wav is encoded to AAC: players do not take pcm_s16le" in log(studio)
 
 
+@pytest.mark.long
 def test_open_gops_are_entered_where_nothing_lies_before(studio: Studio, tmp_path: Path) -> None:
     """Frames behind each key frame but the first are shown before it, and need others."""
     folder, gop = a_folder(studio), "-x264-params open-gop=1:bframes=2:b-adapt=0"
@@ -255,9 +277,44 @@ def test_open_gops_are_entered_where_nothing_lies_before(studio: Studio, tmp_pat
     assert frames(asset / "90p" / "playlist.m3u8") == frames(name / "film.mp4")
 
 
+def test_a_source_that_changes_stops_its_job(studio: Studio, shelf: Path, tmp_path: Path) -> None:
+    folder = studio.sources / a_folder(studio, shelf / "small.mp4")
+    definition = studio.deployment.registry.workflow("vodstream")
+    given = definition.check({**PLAIN, "content_id": "film-42", "source_folder": str(folder)})
+    first, second = definition.author(given).tasks[:2]  # type: ignore[attr-defined]
+    claim = Claim(1, 1, 1, 1, "id", "vodstream", "1", "task", {}, 1, Context())
+    run = TaskRun(replace(claim, limits=None), tmp_path, studio.deployment.resources)
+
+    def done(task: Any, context: Any) -> Any:
+        return studio.deployment.registry.task(task.task)({**context, **task.kwargs}, run)
+
+    planned = done(second, done(first, {}))
+    shutil.copy(shelf / "large.mp4", folder / "small.mp4")
+    copy = planned.canvas.tasks[0].tasks[0]
+    with pytest.raises(SourceError, match="was changed while the job ran") as caught:
+        done(copy, planned.context)
+    assert caught.value.code == "source_changed"
+
+
+def test_names_that_no_log_can_hold_are_left_alone(studio: Studio, shelf: Path) -> None:
+    folder = a_folder(studio, shelf / "small.mp4")
+    for name in ("line\nend.mp4", b"\xff.mp4".decode(errors="surrogateescape")):
+        shutil.copy(shelf / "large.mp4", studio.sources / folder / name)
+    odd = "a, b=c:d 'e' \u00fc.m4a"
+    shutil.copy(shelf / "sound.m4a", studio.sources / folder / odd)
+    asset = made(studio, folder)
+    assert [one.size for one in judges.hls_pictures(asset)] == [(160, 90)]
+    assert len(judges.hls_sounds(asset)) == 1
+    assert "'line\\nend.mp4' is no source, and left alone" in log(studio)
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("flash.mp4", ""), ("flash.ts", "-output_ts_offset 5"), ("flash.mkv", "")],
+    [
+        pytest.param("flash.mp4", "", marks=pytest.mark.long),
+        ("flash.ts", "-output_ts_offset 5"),
+        pytest.param("flash.mkv", "", marks=pytest.mark.long),
+    ],
 )
 def test_sound_stays_with_its_picture(
     studio: Studio, tmp_path: Path, name: str, options: str

@@ -65,12 +65,7 @@ class ObjectFolder:
                 code="source_missing",
                 hint="Check its name; a storage has no folders but those that files lie in.",
             )
-        found = []
-        for one in objects:
-            folder, _, last = one.key.rpartition("/")
-            if folder == self.key and not last.startswith("."):
-                found.append(FoundFile(last, one.size_bytes, _mark(one)))
-        return sorted(found, key=lambda file: file.name)
+        return self._right_here(objects)
 
     @contextmanager
     def opened(self, key: str) -> Iterator[BinaryIO]:
@@ -109,13 +104,23 @@ class ObjectFolder:
         Returns:
             The names of those that are left, and why; one that is not there any more is not left.
         """
-        now, left = {file.name: file for file in self.files()}, dict[str, str]()
+        # None may be there: another attempt has deleted them.
+        there = self._right_here(self.store.objects(self.key))
+        now, left = {file.name: file for file in there}, dict[str, str]()
         for file in known:
             if file.name in now and now[file.name] != file:
                 left[file.name] = "it was changed meanwhile"
             else:
                 self.store.delete([f"{self.key}/{file.name}"])
         return left
+
+    def _right_here(self, objects: Iterable[Stored]) -> list[FoundFile]:
+        found = []
+        for one in objects:
+            folder, _, last = one.key.rpartition("/")
+            if folder == self.key and not last.startswith("."):
+                found.append(FoundFile(last, one.size_bytes, _mark(one)))
+        return sorted(found, key=lambda file: file.name)
 
     def _facts(self, key: str) -> Stored:
         try:

@@ -95,6 +95,24 @@ def check_shapes(sizes: Iterable[tuple[str, int, int]]) -> None:
             raise not_aligned(f"the pictures have different shapes: {shapes}")
 
 
+def check_light(kinds: Iterable[tuple[str, str]]) -> None:
+    """Check that all pictures are SDR, or HDR of one kind.
+
+    Args:
+        kinds: name of the file, and `picture.hdr_kind`, of each.
+
+    Raises:
+        SourceError: `sources_not_aligned`.
+    """
+    (first, kind), *others = kinds
+    for name, other in others:
+        if other != kind:
+            told = [
+                f"{one} is {word.upper() or 'SDR'}" for one, word in ((first, kind), (name, other))
+            ]
+            raise not_aligned(f"the pictures have different light: {', '.join(told)}")
+
+
 def not_aligned(what: str) -> SourceError:
     """The error for files between which a player could not switch."""
     return SourceError(

@@ -16,9 +16,9 @@ from adaptation.engine.tasks import Expand
 from adaptation.errors import SourceError
 from adaptation.media.as_is import CODECS, AsIs, against_sound, named_renditions, not_copied
 from adaptation.media.copying import UNITS
-from adaptation.media.grid import Rhythm, check_shapes, common_grid
+from adaptation.media.grid import Rhythm, check_light, check_shapes, common_grid
 from adaptation.media.package import text_names
-from adaptation.media.picture import notes
+from adaptation.media.picture import hdr_kind, notes
 from adaptation.media.plan import COPIES, RATE_HIGH
 from adaptation.media.sound import Sound, plan_sounds
 from adaptation.media.source_files import (
@@ -195,17 +195,18 @@ def _as_they_are(context: Context, run: Run, programme: Programme) -> Expand:
     """Each picture as it is, cut where all can be entered, and most sound copied."""
     pictures = [_as_is(read) for read in programme.pictures]
     check_shapes((one.name, one.picture.width, one.picture.height) for one in pictures)
+    check_light((one.name, hdr_kind(one.picture)) for one in pictures)
     _tell_codecs(pictures, run)
     rhythms = [
         Rhythm(one.name, one.timeline, one.keys(_entries(one, context, run))) for one in pictures
     ]
     grid = common_grid(rhythms, context["segment_seconds"])
     renditions = named_renditions([one.picture for one in pictures])
-    allowance = Allowance.of(run)
+    bits = sum(one.picture.bitrate for one in pictures)
+    Allowance.of(run).check_scratch(ceil(COPIES * bits * context["duration_seconds"] / 8))
     keys, tracks = list[str](), list[Signature[Any]]()
     for read, starts, rendition in zip(programme.pictures, grid.starts, renditions, strict=True):
         picture = read.file.picture
-        allowance.check_picture(read.file.name, picture.width, picture.height)
         keys.append(replace(read.known, grid=starts).store(run, f"{rendition.name}.json"))
         needed = ceil(COPIES * RATE_HIGH * picture.bitrate * context["duration_seconds"] / 8)
         source = {**read.source, PICTURE: keys[-1]}

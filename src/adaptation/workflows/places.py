@@ -73,15 +73,20 @@ def source_place(  # noqa: PLR0913 - a place, and the three folders it may lie i
         parameter, root, output_root: as for `place_of`.
         source_root: the folder that local sources of clients lie in; None: there are none.
         anywhere: whether an absolute path may lead to any folder of the machine.
-        sources_first: whether a folder of sources counts where there is one of outputs as well.
+        sources_first: whether a folder of sources counts where there is one of outputs as well,
+            and outputs never go into it.
 
     Raises:
         ParameterError: `path_outside`, `parameter_invalid`.
     """
     base, path = root.resolve() / (output_root or ""), Path(words)
     if path.is_absolute() and not path.is_relative_to(base):
-        if anywhere:
+        if anywhere and not sources_first:
             return path.resolve(), path.resolve()
+        if anywhere:
+            found, top = path.resolve(), (source_root or path.parent).resolve()
+            rest = found.relative_to(top).as_posix() if found.is_relative_to(top) else found.name
+            return found, place_of(rest, parameter, root, output_root)
         if source_root is None:
             raise led_out(parameter)
         found = contained(source_root, path, parameter)

@@ -44,10 +44,6 @@ USED = "used_files"
 """What the context calls the names of those that became tracks of the asset."""
 PROPERTIES = "file_properties"
 """What the client says of files, by their names."""
-FORCED_KINDS = frozenset({"forced", "forced-subtitle"})
-"""Kinds of subtitles that only say what everybody needs."""
-CAPTION_KINDS = frozenset({"caption", "captions", "hard-of-hearing"})
-"""Kinds of subtitles that tell sounds as well."""
 XML_SUFFIX = ".xml"
 TTML_MARK, TTML_HEAD_BYTES = b"http://www.w3.org/ns/ttml", 65_536
 """What TTML has near its beginning, and other XML has not."""
@@ -99,7 +95,7 @@ def find_sources(context: Context, run: Run) -> Context:
     taken = [file for file in found if _is_source(folder, file)]
     for file in found:
         if file not in taken:
-            run.log(f"{file.name} is no source, and left alone")
+            run.log(f"{ascii(file.name)[:100]} is no source, and left alone")
     if not any(suffix(file.name) in PICTURE_SUFFIXES | SOUND_SUFFIXES for file in taken):
         ends = ", ".join(sorted(PICTURE_SUFFIXES))
         raise SourceError(
@@ -171,15 +167,10 @@ def caption_files(context: Context, run: Run) -> list[ReadCaptions]:
         with naming(name):
             read_captions(local_path(context, run, name))
         said = said_of(context, name)
-        kind = said.get("kind", "")
-        track = SubtitleTrack(
-            index=0,
-            codec=suffix(name).removeprefix("."),
-            language=file_language(name, said.get("language", ""), ""),
-            forced=kind in FORCED_KINDS,
-            hearing_impaired=kind in CAPTION_KINDS,
-        )
-        found.append(ReadCaptions(name, track, _branch(context, name, state)))
+        language = file_language(name, said.get("language", ""), "")
+        track = SubtitleTrack(0, suffix(name).removeprefix("."), language)
+        branch = {**_branch(context, name, state), "kind": said.get("kind", "")}
+        found.append(ReadCaptions(name, track, branch))
     return found
 
 
@@ -212,6 +203,9 @@ def _check_output(context: Context, run: Run) -> None:
 
 def _is_source(folder: SourcePlace, file: FoundFile) -> bool:
     """Whether a file is one of those that are taken, by its name; XML by its beginning."""
+    if not file.name.isprintable():
+        # Neither logs nor databases hold ends of lines, or bytes that are no text.
+        return False
     end = suffix(file.name)
     if end != XML_SUFFIX:
         return end in PICTURE_SUFFIXES | SOUND_SUFFIXES | TEXT_SUFFIXES

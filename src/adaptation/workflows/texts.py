@@ -14,6 +14,7 @@ from adaptation.errors import SourceError, ToolError
 from adaptation.media import hls
 from adaptation.media.caption_file import on_film
 from adaptation.media.probe import CAPTION_CODECS, IMAGE_CODECS, Source, SubtitleTrack
+from adaptation.media.roles import TEXT_ROLES, role_of, with_role
 from adaptation.media.subtitles import (
     MAX_TEXT_BYTES,
     Cue,
@@ -66,7 +67,8 @@ def read_subtitles(context: Context, run: Run) -> Context:
     record, files = text_track(
         context.quality, track, found.cues, material.timeline, material.starts(context)
     )
-    return _stored(context, run, record, files)
+    role = role_of(context["kind"], TEXT_ROLES)
+    return _stored(context, run, with_role(record, role) if role else record, files)
 
 
 TASKS = (extract_subtitles, read_subtitles)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adaptation.errors import SourceError
-from adaptation.media.grid import LONGEST_SECONDS, Rhythm, check_shapes, common_grid
+from adaptation.media.grid import LONGEST_SECONDS, Rhythm, check_light, check_shapes, common_grid
 from adaptation.media.timeline import Timeline
 
 
@@ -79,6 +79,13 @@ def test_shapes_may_differ_by_rounding_only() -> None:
     check_shapes([("a", 1920, 1080), ("b", 426, 240), ("c", 854, 480)])
     with pytest.raises(SourceError, match="a is 1920x1080, b is 640x480"):
         check_shapes([("a", 1920, 1080), ("b", 640, 480)])
+
+
+def test_light_is_of_one_kind() -> None:
+    check_light([("a", ""), ("b", "")])
+    check_light([("a", "pq"), ("b", "pq")])
+    with pytest.raises(SourceError, match="a is SDR, b is PQ"):
+        check_light([("a", ""), ("b", "pq")])
 
 
 @given(
