@@ -36,6 +36,7 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy.exc import DataError
 
 from adaptation.adapters.vault import MARK
 from adaptation.engine import callbacks
@@ -49,6 +50,8 @@ from adaptation.engine.tally import EVER
 
 LINE: dict[str, ARRAY[Any]] = {"severity": ARRAY(Integer), "message": ARRAY(Text)}
 """What a log line is given as: a list of each."""
+DIVIDED_BY_ZERO = "22012"
+"""SQLSTATE by which a statement undoes itself."""
 _upstream = task.alias("upstream")
 _most_lines = literal_column(str(LOG_LINES), Integer)
 
@@ -91,7 +94,12 @@ def complete(
         given |= {f"line_{name}": [row[name] for row in stored] for name in LINE}
         given["line_count"] = len(stored)
     with database.single() as connection:
-        return connection.execute(_completing(with_lines=bool(lines)), given).all()
+        try:
+            return connection.execute(_completing(with_lines=bool(lines)), given).all()
+        except DataError as error:
+            if getattr(error.orig, "sqlstate", None) == DIVIDED_BY_ZERO:
+                return ()
+            raise
 
 
 @lru_cache(maxsize=8)
@@ -147,21 +155,31 @@ def _claiming(turn: Select[int]) -> Select[Any]:
 
 @lru_cache(maxsize=2)
 def _completing(*, with_lines: bool) -> Select[Any]:
-    # Whoever changes tasks of a job holds its row first, here too.
-    owner = (
-        select(job.c.id, job.c.client, job.c.endpoints)
+    # Whoever changes tasks of a job holds its row first, here too: by the one change it gets. If it
+    # were locked and changed apart, each would look for it from the moment the statement began,
+    # and who has it could wait for who waits for it.
+    running = exists().where(
+        task.c.id == bindparam("left_id"),
+        task.c.generation == bindparam("left_generation"),
+        task.c.state == TaskState.RUNNING,
+    )
+    counting = (
+        update(job)
         .where(
             job.c.id == bindparam("owner_id"),
             job.c.remaining > ONE,
             _are_plain(job.c.endpoints),
+            running,
         )
-        .with_for_update(key_share=True)
+        .values(remaining=job.c.remaining - ONE, updated_at=now())
+        .returning(job.c.id, job.c.client, job.c.endpoints)
     )
     if with_lines:
-        owner = owner.where(_lines_stored() + bindparam("line_count", type_=Integer) < _most_lines)
-    held = owner.cte("held")
+        room = _lines_stored() + bindparam("line_count", type_=Integer) < _most_lines
+        counting = counting.where(room)
+    counted = counting.cte("counted")
     left = (
-        LEAVE.where(task.c.job_id == held.c.id)
+        LEAVE.where(task.c.job_id == counted.c.id)
         .returning(task.c.id, task.c.job_id, task.c.run_no, task.c.name, task.c.generation)
         .cte("done")
     )
@@ -189,17 +207,13 @@ def _completing(*, with_lines: bool) -> Select[Any]:
         .returning(*RELEASED)
         .cte("released")
     )
-    counted = (
-        update(job)
-        .where(job.c.id == bindparam("owner_id"), job.c.id == left.c.job_id)
-        .values(remaining=job.c.remaining - ONE, updated_at=now())
-        .returning(job.c.remaining)
-        .cte("counted")
-    )
-    told = _told(left, held, callbacks.COMPLETE)
+    told = _told(left, counted, callbacks.COMPLETE)
     besides = [ended.cte("ended"), told, _dropped(told)]
     besides += [_logged(left)] if with_lines else []
-    return select(released).join_from(counted, released, true(), isouter=True).add_cte(*besides)
+    # Of a job that was counted for a task which another has taken meanwhile, nothing may stay.
+    whole = (ONE // select(func.count()).select_from(left).scalar_subquery()).label("whole")
+    found = select(released, whole).join_from(counted, released, true(), isouter=True)
+    return found.add_cte(*besides)
 
 
 def _are_plain(endpoints: Column[Any]) -> ColumnElement[bool]:
