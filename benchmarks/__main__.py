@@ -18,6 +18,7 @@ from adaptation.adapters.tools import find_tools
 from adaptation.settings import load_settings
 from benchmarks import (
     api,
+    drm,
     encoding,
     engine,
     environment,
@@ -58,6 +59,7 @@ SUBJECTS = {
     "memory": Subject(memory.measure, lambda d, _: memory.report(d)),
     "store": Subject(store.measure, lambda d, _: store.report(d)),
     "plan": Subject(plan.measure, lambda d, _: plan.report(d)),
+    "drm": Subject(drm.measure, lambda d, _: drm.report(d)),
     "sandbox": Subject(sandbox.measure, lambda d, _: sandbox.report(d)),
 }
 USUAL = ("engine", "encoding")

@@ -179,7 +179,9 @@ class Trial:
         """What is there when it has ended."""
         paths = list(self.assets.rglob("*"))
         digests = {
-            path.relative_to(self.assets).as_posix(): hashlib.sha256(_undated(path)).hexdigest()
+            path.relative_to(self.assets).as_posix(): hashlib.sha256(
+                self._lasting(path)
+            ).hexdigest()
             for path in paths
             if path.is_file()
         }
@@ -191,20 +193,20 @@ class Trial:
         places = "scratch/*", "work/jobs/*", "downloads/*", "live/*"
         return [str(path) for place in places for path in self.home.glob(place)]
 
+    def _lasting(self, path: Path) -> bytes:
+        """The content of a file; of a record all but when the asset was made, and in which home."""
+        content = path.read_bytes()
+        if path.name != "asset.json":
+            return content
+        document = json.loads(content.replace(str(self.home).encode(), b"HOME"))
+        return json.dumps({**document, "created_at": ""}).encode()
+
     def _told(self) -> list[Any]:
         once = dict[str, Any]()
         for request in self.receiver.requests(self.path):
             body = json.loads(request["body"].replace(str(self.home), "HOME"))
             once[request["headers"]["webhook-id"]] = {**body, "time": ""}
         return list(once.values())
-
-
-def _undated(path: Path) -> bytes:
-    """The content of a file; of the record of an asset all but when it was made."""
-    content = path.read_bytes()
-    if path.name != "asset.json":
-        return content
-    return json.dumps({**json.loads(content), "created_at": ""}).encode()
 
 
 def moments_of(calm: str, chance: random.Random, count: int) -> list[Life]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
@@ -115,7 +115,8 @@ def _digests(track: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
     whole = "file" if track["kind"] == "text" else "init"
     facts = (track[f"{whole}_size_bytes"], track[f"{whole}_sha256"])
     segments = {s["name"]: (s["size_bytes"], s["sha256"]) for s in track["segments"]}
-    return {track[f"{whole}_name"]: facts, **segments}
+    media = _digests({"kind": "media", **track["media"]}) if track.get("media") else {}
+    return {track[f"{whole}_name"]: facts, **segments, **media}
 
 
 def media_digests(folder: Path) -> dict[str, tuple[int, str]]:
@@ -187,13 +188,25 @@ def _playlist(folder: Path, uri: str, **facts: Any) -> Listed:
 
 def dash_tracks(folder: Path) -> list[Listed]:
     """The representations of the manifest, pictures first, read by lxml."""
-    return list(_representations(etree.parse(folder / MANIFEST).getroot()))
+    sets = _sets(folder)
+    return list(_representations([s for s in sets if s.get("contentType") != "text"]))
 
 
-def _representations(root: etree._Element) -> Iterator[Listed]:
-    for group in root.iter(f"{MPD}AdaptationSet"):
-        if group.get("contentType") == "text":
-            continue  # one file each: see `dash_texts`
+def dash_text_tracks(folder: Path) -> list[Listed]:
+    """The representations of the manifest that are subtitles."""
+    return list(_representations(_text_sets(folder)))
+
+
+def _sets(folder: Path) -> list[etree._Element]:
+    return list(etree.parse(folder / MANIFEST).getroot().iter(f"{MPD}AdaptationSet"))
+
+
+def _text_sets(folder: Path) -> list[etree._Element]:
+    return [one for one in _sets(folder) if one.get("contentType") == "text"]
+
+
+def _representations(sets: Sequence[etree._Element]) -> Iterator[Listed]:
+    for group in sets:
         for entry in group.iter(f"{MPD}Representation"):
             template = next(entry.iter(f"{MPD}SegmentTemplate"))
             durations = tuple(_durations(template))
@@ -213,10 +226,54 @@ def _representations(root: etree._Element) -> Iterator[Listed]:
 
 
 def dash_texts(folder: Path) -> dict[str, etree._Element]:
-    """The adaptation sets of subtitles in the manifest, by the file each names."""
-    root = etree.parse(folder / MANIFEST).getroot()
-    sets = [s for s in root.iter(f"{MPD}AdaptationSet") if s.get("contentType") == "text"]
-    return {s.findtext(f"{MPD}Representation/{MPD}BaseURL") or "": s for s in sets}
+    """The adaptation sets of subtitles in the manifest, by the folder of each."""
+    tracks = zip(dash_text_tracks(folder), _text_sets(folder), strict=True)
+    return {track.init.rpartition("/")[0]: one for track, one in tracks}
+
+
+@dataclass(frozen=True)
+class TextBoxes:
+    """What codem-isoboxer finds in the MP4 files of a track of subtitles."""
+
+    kind: tuple[str, str, str]
+    """Handler, sample entry and language."""
+    spans: list[tuple[Fraction, Fraction]]
+    """When each segment starts and ends, in seconds."""
+    cues: list[tuple[float, float, str, str]]
+    """Start, end, settings and text; one that goes on in the next sample is one."""
+    empty: list[tuple[float, float]]
+    """The samples that say that there is nothing."""
+
+
+def text_boxes(node: str, folder: Path) -> TextBoxes:
+    """Read the init segment and all segments in a track's folder."""
+    files = [folder / "init.mp4", *sorted(folder.glob("*.m4s"))]
+    script = Path(__file__).with_name("text_boxes.mjs")
+    done = subprocess.run(
+        [node, script, *files], check=True, capture_output=True, text=True, timeout=60
+    )
+    found = json.loads(done.stdout)
+    boxes = TextBoxes((found["handler"], found["entry"], found["language"]), [], [], [])
+    for segment in found["segments"]:
+        start = at = Fraction(segment["start"], found["timescale"])
+        for sample in segment["samples"]:
+            until = at + Fraction(sample["duration"], found["timescale"])
+            if sample["empty"]:
+                boxes.empty.append((float(at), float(until)))
+            for cue in sample["cues"]:
+                _prolong(boxes.cues, (float(at), float(until), cue["settings"], cue["text"]))
+            at = until
+        boxes.spans.append((start, at))
+    boxes.cues.sort(key=lambda cue: cue[0])
+    return boxes
+
+
+def _prolong(cues: list[tuple[float, float, str, str]], cue: tuple[float, float, str, str]) -> None:
+    for place, (start, end, *said) in enumerate(cues):
+        if end == cue[0] and said == [*cue[2:]]:
+            cues[place] = (start, *cue[1:])
+            return
+    cues.append(cue)
 
 
 def cues(path: Path) -> list[tuple[Fraction, Fraction, str]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate
 
 from hypothesis import strategies as st
 
 from adaptation.media.index import Segment, Track
-from adaptation.media.texttrack import TextTrack
+from adaptation.media.texttrack import TextMedia, TextTrack
 
 
 def video(
@@ -90,6 +91,12 @@ def text(
         forced=purpose == "forced",
         hearing_impaired=purpose == "hearing_impaired",
     )
+
+
+def with_media(text: TextTrack) -> TextTrack:
+    """The same subtitles, in MP4 as well."""
+    media = TextMedia("wvtt", "init.mp4", 535, "44" * 32, text.segments)
+    return replace(text, media=media)
 
 
 def _segments(

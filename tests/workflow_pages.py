@@ -82,8 +82,8 @@ def page(name: str) -> str:
 
 
 def names() -> list[str]:
-    """Workflows with a page."""
-    return sorted(path.stem for path in PAGES.glob("*.md"))
+    """Workflows with a page that shows what is told of them."""
+    return sorted(path.stem for path in PAGES.glob("*.md") if FRAGMENT.search(path.read_text()))
 
 
 def request(name: str) -> str:

@@ -30,6 +30,8 @@ def life(folder: str, film: str) -> Iterator[Step]:
     yield "generate_gif", {**picture, "start_at": 1, "duration": 1, "gif_filename": "film.gif"}
     yield "build_thumbnails", {**picture, "preview_thumbnails_interval": 1}
     yield "trickplay", {**asset, "trickplay_thumbnail_interval": 1}
+    said = {"language": "und", "properties": {"track_language": "en", "track_name": "English"}}
+    yield "track_properties", {"folder": "asset", "track_properties": {"audio": [said]}}
     yield "createmp4", {**asset, "output_folder": "download"}
     yield "drmswitch", {"folder": "asset", "drm": ["widevine", "playready"]}
     yield "drmswitch", {"folder": "asset", "drm": []}

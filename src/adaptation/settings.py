@@ -102,6 +102,12 @@ class Settings(BaseSettings):
     `secret.key` in `home`, which is made when it is needed, on one machine only."""
     secret_key: SecretStr = SecretStr("")
     """Those keys themselves, blanks between them, instead of a file."""
+    cpix_key_file: Path | None = None
+    """File in PEM with a certificate and its private RSA key, readable for its owner alone: for it
+    key servers encrypt the content keys of CPIX documents; empty: they are in the clear."""
+    cpix_signers_file: Path | None = None
+    """File in PEM with the certificates whose signatures of CPIX documents are believed; empty:
+    documents need none, and those they have are not looked at."""
     output_root: Path | None = None
     """Folder under which a job's relative `output_folder` lies; empty: `assets` beside the work
     area."""

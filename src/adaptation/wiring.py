@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adaptation.adapters import object_publish, orphans
 from adaptation.adapters.addresses import AddressPolicy
 from adaptation.adapters.chunk_cache import ChunkCache
+from adaptation.adapters.key_files import KeyFiles
 from adaptation.adapters.keyring import Keyring
 from adaptation.adapters.live import LiveArea
 from adaptation.adapters.object_store import ObjectStore
@@ -125,6 +126,7 @@ class Deployment:
             policy=self.policy,
             fetch_seconds=self.settings.fetch_seconds,
             limits=self.settings.limits,
+            key_files=KeyFiles(self.settings.cpix_key_file, self.settings.cpix_signers_file),
             storage=self.storage,
             writers_below=self._writers_below,
         )

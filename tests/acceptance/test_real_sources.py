@@ -124,7 +124,8 @@ def check_same_segments(asset: Asset) -> None:
     assert {t.name: (t.init, t.segments) for t in asset.tracks} == from_dash
     named = frozenset[str]().union(*(track.files for track in asset.tracks))
     named |= frozenset().union(*(text.files for text in judges.hls_texts(asset.folder)))
-    named |= set(judges.dash_texts(asset.folder))
+    named |= frozenset().union(*(text.files for text in judges.dash_text_tracks(asset.folder)))
+    named |= {f"{folder}/subtitles.vtt" for folder in judges.dash_texts(asset.folder)}
     assert named == set(judges.media_digests(asset.folder))
 
 

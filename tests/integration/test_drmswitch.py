@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,35 +22,36 @@ from adaptation.media.encrypted import protected_init
 from adaptation.media.package import package_command
 from adaptation.media.protection import SYSTEMS as SYSTEM_IDS
 from adaptation.media.protection import Protection, Scheme, SystemName, pssh_box
-from adaptation.settings import load_settings
-from adaptation.wiring import Deployment, deploy
 from adaptation.workflows import protecting
-from api_kit import Api, Caller, running_api
+from api_kit import Api, Caller
+from drm_kit import (
+    KEYS,
+    PICTURE,
+    SOUND,
+    frames,
+    joined,
+    key_of,
+    made_asset,
+    manifests_lead_to,
+    media_inodes,
+    place,
+    refused,
+    switched,
+    working_api,
+)
 from receiver import Receiver, receiving
 from services import wait_until
 
-PICTURE, SOUND = "a1" * 16, "b2" * 16
-KEYS = {PICTURE: "0123456789abcdef" * 2, SOUND: "fedcba9876543210" * 2}
 CONTENT_KEYS = [
     {"key_id": PICTURE, "key": KEYS[PICTURE]},
     {"key_id": str(UUID(SOUND)), "key": KEYS[SOUND], "label": "AUDIO"},
 ]
 SYSTEMS: list[SystemName] = ["cenc", "widevine", "playready"]
-RUNGS = [{"height": 180, "bitrate": 200}, {"height": 90, "bitrate": 80}]
 
 
 @pytest.fixture(scope="module")
 def original(session_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An asset of 2.2 s in 320x180 and 160x90 with sound."""
-    folder = tmp_path_factory.mktemp("drm")
-    film = clips.ffmpeg(
-        folder, f"{clips.picture(seconds=2.2)} {clips.beep(seconds=2.2)} {clips.X264} film.mp4"
-    )
-    deployment = deploy()
-    job = deployment.encode(str(film), str(folder / "asset"), renditions=RUNGS, segment_seconds=1)
-    deployment.close()
-    assert job.succeeded, job.error
-    return folder / "asset"
+    return made_asset(tmp_path_factory.mktemp("drm"))
 
 
 @pytest.fixture
@@ -59,10 +59,8 @@ def api(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """A server that works; its local sources lie in `sources`."""
     monkeypatch.setenv("ADAPTATION_SOURCE_ROOT", str(tmp_path / "sources"))
     (tmp_path / "sources").mkdir()
-    deployment = Deployment(load_settings())
-    with running_api(deployment) as served, deployment.engine.running(2):
+    with working_api() as served:
         yield served
-    deployment.close()
 
 
 @pytest.fixture
@@ -73,47 +71,6 @@ def studio(api: Api, original: Path) -> Caller:
     known, key = store.add_client("studio", Role.CLIENT, defaults=defaults)[:2]
     shutil.copytree(original, place(api))
     return Caller(api.url, known.name, key)
-
-
-def place(api: Api) -> Path:
-    return api.deployment.settings.assets_root / "studio" / "film"
-
-
-def switched(api: Api, caller: Caller, *drm: str, **more: Any) -> dict[str, Any]:
-    """The job's row after the asset was switched."""
-    given = {"folder": "film", "drm": list(drm), **more}
-    job_id = caller.submit("drmswitch", given)
-    assert wait_until(lambda: api.deployment.store.job(job_id).ended, 30)
-    job = api.deployment.store.job(job_id)
-    assert job.succeeded, job.error
-    return dict(caller.get(f"/jobs/{job_id}"))
-
-
-def refused(api: Api, caller: Caller, *drm: str, **more: Any) -> dict[str, Any]:
-    """How a job ended that failed."""
-    job_id = caller.submit("drmswitch", {"folder": "film", "drm": list(drm), **more})
-    assert wait_until(lambda: api.deployment.store.job(job_id).ended, 30)
-    job = api.deployment.store.job(job_id)
-    assert not job.succeeded
-    return dict(job.error or {})
-
-
-def joined(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in [folder / "init.mp4", *sorted(folder.glob("0*"))])
-
-
-def frames(content: bytes, folder: Path, key: str = "") -> str:
-    """A digest of each decoded frame or piece of sound, as FFmpeg sees them."""
-    path = folder / "judged.mp4"
-    path.write_bytes(content)
-    words = ["-decryption_key", key] if key else []
-    command = [str(clips.tools().ffmpeg), "-v", "error", *words, "-i", str(path), "-f", "framemd5"]
-    done = subprocess.run([*command, "-"], capture_output=True, text=True, check=False, timeout=60)
-    return done.stdout if not done.stderr else done.stderr
-
-
-def key_of(track: str) -> str:
-    return KEYS[SOUND if track.startswith("audio") else PICTURE]
 
 
 @pytest.mark.parametrize(
@@ -158,22 +115,6 @@ def told_is_what_is_there(api: Api, receiver: Receiver, folder: Path) -> None:
     assert sorted(job["files"]) == sorted(str(one) for one in folder.rglob("*") if one.is_file())
     assert job["metadata"] == {"duration": pytest.approx(2.2)}
     assert {one["task_name"] for one in told if "event" in one} == {"switch_drm"}
-
-
-def manifests_lead_to(folder: Path, active: str) -> None:
-    """Both manifests name tracks of one copy alone, and all of its media are there."""
-    master = (folder / "master.m3u8").read_text()
-    playlists = re.findall(r"[\w/]+/playlist\.m3u8", master)
-    assert {path.split("/")[0] for path in playlists} == {active}
-    for path in playlists:
-        text = (folder / path).read_text()
-        assert ("#EXT-X-KEY" in text) == (active != "clear")
-        media = re.findall(r"\d+\.m4s|init\.mp4", text)
-        assert all((folder / path).with_name(name).is_file() for name in media)
-    manifest = (folder / "manifest.mpd").read_text()
-    assert set(re.findall(r'initialization="(\w+)/', manifest)) == {active}
-    values = re.findall(r'mp4protection:2011" value="(\w+)"', manifest)
-    assert set(values) == ({active} if active != "clear" else set())
 
 
 def test_keys_are_seen_nowhere(api: Api, studio: Caller, tmp_path: Path) -> None:
@@ -286,10 +227,6 @@ def test_nothing_leads_to_clear_pictures_while_drm_is_on(api: Api, studio: Calle
     named = re.findall(r'initialization="([^"]+)"', manifest)
     assert len(named) == 4
     assert all((place(api) / name).is_file() for name in named)
-
-
-def media_inodes(folder: Path) -> dict[str, int]:
-    return {str(path): path.stat().st_ino for path in folder.rglob("*.m4s")}
 
 
 REFUSED = {

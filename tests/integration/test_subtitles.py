@@ -10,10 +10,12 @@ import pytest
 
 import clips
 import judges
+import services
 from adaptation.adapters import ffmpeg
 from adaptation.media.inspection import Inspection
 from command_line import Ended, adaptation, here
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 OPTIONS = ("--segment-seconds", "1", "--preset", "ultrafast", "--quiet")
 MAP = "X-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000"
 
@@ -101,12 +103,36 @@ def test_dash_names_the_same_subtitles_as_hls(tmp_path: Path) -> None:
     listed = judges.media_of(made.folder, "SUBTITLES")
     in_dash = judges.dash_texts(made.folder)
     folders = [entry.uri.partition("/")[0] for entry in listed]
-    assert list(in_dash) == [f"{folder}/subtitles.vtt" for folder in folders]
+    assert list(in_dash) == folders
     labels = [found.findtext(f"{judges.MPD}Label") for found in in_dash.values()]
     assert labels == [entry.name for entry in listed]
     for manifest in (judges.MASTER, judges.MANIFEST):
         streams, complaints = judges.decode(made.folder / manifest)
         assert (len(streams), complaints) == (2, "")
+
+
+def test_the_segments_of_dash_say_the_same_at_the_same_times(tmp_path: Path) -> None:
+    node = services.need_command("node", package="nodejs")
+    services.need_node_package(ROOT, "codem-isoboxer")
+    made = encode(clips.make_subtitled_mkv(tmp_path), tmp_path / "asset")
+    english = judges.text_boxes(node, made.folder / "text_en")
+    assert english.kind == ("text", "wvtt", "eng")
+    whole = made.cues("text_en/subtitles.vtt")
+    assert [(start, end, text) for start, end, _, text in english.cues] == whole
+    assert english.empty == [(0.0, 0.4), (1.8, 1.9)]
+    picture = judges.dash_tracks(made.folder)[0].durations
+    assert tuple(end - start for start, end in english.spans) == picture
+    german = judges.text_boxes(node, made.folder / "text_de")
+    assert german.cues == [(0.1, 1.9, "line:0 align:left", "<v Bob>[door] Hi &amp; bye</v>")]
+    for track in judges.dash_text_tracks(made.folder):
+        assert (track.codecs, track.durations) == ("wvtt", picture)
+        # ffprobe reads the times of what it has no decoder for.
+        boxes = (made.folder / name for name in (track.init, *track.segments))
+        joined = tmp_path / f"{track.name}.mp4"
+        joined.write_bytes(b"".join(path.read_bytes() for path in boxes))
+        packets = judges.packets_of(joined, "d:0")
+        assert packets[0][0] == 0
+        assert packets[-1][1] == sum(picture)
 
 
 def test_cues_before_the_first_frame_are_cut(tmp_path: Path) -> None:

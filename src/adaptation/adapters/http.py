@@ -76,6 +76,22 @@ class Connection:
         response.close()
         return response.status_code
 
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> httpx2.Response:
+        """Send a POST; a redirection is an answer like others. The caller closes the response.
+
+        Raises:
+            SourceError: `source_url`, `address_forbidden`.
+            httpx2.TransportError: anything between here and the end of the server's headers.
+        """
+        request = self._client.build_request(
+            "POST",
+            _judged(url, url),
+            headers=headers,
+            content=body,
+            extensions={"trace": self._remember},
+        )
+        return self._sent(request)
+
     def cut_when(self, stop: threading.Event, done: threading.Event) -> None:
         """Wait for `stop` until `done`; then cut, so that no silent or slow server holds us up."""
         while not done.wait(_CANCEL_SECONDS):

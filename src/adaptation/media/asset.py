@@ -18,6 +18,7 @@ from adaptation.media.asset_record import (
     damaged_asset,
     listed_tracks,
     listing,
+    manifest_names,
     unreadable,
     written,
 )
@@ -27,7 +28,7 @@ from adaptation.media.protection import SCHEMES, Scheme, SystemName, protected_m
 from adaptation.media.texttrack import TextTrack
 from adaptation.media.trickplay import ImageTrack, TrickPlay
 
-Active = Literal["clear", "cenc", "cbcs"]
+Active = Literal["clear", "cenc", "cbcs", "aes128"]
 Copies = Mapping[Scheme, Mapping[str, EncryptedTrack]]
 """Encrypted tracks by the scheme and the clear track's name."""
 Placed = TypeVar("Placed", Track, TextTrack, ImageTrack)
@@ -46,7 +47,7 @@ class Asset:
     copies: Copies | None = None
     """None: there never was one."""
     active: Active = CLEAR
-    """What the manifests lead to."""
+    """What the manifests lead to; `aes128` is for HLS alone."""
     systems: tuple[SystemName, ...] = ()
     """Whose players are told how to get keys."""
     trick: TrickPlay | None = None
@@ -85,19 +86,21 @@ class Asset:
     def _told(self, protection: Mapping[str, Any]) -> Asset:
         """The same with the copies that its record tells of."""
         clear = {track.name: track for track in self.tracks}
-        found: Mapping[str, Mapping[str, Any]] = protection["copies"]
+        listed: Mapping[str, Mapping[str, Any]] = protection["copies"]
         copies = {
             scheme: {
                 name: EncryptedTrack.from_json(clear[name], one)
-                for name, one in found[scheme].items()
+                for name, one in listed[scheme].items()
             }
             for scheme in SCHEMES
-            if scheme in found
+            if scheme in listed
         }
-        active = protection["active"]
-        if active != CLEAR and copies.get(active, {}).keys() != clear.keys():
+        active, systems = protection["active"], tuple(protection["systems"])
+        found = replace(self, copies=copies, active=active, systems=systems)
+        shown = {active, found._dash_scheme or CLEAR} - {CLEAR}
+        if any(copies.get(scheme, {}).keys() != clear.keys() for scheme in shown):
             raise damaged_asset("its manifests lead to a copy that its record does not tell of")
-        return replace(self, copies=copies, active=active, systems=tuple(protection["systems"]))
+        return found
 
     @property
     def asset_id(self) -> str:
@@ -111,8 +114,22 @@ class Asset:
 
     @property
     def active_copy(self) -> Mapping[str, EncryptedTrack]:
-        """What the manifests lead to by the tracks' names; empty: to the clear tracks."""
-        return (self.copies or {}).get(self.active, {}) if self.active != CLEAR else {}
+        """What HLS leads to by the tracks' names; empty: to the clear tracks."""
+        return self._copy(self.active)
+
+    @property
+    def has_dash(self) -> bool:
+        """Whether there is something for DASH: it has no scheme for whole segments in AES-128."""
+        return self._dash_scheme is not None
+
+    @property
+    def _dash_scheme(self) -> Active | None:
+        if self.active != "aes128":
+            return self.active
+        return "cenc" if len(self.systems) > 1 else None
+
+    def _copy(self, scheme: Active) -> Mapping[str, EncryptedTrack]:
+        return (self.copies or {}).get(scheme, {}) if scheme != CLEAR else {}
 
     @property
     def clear_folders(self) -> list[str]:
@@ -192,13 +209,20 @@ class Asset:
 
     def master_playlist(self) -> str:
         """HLS over what is active."""
-        return hls.master_playlist(*self._shown())
+        return hls.master_playlist(*self._shown(self.active_copy))
 
     def manifest(self) -> str:
-        """DASH over what is active."""
-        tracks, texts, trick = self._shown()
+        """DASH over what is active, or beside `aes128` over the copy for the other systems.
+
+        Raises:
+            ValueError: there is nothing for it, see `has_dash`.
+        """
+        if self._dash_scheme is None:
+            raise ValueError("DASH has no scheme for AES-128")
+        copy = self._copy(self._dash_scheme)
+        tracks, texts, trick = self._shown(copy)
         text = dash.manifest(tracks, texts, trick=trick)
-        marks = {name: one.protection for name, one in self.active_copy.items()}
+        marks = {name: one.protection for name, one in copy.items()}
         return protected_manifest(text, marks) if marks else text
 
     def document(self) -> dict[str, Any]:
@@ -213,6 +237,7 @@ class Asset:
             told |= {"format": FORMAT, BASE: self.base}
         if self.copies is not None:
             told[PROTECTION] = self._protection(self.copies)
+            told["manifests"] = manifest_names(has_dash=self.has_dash)
         if self.trick:
             told[TRICKPLAY] = self.trick.to_json()
         before = {k: v for k, v in self.record.items() if k != BASE}
@@ -230,9 +255,11 @@ class Asset:
         }
         return {"active": self.active, "systems": list(self.systems), "copies": listed}
 
-    def _shown(self) -> tuple[list[Track], list[TextTrack], TrickPlay | None]:
-        """What the manifests lead to, in folders as they are seen from the asset's root."""
-        copy, trick = self.active_copy, self.trick if self.active == CLEAR else None
+    def _shown(
+        self, copy: Mapping[str, EncryptedTrack]
+    ) -> tuple[list[Track], list[TextTrack], TrickPlay | None]:
+        """What manifests over a copy lead to, in folders as they are seen from the asset's root."""
+        trick = self.trick if self.active == CLEAR else None
         tracks = [copy[track.name].track if copy else track for track in self.tracks]
         if trick:
             images = trick.images and self._based(trick.images)

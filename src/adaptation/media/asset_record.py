@@ -68,8 +68,9 @@ def asset_document(
         "asset_id": origin.asset_id,
         "created_at": origin.created_at,
         "duration_seconds": float(max(track.duration_seconds for track in tracks)),
-        "size_bytes": sum(_size(track) for track in tracks) + sum(map(_text_size, texts)),
-        "manifests": {"hls": MASTER_NAME, "dash": MANIFEST_NAME},
+        "size_bytes": sum(_size(track) for track in tracks)
+        + sum(text.size_bytes for text in texts),
+        "manifests": manifest_names(),
         "source": facts,
         "parameters": dict(origin.parameters),
         "tools": dict(sorted(origin.tools.items())),
@@ -88,6 +89,11 @@ def asset_text(
 ) -> str:
     """The record of a new asset as the content of its file; see `asset_document`."""
     return written(asset_document(origin, source, tracks, texts, base))
+
+
+def manifest_names(*, has_dash: bool = True) -> dict[str, str]:
+    """The files at the root that players begin with."""
+    return {"hls": MASTER_NAME, **({"dash": MANIFEST_NAME} if has_dash else {})}
 
 
 def written(document: Mapping[str, Any]) -> str:
@@ -178,9 +184,12 @@ def _is_well_formed(track: Track) -> bool:
 
 def _is_well_formed_text(text: TextTrack) -> bool:
     words = [text.name, text.folder, text.file_name, text.file_sha256]
-    words += [word for one in text.segments for word in (one.name, one.sha256)]
+    media = [text, *([text.media] if text.media else [])]
+    words += [word for two in media for one in two.segments for word in (one.name, one.sha256)]
+    if text.media:
+        words += [text.media.codec, text.media.init_name, text.media.init_sha256]
     are_words = all(isinstance(word, str) for word in words)
-    return bool(text.segments) and _has_properties(text) and are_words
+    return all(one.segments for one in media) and _has_properties(text) and are_words
 
 
 def _has_properties(track: Track | TextTrack) -> bool:
@@ -220,7 +229,7 @@ def _text_track(text: TextTrack, root: str) -> dict[str, Any]:
         **text.to_json(),
         "playlist": f"{root}{text.folder}/{PLAYLIST_NAME}",
         "duration_seconds": float(text.duration_seconds),
-        "size_bytes": _text_size(text),
+        "size_bytes": text.size_bytes,
         "peak_bandwidth": text.peak_bandwidth,
         "average_bandwidth": text.average_bandwidth,
     }

@@ -133,6 +133,8 @@ def _programme_start(cues: Sequence[Cue], duration_seconds: Fraction) -> int:
     """Seconds of the whole hour at which the programme begins; 0: it begins at zero."""
     if not cues:
         return 0
-    back = int(cues[0].start_seconds // HOUR_SECONDS) * HOUR_SECONDS
-    last = cues[-1].start_seconds
-    return back if last - back < duration_seconds <= last else 0
+    first, last = cues[0].start_seconds, cues[-1].start_seconds
+    back = int(first // HOUR_SECONDS) * HOUR_SECONDS
+    # A few cues behind the end are those of a longer cut, and no clock of a tape.
+    is_far_off = first >= duration_seconds or 2 * (last - duration_seconds) > back
+    return back if is_far_off and first - back < duration_seconds else 0

@@ -82,13 +82,16 @@ def percent(value: float) -> str:
 
 
 def _line(pieces: Sequence[Piece]) -> str:
-    if not "".join(piece.text for piece in pieces).strip():
-        return ""
-    parts = list[str]()
+    """One line, without space around it."""
+    whole = "".join(piece.text for piece in pieces)
+    first, after = len(whole) - len(whole.lstrip()), len(whole.rstrip())
+    parts, at = list[str](), 0
     for look, same in groupby(pieces, key=lambda piece: piece.look):
-        text = "".join(piece.text for piece in same).translate(_ENTITIES)
-        parts.append(_dressed(text, look) if text.strip() else text)
-    return "".join(parts).strip()
+        text = "".join(piece.text for piece in same)
+        kept = text[max(0, first - at) : max(0, after - at)].translate(_ENTITIES)
+        at += len(text)
+        parts.append(_dressed(kept, look) if kept.strip() else kept)
+    return "".join(parts)
 
 
 def _dressed(text: str, look: Look) -> str:

@@ -8,7 +8,7 @@ from adaptation.errors import SourceError
 
 FALLBACK = "Windows-1252"
 """What Western European files without a mark and not in UTF-8 are in; Latin-1 is a part of it."""
-MOST_ACCENTS = 0.3
+MOST_ACCENTS = 0.5
 """Of all letters: more of them beyond ASCII than any Western European language has."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from uuid import UUID
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from lxml import etree
 
-from adaptation.errors import ParameterError, SourceError
+from adaptation.errors import ParameterError
+from adaptation.media.cpix_delivery import Recipient, opener
+from adaptation.media.cpix_signature import Signers, prove_signed
+from adaptation.media.cpix_xml import NAMESPACE, SECRETS, decoded, invalid, listed, read_root
 from adaptation.media.index import Track
 
-NAMESPACE = "urn:dashif:org:cpix"
-SECRETS = "urn:ietf:params:xml:ns:keyprov:pskc"
-"""Namespace of what holds a key, RFC 6030."""
 VERSION = "2.3"
 KEY_BYTES = 16
-MOST_BYTES = 1024 * 1024
-"""The largest document that is read."""
 PIXELS = {
     "SD": (0, 768 * 576),
     "HD": (768 * 576 + 1, 1920 * 1080),
@@ -30,6 +28,8 @@ PIXELS = {
     "UHD2": (4096 * 2160 + 1, None),
 }
 """The least and the most pixels of a picture of that kind, as Shaka Packager sorts them."""
+ANY_TRACK = "ALL"
+"""What a document says of a key for all tracks."""
 KINDS = ("AUDIO", "VIDEO", *PIXELS)
 """What a key may be meant for."""
 _RANGES = {
@@ -51,6 +51,16 @@ class ContentKey:
     """16 bytes, secret."""
     iv: bytes | None = None
     """16 bytes, of `cbcs`; none: one is chosen."""
+
+    @property
+    def check(self) -> bytes:
+        """8 bytes that tell keys of one id apart, and nothing else of them.
+
+        As in the CHECKSUM of PlayReady's header: the id, encrypted by the key.
+        """
+        # One block: there is nothing for a mode to hide.
+        cipher = Cipher(algorithms.AES128(self.key), modes.ECB()).encryptor()  # noqa: S305
+        return cipher.update(self.key_id)[:8]
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,7 @@ class Rule:
     kind: str = ""
     """One of `KINDS`; counts when there are no filters. Empty: for any track."""
     filters: tuple[Filter, ...] = ()
-    """Of each name one must fit."""
+    """Of each name one must fit; those of pictures and of sound count as one name."""
 
     @property
     def is_general(self) -> bool:
@@ -98,10 +108,10 @@ class Rule:
         """Whether it is for this track."""
         if not self.filters:
             return _is_of_kind(track, self.kind)
-        names = {one.name for one in self.filters}
-        return all(
-            any(_keeps(track, one) for one in self.filters if one.name == name) for name in names
-        )
+        # SPEKE says by a filter for pictures beside one for sound that a key is for both.
+        rates = [one for one in self.filters if one.name == "BitrateFilter"]
+        media = [one for one in self.filters if one.name != "BitrateFilter"]
+        return all(any(_keeps(track, one) for one in same) for same in (rates, media) if same)
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,10 @@ class Document:
     keys: tuple[ContentKey, ...]
     systems: tuple[DrmSystem, ...] = ()
     rules: tuple[Rule, ...] = ()
+    is_told: bool = field(default=False, compare=False)
+    """Whether somebody else says what players are told, in `systems`."""
+    content_id: str = field(default="", compare=False)
+    """What it is for; empty: it does not say."""
 
     def key_of(self, track: Track) -> ContentKey:
         """The key of a track: by a rule that says what it is for, else by one for any track.
@@ -132,24 +146,31 @@ class Document:
         return known[fitting.pop()]
 
 
-def read_cpix(content: bytes) -> Document:
-    """Read a document with keys in the clear.
+def read_cpix(
+    content: bytes, recipient: Recipient | None = None, signers: Signers = ()
+) -> Document:
+    """Read a document.
+
+    Args:
+        content: XML.
+        recipient: for whom keys may be encrypted.
+        signers: one of these must have signed all that is read; empty: signatures do not matter.
 
     Raises:
-        SourceError: `cpix_invalid`, names the element; `cpix_encrypted`.
+        SourceError: `cpix_invalid`, names the element; `cpix_encrypted`; `cpix_untrusted`.
     """
-    root = _root(content)
-    if root.find(f"{{{NAMESPACE}}}DeliveryDataList") is not None:
-        raise _encrypted()
-    keys = tuple(map(_key, _listed(root, "ContentKey")))
+    root = read_root(content)
+    if signers:
+        prove_signed(root, signers)
+    keys = _keys(root, recipient)
     if not keys:
-        raise _invalid("ContentKeyList", "it has no key")
+        raise invalid("ContentKeyList", "it has no key")
     known = {key.key_id for key in keys}
     if len(known) != len(keys):
-        raise _invalid("ContentKeyList", "it has a key id twice")
-    systems = tuple(_system(element, known) for element in _listed(root, "DRMSystem"))
-    rules = tuple(_rule(element, known) for element in _listed(root, "ContentKeyUsageRule"))
-    return Document(keys, systems, rules)
+        raise invalid("ContentKeyList", "it has a key id twice")
+    systems = tuple(_system(element, known) for element in listed(root, "DRMSystem"))
+    rules = tuple(_rule(element, known) for element in listed(root, "ContentKeyUsageRule"))
+    return Document(keys, systems, rules, is_told=True, content_id=root.get("contentId", ""))
 
 
 def cpix_text(document: Document) -> bytes:
@@ -158,41 +179,31 @@ def cpix_text(document: Document) -> bytes:
     root = etree.Element(f"{{{NAMESPACE}}}CPIX", nsmap=space, version=VERSION)
     _write_keys(root, document.keys)
     _write_systems(root, document.systems)
-    _write_rules(root, document.rules)
+    write_rules(root, document.rules)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
 
 
-def _root(content: bytes) -> etree._Element:
-    if len(content) > MOST_BYTES:
-        raise _invalid("document", f"it has more than {MOST_BYTES:,} bytes")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    try:
-        root = etree.fromstring(content, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise _invalid("document", "it is no XML") from error
-    if etree.ElementTree(root).docinfo.internalDTD is not None:
-        raise _invalid("document", "it declares a document type")
-    if root.tag != f"{{{NAMESPACE}}}CPIX":
-        raise _invalid("document", "its root is not CPIX")
-    return root
+def _keys(root: etree._Element, recipient: Recipient | None) -> tuple[ContentKey, ...]:
+    elements = listed(root, "ContentKey")
+    is_sealed = any(one.find(f".//{{{SECRETS}}}EncryptedValue") is not None for one in elements)
+    opened = opener(root, recipient).opened if is_sealed else None
+    return tuple(_key(one, opened) for one in elements)
 
 
-def _listed(root: etree._Element, name: str) -> list[etree._Element]:
-    return list(root.iterfind(f"{{{NAMESPACE}}}{name}List/{{{NAMESPACE}}}{name}"))
-
-
-def _key(element: etree._Element) -> ContentKey:
+def _key(element: etree._Element, opened: Callable[[etree._Element], bytes] | None) -> ContentKey:
     key_id = _id(element, "kid").bytes
-    secret = f"{{{NAMESPACE}}}Data/{{{SECRETS}}}Secret/{{{SECRETS}}}"
-    if element.find(f"{secret}EncryptedValue") is not None:
-        raise _encrypted()
-    key = _decoded(element.findtext(f"{secret}PlainValue"), "PlainValue")
+    secret = element.find(f"{{{NAMESPACE}}}Data/{{{SECRETS}}}Secret")
+    if opened is not None and secret is not None:
+        name, key = "EncryptedValue", opened(secret)
+    else:
+        plain = f"{{{NAMESPACE}}}Data/{{{SECRETS}}}Secret/{{{SECRETS}}}PlainValue"
+        name, key = "PlainValue", decoded(element.findtext(plain), "PlainValue")
     iv = element.get("explicitIV")
-    chosen = None if iv is None else _decoded(iv, "explicitIV")
+    chosen = None if iv is None else decoded(iv, "explicitIV")
     if len(key) != KEY_BYTES:
-        raise _invalid("PlainValue", f"the key has {len(key)} bytes instead of {KEY_BYTES}")
+        raise invalid(name, f"the key has {len(key)} bytes instead of {KEY_BYTES}")
     if chosen is not None and len(chosen) != KEY_BYTES:
-        raise _invalid("explicitIV", f"it has {len(chosen)} bytes instead of {KEY_BYTES}")
+        raise invalid("explicitIV", f"it has {len(chosen)} bytes instead of {KEY_BYTES}")
     return ContentKey(key_id, key, chosen)
 
 
@@ -205,7 +216,7 @@ def _system(element: etree._Element, known: set[bytes]) -> DrmSystem:
     return DrmSystem(
         key_id=_known_id(element, known),
         system_id=_id(element, "systemId"),
-        pssh=_decoded(element.findtext(f"{{{NAMESPACE}}}PSSH", ""), "PSSH"),
+        pssh=decoded(element.findtext(f"{{{NAMESPACE}}}PSSH", ""), "PSSH"),
         content_protection=_text_in(element, "ContentProtectionData"),
         hls_lines="".join(lines),
         hls_uri=_text_in(element, "URIExtXKey"),
@@ -219,9 +230,9 @@ def _text_in(element: etree._Element, name: str) -> str:
 
 def _coded_text(element: etree._Element, name: str) -> str:
     try:
-        return _decoded(element.text, name).decode("utf-8-sig")
+        return decoded(element.text, name).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _invalid(name, "it is not in UTF-8") from error
+        raise invalid(name, "it is not in UTF-8") from error
 
 
 def _rule(element: etree._Element, known: set[bytes]) -> Rule:
@@ -229,11 +240,12 @@ def _rule(element: etree._Element, known: set[bytes]) -> Rule:
     for child in element.iterchildren(tag=etree.Element):
         name = etree.QName(child).localname
         if name not in _RANGES:
-            raise _invalid("ContentKeyUsageRule", f"the filter {name:.40} is not understood")
+            raise invalid("ContentKeyUsageRule", f"the filter {name:.40} is not understood")
         filters.append(_filter(name, child))
     kind = element.get("intendedTrackType", "").upper()
+    kind = "" if kind == ANY_TRACK else kind
     if not filters and kind and kind not in KINDS:
-        raise _invalid("ContentKeyUsageRule", f"the track type {kind:.40} is not understood")
+        raise invalid("ContentKeyUsageRule", f"the track type {kind:.40} is not understood")
     return Rule(_known_id(element, known), kind, tuple(filters))
 
 
@@ -241,7 +253,7 @@ def _filter(name: str, element: etree._Element) -> Filter:
     bounds = list[tuple[str, int]]()
     for attribute, value in element.attrib.items():
         if str(attribute) not in _RANGES[name] or not _WHOLE.fullmatch(str(value)):
-            raise _invalid(name, f"{attribute!s:.40} is not understood")
+            raise invalid(name, f"{attribute!s:.40} is not understood")
         bounds.append((str(attribute), int(value)))
     return Filter(name, tuple(bounds))
 
@@ -272,7 +284,7 @@ def _keeps(track: Track, one: Filter) -> bool:
 def _known_id(element: etree._Element, known: set[bytes]) -> bytes:
     key_id = _id(element, "kid").bytes
     if key_id not in known:
-        raise _invalid(etree.QName(element).localname, "it is of a key that is not listed")
+        raise invalid(etree.QName(element).localname, "it is of a key that is not listed")
     return key_id
 
 
@@ -280,14 +292,7 @@ def _id(element: etree._Element, name: str) -> UUID:
     try:
         return UUID(element.get(name, ""))
     except ValueError as error:
-        raise _invalid(etree.QName(element).localname, f"its {name} is no UUID") from error
-
-
-def _decoded(text: str | None, name: str) -> bytes:
-    try:
-        return base64.b64decode("".join((text or "").split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise _invalid(name, "it is not in Base64") from error
+        raise invalid(etree.QName(element).localname, f"its {name} is no UUID") from error
 
 
 def _write_keys(root: etree._Element, keys: Sequence[ContentKey]) -> None:
@@ -317,7 +322,8 @@ def _write_systems(root: etree._Element, systems: Sequence[DrmSystem]) -> None:
                 etree.SubElement(element, f"{{{NAMESPACE}}}{name}").text = _base64(content)
 
 
-def _write_rules(root: etree._Element, rules: Sequence[Rule]) -> None:
+def write_rules(root: etree._Element, rules: Sequence[Rule]) -> None:
+    """Add `ContentKeyUsageRuleList` to a document."""
     listed = etree.SubElement(root, f"{{{NAMESPACE}}}ContentKeyUsageRuleList")
     for rule in rules:
         name = f"{{{NAMESPACE}}}ContentKeyUsageRule"
@@ -335,19 +341,3 @@ def _uuid(key_id: bytes) -> str:
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
-
-
-def _invalid(element: str, what: str) -> SourceError:
-    return SourceError(
-        f"the CPIX document cannot be used: {element}: {what}",
-        code="cpix_invalid",
-        hint="Ask the key server for a document by CPIX 2.3 with 128-bit keys.",
-    )
-
-
-def _encrypted() -> SourceError:
-    return SourceError(
-        "the keys in the CPIX document are encrypted",
-        code="cpix_encrypted",
-        hint="Ask the key server for keys in the clear, over https.",
-    )

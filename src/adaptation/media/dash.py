@@ -16,7 +16,7 @@ from adaptation.media.labels import distinct, printable, text_labels, track_labe
 from adaptation.media.language import language_tag
 from adaptation.media.roles import sound_roles, text_roles
 from adaptation.media.sounds import default_sound, family, main_sounds, versions_of
-from adaptation.media.texttrack import TextTrack, default_text
+from adaptation.media.texttrack import TextMedia, TextTrack, default_text
 from adaptation.media.trickplay import ImageTrack, TrickPlay
 
 MANIFEST_NAME = "manifest.mpd"
@@ -237,24 +237,28 @@ def _all_subtitles(period: etree._Element, texts: Sequence[TextTrack]) -> None:
 def _subtitles(
     period: etree._Element, text: TextTrack, label: str, roles: Sequence[str], number: int
 ) -> None:
-    """All of it in one small file: players that want segments of text want them in MP4."""
+    """Segments in MP4; of assets from before there were any, all of it in one small file."""
     adaptation_set = etree.SubElement(
         period,
         "AdaptationSet",
         id=f"text-{number}",
         contentType="text",
-        mimeType="text/vtt",
+        mimeType="application/mp4" if text.media else "text/vtt",
         lang=language_tag(text.language),
     )
+    if text.media:
+        adaptation_set.set("segmentAlignment", "true")
+        adaptation_set.set("startWithSAP", "1")
     _describe(adaptation_set, text, label, roles)
-    bits = 8 * text.file_size_bytes
-    representation = etree.SubElement(
-        adaptation_set,
-        "Representation",
-        id=text.name,
-        bandwidth=str(ceil(bits / text.duration_seconds)),
-    )
-    etree.SubElement(representation, "BaseURL").text = f"{text.folder}/{text.file_name}"
+    representation = etree.SubElement(adaptation_set, "Representation", id=text.name)
+    if text.media:
+        representation.set("codecs", text.media.codec)
+        representation.set("bandwidth", str(text.media.peak_bandwidth))
+        _template(representation, text.folder, text.media)
+    else:
+        bits = 8 * text.file_size_bytes
+        representation.set("bandwidth", str(ceil(bits / text.duration_seconds)))
+        etree.SubElement(representation, "BaseURL").text = f"{text.folder}/{text.file_name}"
 
 
 def _trick(period: etree._Element, track: Track, pictures: Sequence[Track]) -> None:
@@ -324,19 +328,23 @@ def _representation(
             **attributes,
         },
     )
-    template = etree.SubElement(
-        representation,
-        "SegmentTemplate",
-        timescale=str(track.timescale),
-        initialization=f"{track.folder}/{track.init_name}",
-        media=f"{track.folder}/{SEGMENT_TEMPLATE}",
-        startNumber="1",
-    )
-    _timeline(template, track)
+    _template(representation, track.folder, track)
     return representation
 
 
-def _timeline(template: etree._Element, track: Track) -> None:
+def _template(representation: etree._Element, folder: str, media: Track | TextMedia) -> None:
+    template = etree.SubElement(
+        representation,
+        "SegmentTemplate",
+        timescale=str(media.timescale),
+        initialization=f"{folder}/{media.init_name}",
+        media=f"{folder}/{SEGMENT_TEMPLATE}",
+        startNumber="1",
+    )
+    _timeline(template, media)
+
+
+def _timeline(template: etree._Element, track: Track | TextMedia) -> None:
     """ISO/IEC 23009-1 §5.3.9.6: equal durations are said once, with their repeats."""
     line = etree.SubElement(template, "SegmentTimeline")
     time = track.segments[0].start

@@ -94,12 +94,12 @@ def protected_segment(clear: bytes, header: Init, samples: Sequence[Sealed]) -> 
     Raises:
         ToolError: `output_mismatch`, they are not the samples of this segment.
     """
-    own = list(sealed_samples(clear, header))
-    if [len(one.media) for one in own] != [len(one.media) for one in samples]:
-        raise _mismatch("the encrypted samples are not those of the segment")
     parts = dict(boxes(clear))
     if list(parts) != [b"styp", b"sidx", b"moof", b"mdat"]:
         raise _mismatch("a segment is not put together as ours are")
+    own = read_samples(parts[b"moof"], header).sizes
+    if list(own) != [len(one.media) for one in samples] or sum(own) != len(parts[b"mdat"]):
+        raise _mismatch("the encrypted samples are not those of the segment")
     fragment = _sealed_fragment(parts[b"moof"], samples)
     media = b"".join(one.media for one in samples)
     index = _resized(parts[b"sidx"], len(fragment) + 8 + len(media))

@@ -25,6 +25,8 @@ MASTER_NAME = "master.m3u8"
 """File of the master playlist, at the root of the asset."""
 PLAYLIST_NAME = "playlist.m3u8"
 """File of each track's playlist, inside its folder."""
+FIRST_NUMBER = 1
+"""Of a track's segments, as it stands in their names and as players count them."""
 TEXT_GROUP = "text"
 """Group of all subtitle tracks."""
 TELLS_SOUNDS = (
@@ -60,7 +62,7 @@ def media_playlist(
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
         f"#EXT-X-TARGETDURATION:{growing_target or track.target_duration}",
-        "#EXT-X-MEDIA-SEQUENCE:1",
+        f"#EXT-X-MEDIA-SEQUENCE:{FIRST_NUMBER}",
         f"#EXT-X-PLAYLIST-TYPE:{'EVENT' if growing_target else 'VOD'}",
         *(["#EXT-X-START:TIME-OFFSET=0,PRECISE=YES"] if growing_target else []),
         "#EXT-X-INDEPENDENT-SEGMENTS",
@@ -185,7 +187,7 @@ def _searching_head(track: Segmented, kind: str) -> list[str]:
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
         f"#EXT-X-TARGETDURATION:{track.target_duration}",
-        "#EXT-X-MEDIA-SEQUENCE:1",
+        f"#EXT-X-MEDIA-SEQUENCE:{FIRST_NUMBER}",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         kind,
     ]

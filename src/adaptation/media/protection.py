@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 from uuid import UUID
 
 from lxml import etree
 
-from adaptation.errors import SourceError
+from adaptation.errors import ParameterError
 from adaptation.media.cpix import DrmSystem
+from adaptation.media.cpix_xml import invalid
 from adaptation.media.dash import NAMESPACE
 from adaptation.media.writing import full_box
 
-Scheme = Literal["cenc", "cbcs"]
-"""ISO/IEC 23001-7: AES in counter mode, and in chains over one block of ten."""
-SystemName = Literal["cenc", "widevine", "playready", "fairplay"]
+Scheme = Literal["cenc", "cbcs", "aes128"]
+"""ISO/IEC 23001-7: AES in counter mode, and in chains over one block of ten. RFC 8216: in chains
+over whole segments."""
+SystemName = Literal["cenc", "widevine", "playready", "fairplay", "aes"]
 SYSTEMS: dict[SystemName, UUID] = {
     "cenc": UUID("1077efec-c0b2-4d02-ace3-3c1e52e2fb4b"),
     "widevine": UUID("edef8ba9-79d6-4ace-a3c8-27dcd51d21ed"),
     "playready": UUID("9a04f079-9840-4286-ab92-e65be0885f95"),
     "fairplay": UUID("94ce86fb-07ff-4f43-adb8-93d2fa968ca2"),
+    "aes": UUID("81376844-f976-481e-a84e-cc25d39b0b33"),
 }
-"""Ids of the systems: `cenc` is the common one of the W3C, which ClearKey knows."""
+"""Ids of the systems: `cenc` is the common one of the W3C, which ClearKey knows; `aes` the one by
+which key servers name AES-128 of HLS."""
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+METHODS: dict[Scheme, str] = {"cenc": "SAMPLE-AES-CTR", "cbcs": "SAMPLE-AES", "aes128": "AES-128"}
+"""Of HLS."""
 PROTECTED = "urn:mpeg:dash:mp4protection:2011"
 COMMON_NAMESPACE = "urn:mpeg:cenc:2013"
 PLAYREADY_NAMESPACE = "urn:microsoft:playready"
 _PLAYREADY = "http://schemas.microsoft.com/DRM/2007/03/PlayReadyHeader"
 _KEY_LINES = ("#EXT-X-KEY:", "#EXT-X-SESSION-KEY:")
+_WITH_URI = frozenset({"aes", "fairplay"})
+"""Systems whose players ask an address of the client's for keys."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +79,18 @@ class Protection:
     key_id: bytes
     """16 bytes."""
     iv: bytes = b""
-    """16 bytes, the same for all samples, of `cbcs`; `cenc` has one a sample."""
+    """16 bytes, the same for all samples of `cbcs`; `cenc` has one a sample. In `aes128` for all
+    segments; empty: each has its number."""
     signals: tuple[Signal, ...] = ()
     """What is told, a system each."""
+    check: bytes = b""
+    """8 bytes by which another key of the same id is noticed; empty: of an older copy."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back."""
         signals = [signal.to_json() for signal in self.signals]
         names = {"key_id": self.key_id.hex(), "iv": self.iv.hex()}
+        names |= {"check": self.check.hex()} if self.check else {}
         return {"scheme": self.scheme, **names, "signals": signals}
 
     @classmethod
@@ -89,19 +101,30 @@ class Protection:
             bytes.fromhex(document["key_id"]),
             bytes.fromhex(document["iv"]),
             tuple(map(Signal.from_json, document["signals"])),
+            bytes.fromhex(document.get("check", "")),
         )
 
+    def is_by(self, other: Protection) -> bool:
+        """Whether a track that is protected like this is what encrypting it like the other gives.
+
+        What players are told does not count.
+        """
+        known = (self.scheme, self.key_id, self.iv) == (other.scheme, other.key_id, other.iv)
+        return known and (self.check == other.check or not self.check)
+
     def for_systems(
-        self, names: Iterable[SystemName], told: Sequence[DrmSystem] = ()
+        self, names: Sequence[SystemName], told: Sequence[DrmSystem] = (), key_uri: str = ""
     ) -> Protection:
         """The same track, told to the players of these systems.
 
         Args:
-            names: of systems, in the order they are told.
+            names: of systems, in the order they are told; of `aes128` that is `aes` alone.
             told: what a key server wants them to be told, where it says so.
+            key_uri: where players of HLS get the key, of `aes` and `fairplay`; empty: as before.
 
         Raises:
             SourceError: `cpix_invalid`.
+            ParameterError: `key_uri_missing`, of `aes` nobody says it.
         """
         ids = {SYSTEMS[name]: name for name in names}
         given = {one.system_id: one for one in told if one.key_id == self.key_id}
@@ -109,8 +132,12 @@ class Protection:
         is_apple = "fairplay" in ids.values()
         signals = []
         for system_id, name in ids.items():
-            usual = known.get(system_id) or self._usual(name, is_apple=is_apple)
+            is_told = name in _WITH_URI and key_uri
+            usual = None if is_told else known.get(system_id)
+            usual = usual or self._usual(name, key_uri, is_apple=is_apple)
             signals.append(self._laid_over(usual, given.get(system_id)))
+        if "aes" in names and not all(map(_uri_of, signals[0].hls)):
+            raise _no_uri()
         return replace(self, signals=tuple(signals))
 
     @property
@@ -123,16 +150,17 @@ class Protection:
         """The lines of a media playlist."""
         return tuple(line for signal in self.signals for line in signal.hls)
 
-    def _usual(self, name: SystemName, *, is_apple: bool) -> Signal:
+    def _usual(self, name: SystemName, key_uri: str, *, is_apple: bool) -> Signal:
         system_id = SYSTEMS[name]
         pssh, header = b"", b""
         if name == "cenc":
             data = struct.pack(">I", 1) + self.key_id
             pssh = full_box(b"pssh", 1, 0, system_id.bytes, data, bytes(4))
-        elif name != "fairplay":
+        elif name not in _WITH_URI:
             header = playready_object(self.scheme, self.key_id) if name == "playready" else b""
             pssh = pssh_box(system_id, header or widevine_data(self.scheme, self.key_id))
         uri, attributes = self._hls_key(name, pssh, header)
+        uri = key_uri if name in _WITH_URI and key_uri else uri
         # Beside FairPlay's, players take a line of the common format for one of their own.
         has_line = not (is_apple and name == "cenc")
         lines = (self.key_line(uri, attributes),) if has_line else ()
@@ -149,13 +177,14 @@ class Protection:
         if name == "playready":
             uri = f"{plain};charset=UTF-16;base64,{_base64(header)}"
             return uri, ['KEYFORMAT="com.microsoft.playready"', 'KEYFORMATVERSIONS="1"']
+        if name == "aes":
+            return "", []
         attributes = ['KEYFORMAT="com.apple.streamingkeydelivery"', 'KEYFORMATVERSIONS="1"']
         return f"skd://{self.key_id.hex()}", attributes
 
     def key_line(self, uri: str, attributes: Sequence[str]) -> str:
         """A line of HLS, RFC 8216 §4.3.2.4; of `cbcs` Apple's players want the IV."""
-        method = "SAMPLE-AES-CTR" if self.scheme == "cenc" else "SAMPLE-AES"
-        words = [f"METHOD={method}", f'URI="{uri}"', *attributes]
+        words = [f"METHOD={METHODS[self.scheme]}", f'URI="{uri}"', *attributes]
         if self.iv:
             words.insert(2, f"IV=0x{self.iv.hex()}")
         return f"#EXT-X-KEY:{','.join(words)}"
@@ -165,10 +194,14 @@ class Protection:
             return usual
         lines = tuple(line.strip() for line in told.hls_lines.splitlines() if line.strip())
         if not all(line.startswith(_KEY_LINES) and line.isprintable() for line in lines):
-            raise _invalid("HLSSignalingData", "it holds a line that is no key")
+            raise invalid("HLSSignalingData", "it holds a line that is no key")
         lines = tuple(line for line in lines if line.startswith(_KEY_LINES[0]))
-        if told.hls_uri and not lines:
-            lines = (_with_uri(usual.hls, told.hls_uri),)
+        uri = told.hls_uri if not lines else ""
+        if lines and self.scheme == "aes128":
+            # How segments are encrypted is not the server's to say; where keys are is.
+            uri = _uri_of(lines[0])
+        if uri:
+            lines = (_with_uri(usual.hls, uri),)
         content = told.content_protection
         if content:
             _children(content)
@@ -280,13 +313,17 @@ def _children(fragment: str) -> list[etree._Element]:
     try:
         root = etree.fromstring(f"<told {spaces}>{fragment}</told>", parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise _invalid("ContentProtectionData", "it is no XML") from error
+        raise invalid("ContentProtectionData", "it is no XML") from error
     return list(root.iterchildren(tag=etree.Element))
+
+
+def _uri_of(line: str) -> str:
+    return line.partition('URI="')[2].partition('"')[0]
 
 
 def _with_uri(lines: Sequence[str], uri: str) -> str:
     if not lines or '"' in uri or not uri.isprintable():
-        raise _invalid("URIExtXKey", "no key line can hold it")
+        raise invalid("URIExtXKey", "no key line can hold it")
     before, _, rest = lines[0].partition('URI="')
     return f'{before}URI="{uri}"{rest.partition(chr(34))[2]}'
 
@@ -301,9 +338,10 @@ def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def _invalid(element: str, what: str) -> SourceError:
-    return SourceError(
-        f"the CPIX document cannot be used: {element}: {what}",
-        code="cpix_invalid",
-        hint="Ask the key server for a document by CPIX 2.3 with 128-bit keys.",
+def _no_uri() -> ParameterError:
+    return ParameterError(
+        "nobody says where players get the keys of aes",
+        code="key_uri_missing",
+        hint="Give hls_key_uri, such as https://keys.example.org/{key_id}, or a CPIX document that"
+        " says it.",
     )

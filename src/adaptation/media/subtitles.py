@@ -154,6 +154,13 @@ def webvtt(cues: Iterable[Cue], header: str = "") -> str:
     return "".join(f"{block}\n" for block in blocks)
 
 
+def clock(seconds: Fraction) -> str:
+    """Hours, minutes and seconds to the millisecond, as WebVTT writes them."""
+    minutes, milliseconds = divmod(int(seconds * 1000), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}"
+
+
 def _blocks(text: str) -> Iterator[list[str]]:
     """Neighbouring lines that are not empty."""
     block = list[str]()
@@ -188,14 +195,7 @@ def _escaped(text: str) -> str:
 
 
 def _block(cue: Cue) -> str:
-    times = f"{_clock(cue.start_seconds)} --> {_clock(cue.end_seconds)}"
+    times = f"{clock(cue.start_seconds)} --> {clock(cue.end_seconds)}"
     # An arrow in a text would begin another cue.
     text = cue.text.replace("-->", "--&gt;")
     return f"{times} {cue.settings}".rstrip() + f"\n{text}\n"
-
-
-def _clock(seconds: Fraction) -> str:
-    """Hours, minutes and seconds to the millisecond."""
-    minutes, milliseconds = divmod(int(seconds * 1000), 60_000)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}"

@@ -10,20 +10,45 @@ from itertools import pairwise
 from typing import Any
 
 from adaptation.media.encode import TIMESCALE
-from adaptation.media.index import Segment, Segmented
+from adaptation.media.index import INIT_NAME, Segment, Segmented
 from adaptation.media.probe import UNKNOWN_LANGUAGE, SubtitleTrack
 from adaptation.media.subtitles import Cue, cut_cues, webvtt
 from adaptation.media.timeline import Timeline
+from adaptation.media.wvtt import CODEC, text_init, text_segments
 
 WHOLE_NAME = "subtitles.vtt"
-"""File of all cues, inside the track's folder: what DASH names."""
+"""File of all cues, inside the track's folder, for whoever wants one."""
 CLOCK_HEADER = "X-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000"
 """RFC 8216 §3.5: cues and media count from the same zero, the first frame of the picture."""
 
 
 @dataclass(frozen=True)
+class TextMedia(Segmented):
+    """The same text as CMAF segments, in the folder of its track: what DASH plays."""
+
+    codec: str
+    """RFC 6381 name."""
+    init_name: str
+    """File name of the init segment."""
+    init_size_bytes: int
+    """Size of the init segment."""
+    init_sha256: str
+    """Digest of the init segment, hexadecimal."""
+    segments: tuple[Segment, ...]
+    """As many as of the track, and at the same times."""
+    timescale: int = TIMESCALE
+    """Ticks per second."""
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> TextMedia:
+        """Read what `TextTrack.to_json` wrote of it."""
+        segments = tuple(Segment(**segment) for segment in document["segments"])
+        return cls(**{**document, "segments": segments})
+
+
+@dataclass(frozen=True)
 class TextTrack(Segmented):
-    """One track of subtitles as WebVTT: as segments, and once more as one file."""
+    """One track of subtitles as WebVTT: as segments, once more as one file, and in MP4."""
 
     name: str
     """Id, unique in the asset."""
@@ -55,11 +80,23 @@ class TextTrack(Segmented):
     """Whether it only says what everybody needs."""
     hearing_impaired: bool = False
     """Whether it tells sounds as well."""
+    media: TextMedia | None = None
+    """The same in MP4; none in assets that were made before there was that."""
 
     @property
     def file_names(self) -> list[str]:
         """The files of the track's folder that hold text."""
-        return [self.file_name, *(segment.name for segment in self.segments)]
+        media = [self.media.init_name, *_names(self.media)] if self.media else []
+        return [self.file_name, *_names(self), *media]
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all those files."""
+        size = self.file_size_bytes + sum(segment.size_bytes for segment in self.segments)
+        if self.media:
+            size += self.media.init_size_bytes
+            size += sum(segment.size_bytes for segment in self.media.segments)
+        return size
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back."""
@@ -69,7 +106,9 @@ class TextTrack(Segmented):
     def from_json(cls, document: Mapping[str, Any]) -> TextTrack:
         """Read what `to_json` wrote."""
         segments = tuple(Segment(**segment) for segment in document["segments"])
-        return cls(**{**document, "segments": segments})
+        media = document.get("media")
+        media = TextMedia.from_json(media) if media else None
+        return cls(**{**document, "segments": segments, "media": media})
 
 
 def default_text(texts: Sequence[TextTrack]) -> TextTrack | None:
@@ -81,6 +120,8 @@ def text_track(
     name: str, track: SubtitleTrack, cues: Sequence[Cue], timeline: Timeline, starts: Sequence[int]
 ) -> tuple[TextTrack, dict[str, bytes]]:
     """Make the files of a track: all cues in one, and segments that begin with the picture's.
+
+    The segments are there twice: as WebVTT for HLS, and in MP4 for DASH.
 
     Args:
         name: the track's id and folder.
@@ -101,6 +142,9 @@ def text_track(
     files = {f"{n:05d}.vtt": _encoded(part, CLOCK_HEADER) for n, part in enumerate(parts, start=1)}
     counts = [len(part) for part in parts]
     whole = _encoded(cues)
+    media = text_segments(cues, parts, ticks)
+    in_mp4 = {f"{n:05d}.m4s": content for n, content in enumerate(media, start=1)}
+    init = text_init(track.language)
     record = TextTrack(
         name=name,
         folder=name,
@@ -114,8 +158,19 @@ def text_track(
         default=track.default,
         forced=track.forced,
         hearing_impaired=track.hearing_impaired,
+        media=TextMedia(
+            codec=CODEC,
+            init_name=INIT_NAME,
+            init_size_bytes=len(init),
+            init_sha256=hashlib.sha256(init).hexdigest(),
+            segments=tuple(_segments(in_mp4, ticks, counts)),
+        ),
     )
-    return record, {WHOLE_NAME: whole, **files}
+    return record, {WHOLE_NAME: whole, **files, INIT_NAME: init, **in_mp4}
+
+
+def _names(track: Segmented) -> list[str]:
+    return [segment.name for segment in track.segments]
 
 
 def _encoded(cues: Sequence[Cue], header: str = "") -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from adaptation.media.boxes import (
     PICTURES,
@@ -56,6 +57,19 @@ class Span:
     """Ticks up to the next segment."""
 
 
+class _Described(NamedTuple):
+    """The boxes that tell a track of one kind from one of another."""
+
+    header: bytes
+    """`tkhd`."""
+    handler: bytes
+    """Four letters of `hdlr`."""
+    kind_header: bytes
+    """`vmhd`, `smhd` or `nmhd`."""
+    entry: bytes
+    """The sample entry."""
+
+
 def box(kind: bytes, *parts: bytes) -> bytes:
     """A box with the given content."""
     return struct.pack(">I4s", 8 + sum(map(len, parts)), kind) + b"".join(parts)
@@ -83,20 +97,44 @@ def init_segment(encoded: bytes, media_time: int) -> bytes:
     kind, entry = next(boxes(need(need(need(media, b"minf"), b"stbl"), b"stsd")[8:]))
     is_picture = kind in PICTURES
     timescale, language = _clock_and_language(need(media, b"mdhd"))
+    described = _Described(
+        # Width and height in which it is shown end the box in every version.
+        _track_header(need(track, b"tkhd")[-8:], is_heard=not is_picture),
+        b"vide" if is_picture else b"soun",
+        full_box(b"vmhd", 0, 1, bytes(8)) if is_picture else full_box(b"smhd", 0, 0, bytes(4)),
+        _plain_entry(kind, entry),
+    )
+    return _header(described, timescale, language, media_time)
+
+
+def text_init_segment(entry: bytes, timescale: int, language: str) -> bytes:
+    """The init segment of a track of text, ISO/IEC 14496-30 §4 and ISO/IEC 23000-19 §11.
+
+    Args:
+        entry: the sample entry.
+        timescale: ticks per second.
+        language: three letters, ISO 639-2.
+    """
+    packed = sum((ord(letter) - 0x60) << 5 * (2 - n) for n, letter in enumerate(language))
+    header = _track_header(bytes(8), is_heard=False)
+    described = _Described(header, b"text", full_box(b"nmhd", 0, 0), entry)
+    return _header(described, timescale, packed)
+
+
+def _header(track: _Described, timescale: int, language: int, media_time: int = 0) -> bytes:
     edit = full_box(b"elst", 0, 0, struct.pack(">IIiI", 1, 0, media_time, 0x10000))
     return _brands(b"ftyp", INIT_BRANDS) + box(
         b"moov",
         _movie_header(timescale),
         box(
             b"trak",
-            # Width and height in which it is shown end the box in every version.
-            _track_header(need(track, b"tkhd")[-8:], is_picture=is_picture),
+            track.header,
             box(b"edts", edit) if media_time else b"",
             box(
                 b"mdia",
                 full_box(b"mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, timescale, 0, language, 0)),
-                full_box(b"hdlr", 0, 0, bytes(4), b"vide" if is_picture else b"soun", bytes(13)),
-                _media_information(_plain_entry(kind, entry), is_picture=is_picture),
+                full_box(b"hdlr", 0, 0, bytes(4), track.handler, bytes(13)),
+                _media_information(track.kind_header, track.entry),
             ),
         ),
         box(b"mvex", full_box(b"trex", 0, 0, struct.pack(">5I", TRACK_ID, 1, 0, 0, 0))),
@@ -138,14 +176,13 @@ def _movie_header(timescale: int) -> bytes:
     return full_box(b"mvhd", 0, 0, fields, MATRIX, bytes(24), struct.pack(">I", TRACK_ID + 1))
 
 
-def _track_header(size: bytes, *, is_picture: bool) -> bytes:
+def _track_header(size: bytes, *, is_heard: bool) -> bytes:
     # Flags: the track is enabled and shown.
-    fields = struct.pack(">IIIII8xHHHH", 0, 0, TRACK_ID, 0, 0, 0, 0, 0 if is_picture else 0x100, 0)
+    fields = struct.pack(">IIIII8xHHHH", 0, 0, TRACK_ID, 0, 0, 0, 0, 0x100 if is_heard else 0, 0)
     return full_box(b"tkhd", 0, 3, fields, MATRIX, size)
 
 
-def _media_information(entry: bytes, *, is_picture: bool) -> bytes:
-    header = full_box(b"vmhd", 0, 1, bytes(8)) if is_picture else full_box(b"smhd", 0, 0, bytes(4))
+def _media_information(header: bytes, entry: bytes) -> bytes:
     # Flag: the media lies in this file.
     source = full_box(b"dref", 0, 0, struct.pack(">I", 1), full_box(b"url ", 0, 1))
     described = full_box(b"stsd", 0, 0, struct.pack(">I", 1), entry)

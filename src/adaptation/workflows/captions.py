@@ -16,7 +16,7 @@ def read_captions(path: Path, tell: Callable[[str], object] | None = None) -> li
 
     Args:
         path: a file of one of `media.caption_file.SUFFIXES`.
-        tell: gets sentences for the log: what was guessed, and what is left out.
+        tell: gets sentences for the log, if anybody wants them: what was guessed or left out.
 
     Raises:
         SourceError: `captions_invalid` (with the line, where that is known),
@@ -26,6 +26,7 @@ def read_captions(path: Path, tell: Callable[[str], object] | None = None) -> li
         # One byte more tells a file that is too large, without reading it.
         content = file.read(MAX_FILE_BYTES + 1)
     captions = read_caption_file(content, path.name)
-    for note in captions.notes if tell else ():
-        tell(note)  # type: ignore[misc]  # it is there
+    if tell:
+        for note in captions.notes:
+            tell(note)
     return list(captions.cues)

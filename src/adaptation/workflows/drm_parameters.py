@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from adaptation.errors import ParameterError
 from adaptation.media.asset_record import CLEAR
-from adaptation.media.protection import SYSTEMS, SystemName
+from adaptation.media.protection import SYSTEMS, Scheme, SystemName
 from adaptation.workflows.parameters import (
     CommonParameters,
     absolute_source,
@@ -25,14 +25,14 @@ HEX = r"^[0-9a-fA-F]{32}$"
 ENCRYPTED = "encrypted"
 """Old spelling of `enable_drm`, and among systems of all that are played in `cenc`."""
 OLD_SYSTEMS: tuple[SystemName, ...] = ("cenc", "widevine", "playready")
-AES = "aes"
+AES: Literal["aes"] = "aes"
 """Whole segments in AES-128, which only HLS knows."""
 SECRET = frozenset({"content_keys", "playready_key", "download_cpix", "key_server_secret"})
 """What no task needs to know once an asset is encrypted."""
 DrmName = Literal["clear", "playready", "widevine", "fairplay", "cenc", "aes", "encrypted"]
 Label = Literal["AUDIO", "VIDEO", "SD", "HD", "UHD", "UHD1", "UHD2"]
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
-_PLAYED = re.compile(r"(https?|skd)://[^\s\"\\]+")
+_PLAYED = re.compile(r"((https?|skd)://|/)[^\s\"\\]+")
 
 
 class RawKey(BaseModel):
@@ -92,7 +92,8 @@ class DrmParameters(CommonParameters):
         None,
         max_length=1000,
         description="Where players of HLS get keys: of aes, and of fairplay instead of"
-        " skd://KEYID; {key_id} and {content_id} stand for those of the track.",
+        " skd://KEYID: an address or a path from the server's root; {key_id} and {content_id} stand"
+        " for those of the track.",
     )
     encrypt_ismv: bool = Field(
         False, description="Accepted; stored segments are encrypted in any case."
@@ -130,7 +131,7 @@ class DrmParameters(CommonParameters):
     @classmethod
     def _is_played(cls, value: str | None) -> str | None:
         if value is not None and not (_PLAYED.fullmatch(value) and value.isprintable()):
-            raise ValueError("it is no https, http or skd address")
+            raise ValueError("it is no https, http or skd address, and no path from a root")
         return value
 
 
@@ -151,8 +152,11 @@ def check_drm(document: dict[str, Any]) -> dict[str, Any]:
             code="parameter_missing",
             hint="Give the address of the CPIX document, or key_server, or leave cpix out.",
         )
-    if AES in document["drm"]:
-        raise ParameterError("parameter 'drm': aes is not made", hint="Leave aes out.")
+    if {AES, "fairplay"} <= set(document["drm"]):
+        raise ParameterError(
+            "parameter 'drm': aes and fairplay are both for HLS",
+            hint="Give one of them: a master playlist leads to one copy.",
+        )
     return document
 
 
@@ -183,7 +187,19 @@ def drm_sources(given: Mapping[str, Any]) -> list[str]:
 def wanted_systems(drm: Sequence[str]) -> list[str]:
     """The systems that are asked for, `aes` among them; empty: it stays clear."""
     named = {*drm, *(OLD_SYSTEMS if ENCRYPTED in drm else ())} - {CLEAR, ENCRYPTED}
-    return [name for name in (*SYSTEMS, AES) if name in named]
+    return [name for name in SYSTEMS if name in named]
+
+
+def copies_of(systems: Sequence[str]) -> dict[Scheme, list[SystemName]]:
+    """The copies that the players of these systems need, each with those it is told to."""
+    named: list[SystemName] = [name for name in SYSTEMS if name in systems and name != AES]
+    copies: dict[Scheme, list[SystemName]] = {}
+    if named:
+        # Apple's players know this scheme alone; the others' know both.
+        copies["cbcs" if "fairplay" in named else "cenc"] = named
+    if AES in systems:
+        copies["aes128"] = [AES]
+    return copies
 
 
 def shows_protected(given: Mapping[str, Any]) -> bool:

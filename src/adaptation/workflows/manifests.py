@@ -13,7 +13,7 @@ def leading_files(asset: Asset, folder: Path) -> list[tuple[Path, str]]:
     """Write them into a folder of this machine; gives each file and its name in the asset."""
     texts = {
         hls.MASTER_NAME: asset.master_playlist(),
-        dash.MANIFEST_NAME: asset.manifest(),
+        **({dash.MANIFEST_NAME: asset.manifest()} if asset.has_dash else {}),
         ASSET_NAME: asset.text(),
     }
     folder.mkdir(parents=True, exist_ok=True)

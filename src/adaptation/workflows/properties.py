@@ -16,7 +16,6 @@ from adaptation.context import Context
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.media.asset import Asset
 from adaptation.media.properties import TRACK_PROPERTIES, applied, parse_properties
-from adaptation.workflows import steps
 from adaptation.workflows.allowance import limit_of
 from adaptation.workflows.parameters import CommonParameters, checked, confined
 from adaptation.workflows.places import place_anywhere
@@ -113,13 +112,12 @@ def author(parameters: dict[str, Any]) -> Signature[Any]:
     carried = {name: value for name, value in parameters.items() if name not in CALLBACK_ONLY}
     return chain(
         write_properties.s(**carried),
-        steps.notify.s(quality_name="all", status="completed", complete=True),
     )
 
 
 def register(registry: Registry) -> None:
     """Make the workflow and its tasks known."""
-    registry.add_tasks(write_properties, steps.notify)
+    registry.add_tasks(write_properties)
     registry.add_workflow(
         WorkflowDefinition(
             name=NAME,
@@ -130,7 +128,6 @@ def register(registry: Registry) -> None:
             confine=confine_properties,
             author=author,
             output=lambda given: str(given["folder"]),
-            farewell={"quality": "all"},
             subject=lambda given: str(given["content_id"] or Path(given["folder"]).name),
             report=report,
             example={

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -13,17 +13,20 @@ from pathlib import Path
 from adaptation.adapters.asset_place import AssetPlace
 from adaptation.adapters.packager import INPUT_NAME, package
 from adaptation.errors import ToolError
-from adaptation.media.boxes import Init, read_init
+from adaptation.media import hls
+from adaptation.media.boxes import Init, need, read_init
 from adaptation.media.cpix import ContentKey
 from adaptation.media.encrypted import Sealed, protected_init, protected_segment, sealed_samples
 from adaptation.media.encrypted_track import EncryptedTrack, encrypted_track
 from adaptation.media.index import Segment, Track
+from adaptation.media.opened import opened_sample
 from adaptation.media.package import package_command
 from adaptation.media.protection import Protection, Scheme
+from adaptation.media.whole_segment import opened_segment, sealed_segment, sequence_iv
 from adaptation.workflows.resources import Run
 
 BATCH_BYTES = 32 * 1024 * 1024
-"""How much of a track is encrypted at a time: it is held in memory, and three times in scratch."""
+"""How much of a track is encrypted at a time: it is held in memory and in scratch, each twice."""
 CUT_SECONDS = 10.0
 """How Packager cuts what it makes, which is put together anew."""
 
@@ -60,14 +63,16 @@ def seal_of(asset_id: str, scheme: Scheme, key: ContentKey) -> Seal:
 
     Args:
         asset_id: of what is encrypted.
-        scheme: in `cbcs` all samples have one IV.
+        scheme: in `cbcs` all samples have one IV; in `aes128` each segment has its number.
         key: one that has an IV keeps it in `cbcs`. In `cenc` two tracks with one IV and one key
             would betray each other.
     """
     iv = b""
     if scheme == "cbcs":
         iv = key.iv or hashlib.sha256(asset_id.encode() + key.key_id).digest()[:16]
-    return Seal(Protection(scheme, key.key_id, iv), key.key)
+    elif scheme == "aes128":
+        iv = key.iv or b""
+    return Seal(Protection(scheme, key.key_id, iv, check=key.check), key.key)
 
 
 def encrypt_track(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
@@ -77,6 +82,8 @@ def encrypt_track(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
         ToolError: as `package`; `output_mismatch`, the copy does not open with its key.
         Transient, Cancelled: as `package`.
     """
+    if seal.protection.scheme == "aes128":
+        return _seal_segments(work, track, seal)
     (init,) = work.asset.contents([f"{track.folder}/{track.init_name}"])
     job = _Job(work, track, seal, init)
     protected = work.target / seal.protection.scheme / track.name
@@ -85,11 +92,33 @@ def encrypt_track(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
     for batch in _batches(track.segments):
         pieces = work.asset.contents([f"{track.folder}/{segment.name}" for segment in batch])
         made = job.reassembled(batch, pieces)
-        job.prove(made, pieces)
         for segment, content in zip(batch, made, strict=True):
             (protected / segment.name).write_bytes(content)
             files.append(_facts(content))
         work.told(sum(map(len, pieces)))
+    return encrypted_track(track, seal.protection, files)
+
+
+def _seal_segments(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
+    """Encrypt whole segments, and open each again; the init segment stays clear.
+
+    An encrypted one needs an IV of its own in the playlist (RFC 8216 §4.3.2.5), and tells nothing
+    but how the track is coded.
+    """
+    protected = work.target / "aes128" / track.name
+    protected.mkdir(parents=True)
+    (init,) = work.asset.contents([f"{track.folder}/{track.init_name}"])
+    files = [_facts(init)]
+    for number, segment in enumerate(track.segments, start=hls.FIRST_NUMBER):
+        work.run.check()
+        (content,) = work.asset.contents([f"{track.folder}/{segment.name}"])
+        iv = seal.protection.iv or sequence_iv(number)
+        made = sealed_segment(content, seal.key, iv)
+        if opened_segment(made, seal.key, iv) != content:
+            raise _mismatch(f"track {track.name} does not open with its own key")
+        (protected / segment.name).write_bytes(made)
+        files.append(_facts(made))
+        work.told(len(content))
     return encrypted_track(track, seal.protection, files)
 
 
@@ -113,26 +142,27 @@ class _Job:
         return protected_init(self.init, self.seal.protection)
 
     def reassembled(self, batch: Sequence[Segment], pieces: Sequence[bytes]) -> list[bytes]:
-        """Segments with their samples encrypted."""
-        rest = iter(list(self._encrypted(batch[0].name, pieces)))
-        made = [
-            protected_segment(piece, self.header, list(islice(rest, segment.sample_count)))
-            for segment, piece in zip(batch, pieces, strict=True)
-        ]
+        """Segments with their samples encrypted, each of which opens again.
+
+        Raises:
+            ToolError: `output_mismatch`: to Packager a wrong key is as good as a right one.
+        """
+        rest, made = self._encrypted(batch[0].name, pieces), list[bytes]()
+        for segment, piece in zip(batch, pieces, strict=True):
+            samples = list(islice(rest, segment.sample_count))
+            made.append(protected_segment(piece, self.header, samples))
+            self._prove(piece, samples)
         if next(rest, None) is not None:
             raise _mismatch("there are more samples than before")
         return made
 
-    def prove(self, made: Sequence[bytes], pieces: Sequence[bytes]) -> None:
-        """Open a copy and compare all samples: to Packager a wrong key is as good as a right one.
-
-        Raises:
-            ToolError: `output_mismatch`.
-        """
-        options = ["--enable_raw_key_decryption"]
-        opened = self._through([self.sealed_init, *made], options, [self.seal.option])
-        clear = (one for piece in pieces for one in sealed_samples(piece, self.header))
-        if _digest(opened) != _digest(clear):
+    def _prove(self, piece: bytes, samples: Sequence[Sealed]) -> None:
+        """Open what was encrypted, without Packager, and compare it with what it was."""
+        is_picture, seal = self.track.kind == "video", self.seal
+        opened = b"".join(
+            opened_sample(one, seal.protection, seal.key, is_picture=is_picture) for one in samples
+        )
+        if opened != need(piece, b"mdat"):
             raise _mismatch(f"track {self.track.name} does not open with its own key")
 
     def _encrypted(self, first: str, pieces: Sequence[bytes]) -> Iterator[Sealed]:
@@ -173,13 +203,6 @@ def _batches(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
         batch.append(segment)
         size_bytes += segment.size_bytes
     yield batch
-
-
-def _digest(samples: Iterable[Sealed]) -> bytes:
-    digest = hashlib.sha256()
-    for sample in samples:
-        digest.update(sample.media)
-    return digest.digest()
 
 
 def _facts(content: bytes) -> tuple[int, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from adaptation.adapters.addresses import PUBLIC_ONLY, AddressPolicy
 from adaptation.adapters.chunk_cache import ChunkCache
+from adaptation.adapters.key_files import KeyFiles
 from adaptation.adapters.live import LiveArea
 from adaptation.adapters.object_store import ObjectStore
 from adaptation.adapters.storage import Storage
@@ -18,6 +19,8 @@ from adaptation.adapters.storage_config import storage_unknown
 from adaptation.adapters.tools import Tools
 from adaptation.engine.tasks import TaskRun
 from adaptation.limits import Value
+
+NO_KEY_FILES = KeyFiles()
 
 
 def no_storage(name: str) -> ObjectStore:
@@ -62,6 +65,8 @@ class Resources:
     writers_below: Callable[[str], Sequence[int]] = lambda folder: ()  # noqa: ARG005
     """The unfinished jobs whose outputs lie inside a folder."""
 
+    key_files: KeyFiles = NO_KEY_FILES
+    """For whom and by whom documents with content keys may be encrypted and signed."""
     storage: Callable[[str], ObjectStore] = no_storage
     """Opens a configured storage by its name; raises `storage_unknown`."""
 

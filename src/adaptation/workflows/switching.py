@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from adaptation.adapters.asset_place import AssetPlace
@@ -13,16 +11,17 @@ from adaptation.adapters.object_publish import LEADING
 from adaptation.context import Context
 from adaptation.errors import ParameterError
 from adaptation.media import hls
-from adaptation.media.asset import Active, Asset, media_files
-from adaptation.media.asset_record import CLEAR
-from adaptation.media.cpix import Document, DrmSystem
+from adaptation.media.asset import Asset, media_files
+from adaptation.media.asset_record import ASSET_NAME
+from adaptation.media.cpix import Document
 from adaptation.media.encrypted import protected_init
 from adaptation.media.encrypted_track import EncryptedTrack, encrypted_track
 from adaptation.media.index import Track
-from adaptation.media.protection import SYSTEMS, Scheme, SystemName
+from adaptation.media.protection import Scheme, SystemName
 from adaptation.workflows.content_keys import document_of
 from adaptation.workflows.drm_parameters import (
     SECRET,
+    copies_of,
     old_spellings,
     shows_protected,
     wanted_systems,
@@ -32,15 +31,10 @@ from adaptation.workflows.renewing import Renewal, opened_place, renew
 from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import Run
 from adaptation.workflows.step import step
+from adaptation.workflows.telling import Telling, key_uri_of
 
 MADE = "asset"
 """Folder in scratch that stands for the asset: what is new of it."""
-
-
-def scheme_of(systems: Sequence[str]) -> Active:
-    """How tracks are encrypted for the players of these systems."""
-    # Apple's players know this scheme alone; the others' know both.
-    return "cbcs" if "fairplay" in systems else "cenc" if systems else CLEAR
 
 
 @step("package", more_tries="retries")
@@ -54,10 +48,13 @@ def switch_drm(context: Context, run: Run) -> Context:
         present = place.names()
         asset = _read(place, present)
         wanted = _switched(asset, place, context, run)
-        names = sorted(LEADING | {asset.place(name) if "/" in name else name for name in present})
+        leading = LEADING & (present | {ASSET_NAME, *asset.document()["manifests"].values()})
+        names = sorted(leading | {asset.place(name) if "/" in name else name for name in present})
         if wanted.document() != asset.document():
             names = renew(place, _renewal(asset, wanted, present, run), folder, run)
     run.log(f"{place.name} is {wanted.active}, for players of {', '.join(wanted.systems) or 'all'}")
+    if not wanted.has_dash:
+        run.log("there is no manifest.mpd: DASH has no scheme for AES-128", logging.WARNING)
     told = published(names, float(asset.record["duration_seconds"]))
     kept = {name: value for name, value in context.items() if name not in SECRET}
     return Context(kept).extended(**{PUBLISHED: told, "output_folder": folder})
@@ -81,21 +78,23 @@ def _no_asset(place: AssetPlace) -> ParameterError:
 
 def _switched(asset: Asset, place: AssetPlace, context: Context, run: Run) -> Asset:
     """The asset as it is to be; what is new of it lies in scratch."""
-    named = wanted_systems(context["drm"])
-    scheme = scheme_of(named)
-    if scheme == CLEAR:
+    wanted = copies_of(wanted_systems(context["drm"]))
+    if not wanted:
         return asset.cleared()
-    document = document_of(context, run)
-    systems: list[SystemName] = [name for name in SYSTEMS if name in named]
+    document = document_of(context, asset, run)
     # A document says all that is to be told; without one, what an earlier one said stays.
-    told = document.systems if document is not None and context["cpix"] else None
-    copies = _copies(asset, scheme, document, place, run)
-    made = [
-        _announced(one, track, (systems, told), place, run.scratch / MADE)
-        for one, track in zip(copies, asset.tracks, strict=True)
-    ]
-    protected = asset.apart().with_copy(made, systems)
-    return protected if shows_protected(context) else protected.cleared()
+    told = document.systems if document is not None and document.is_told else None
+    switched, shown = asset.apart(), list[SystemName]()
+    for scheme, systems in wanted.items():
+        telling = Telling(systems, told, key_uri_of(context, asset))
+        copies = _copies(asset, scheme, document, place, run)
+        made = [
+            _announced(one, track, telling, place, run.scratch / MADE)
+            for one, track in zip(copies, asset.tracks, strict=True)
+        ]
+        shown += systems
+        switched = switched.with_copy(made, shown)
+    return switched if shows_protected(context) else switched.cleared()
 
 
 def _copies(
@@ -127,12 +126,12 @@ def _copy(
             raise ParameterError(
                 f"there are no keys to encrypt track {track.name} with",
                 code="content_key_missing",
-                hint="Set content_keys in the client's defaults, or give cpix and download_cpix.",
+                hint="Set content_keys or key_server in the client's defaults, or give cpix and"
+                " download_cpix.",
             )
         return known
     seal = seal_of(work.asset_id, scheme, document.key_of(track))
-    wanted = (seal.protection.key_id, seal.protection.iv)
-    if known is not None and (known.protection.key_id, known.protection.iv) == wanted:
+    if known is not None and known.protection.is_by(seal.protection):
         return known
     work.run.log(f"{track.name} is encrypted by {scheme}")
     return encrypt_track(work, track, seal)
@@ -141,16 +140,14 @@ def _copy(
 def _announced(
     copy: EncryptedTrack,
     clear: Track,
-    to: tuple[Sequence[SystemName], Sequence[DrmSystem] | None],
+    to: Telling,
     place: AssetPlace,
     target: Path,
 ) -> EncryptedTrack:
     """A copy with its init segment and playlist, which tell the systems' players of the key."""
-    systems, told = to
-    before = copy.protection if told is None else replace(copy.protection, signals=())
-    protection = before.for_systems(systems, told or ())
+    protection = to.of(copy.protection)
     (init,) = place.contents([f"{clear.folder}/{clear.init_name}"])
-    content = protected_init(init, protection)
+    content = init if protection.scheme == "aes128" else protected_init(init, protection)
     facts = (len(content), hashlib.sha256(content).hexdigest())
     segments = [(segment.size_bytes, segment.sha256) for segment in copy.track.segments]
     made = encrypted_track(clear, protection, [facts, *segments])

@@ -1,6 +1,6 @@
 // Play an asset in a headless browser and print what happened as JSON.
 //
-// usage: node drive.mjs CHROMIUM FOLDER prove|follow|search|tell|unlock PLAYER=MANIFEST…
+// usage: node drive.mjs CHROMIUM FOLDER caption|follow|prove|search|tell|unlock PLAYER=MANIFEST…
 //
 // Serves FOLDER, the players from node_modules and the proof page on the loopback, opens one page
 // a player, all at the same time, and prints {player: outcome}; `missing` names what was asked for
@@ -69,14 +69,13 @@ async function play(player, manifest) {
   outcome.errors.push(...failures);
   if (process.env.SHOTS) {
     // Not at the very end: what is said there has been said.
-    await page.evaluate(async () => {
+    await page.evaluate(() => {
       const video = document.querySelector("video");
       if (video.duration) {
         video.currentTime = 0.8 * video.duration;
-        await new Promise((done) => video.addEventListener("seeked", done, { once: true }));
       }
     });
-    await page.waitForTimeout(500);
+    await page.waitForTimeout(2000);
     await page.locator("video").screenshot({ path: join(process.env.SHOTS, `${player}.png`) });
   }
   return [player, outcome];

@@ -22,13 +22,30 @@ export async function prove(name, url) {
     for (const rendition of player.renditions) {
       seen.push(await show(video, player, rendition));
     }
-    outcome.texts = player.texts();
-    if (outcome.texts.length) {
-      outcome.cues = await read(video, player, outcome.texts[0]);
-    }
     outcome.middle_seconds = await goTo(video, video.duration / 2);
     outcome.ended_seconds = await watch(video);
     outcome.frames = video.getVideoPlaybackQuality().totalVideoFrames;
+  } catch (error) {
+    errors.push(`${error.message ?? error}`);
+  }
+  return outcome;
+}
+
+// Watch an asset once with each of its subtitles, and then with the first ones again.
+export async function caption(name, url) {
+  const video = document.querySelector("video");
+  const errors = [];
+  const warnings = [];
+  const report = ({ fatal, detail }) => (fatal ? errors : warnings).push(detail);
+  const outcome = { errors, warnings, read: [] };
+  try {
+    const player = await players[name](video, url, report);
+    await video.play();
+    await advance(video, "the start");
+    outcome.texts = player.texts();
+    for (const text of [...outcome.texts, outcome.texts[0]]) {
+      outcome.read.push([text.label, await cuesOf(video, player, text)]);
+    }
   } catch (error) {
     errors.push(`${error.message ?? error}`);
   }
@@ -66,9 +83,11 @@ export async function follow(name, url) {
   return outcome;
 }
 
-// Play an encrypted asset to its end in shaka-player, or to its first error. The address ends with
-// #ID:KEY,ID:KEY, or # alone when no key is needed.
-export async function unlock(_, url) {
+const UNLOCK_SECONDS = 40;
+
+// Play an encrypted asset to its end in shaka-player, or in the player whose name the case begins
+// with, or to its first error. The address ends with #ID:KEY,ID:KEY, or # alone when no key is told.
+export async function unlock(name, url) {
   const video = document.querySelector("video");
   const errors = [];
   const warnings = [];
@@ -78,9 +97,15 @@ export async function unlock(_, url) {
   const clearKeys = Object.fromEntries(pairs);
   const outcome = { errors, warnings };
   try {
-    const player = await players["shaka-player"](video, address, report, { clearKeys });
+    const kind = Object.keys(players).find((one) => name.startsWith(one)) ?? "shaka-player";
+    // A player that cannot read what it fetched may wait for ever, and say nothing.
+    const tooLate = timeout(UNLOCK_SECONDS, () => `nothing plays: ${describe(video)}`);
+    const player = await Promise.race([
+      players[kind](video, address, report, { clearKeys }),
+      tooLate,
+    ]);
     outcome.renditions = player.renditions;
-    await video.play();
+    await Promise.race([video.play(), tooLate]);
     await until(() => video.ended || errors.length, "the end", () => describe(video));
     outcome.ended_seconds = video.currentTime;
     outcome.frames = video.getVideoPlaybackQuality().totalVideoFrames;
@@ -154,14 +179,13 @@ async function show(video, player, { id, width, height }) {
   return { id, width: video.videoWidth, height: video.videoHeight, advanced_seconds: advanced };
 }
 
-// Choose subtitles, watch with them to the end, and see what stands on the screen in the middle.
-async function read(video, player, { id, label }) {
+// All cues that the subtitles in force have brought by the end of the film.
+async function cuesOf(video, player, { id, label }) {
   player.read(id);
-  await watch(video);
-  video.currentTime = video.duration / 2;
   const shown = () => [...video.textTracks].filter(({ mode }) => mode === "showing");
-  const cues = () => shown().flatMap(({ activeCues }) => [...(activeCues ?? [])]);
-  await until(() => !video.seeking && cues().length, `a cue of ${label}`, () => describe(video));
+  const cues = () => shown().flatMap(({ cues }) => [...(cues ?? [])]);
+  await watch(video);
+  await until(() => cues().length, `a cue of ${label}`, () => describe(video));
   return cues().map(({ startTime, endTime, text }) => ({ startTime, endTime, text }));
 }
 

@@ -27,7 +27,7 @@ def new(base: str = "") -> dict[str, Any]:
     """The record of a new asset."""
     source, origin = Source("mov", 9.28, 1000, 800, None, ()), Origin("film", {}, {}, "2026-11-27")
     tracks = [samples.video(), samples.audio(), samples.audio("audio_fr", "fra")]
-    return asset_document(origin, source, tracks, [samples.text()], base)
+    return asset_document(origin, source, tracks, [samples.with_media(samples.text())], base)
 
 
 def test_a_record_of_format_1_is_read() -> None:

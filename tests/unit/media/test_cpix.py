@@ -10,8 +10,6 @@ import pytest
 
 from adaptation.errors import ParameterError, SourceError
 from adaptation.media.cpix import (
-    NAMESPACE,
-    SECRETS,
     ContentKey,
     Document,
     DrmSystem,
@@ -20,6 +18,7 @@ from adaptation.media.cpix import (
     cpix_text,
     read_cpix,
 )
+from adaptation.media.cpix_xml import NAMESPACE, SECRETS
 from adaptation.media.index import Segment, Track
 
 KIDS = [bytes((number,)) * 16 for number in range(1, 5)]
@@ -117,10 +116,17 @@ def test_bounds_of_a_rule_hold_together() -> None:
         Filter("BitrateFilter", (("minBitrate", 1),)),
     )
     assert Rule(KIDS[0], "", both).fits(track(640, 360))
-    assert not Rule(KIDS[0], "", (*both[:1], Filter("AudioFilter"))).fits(track(640, 360))
+    assert not Rule(KIDS[0], "", (*both[:1], Filter("AudioFilter"))).fits(track(5, 5))
     dear = Filter("BitrateFilter", (("minBitrate", 10**9),))
     assert not Rule(KIDS[0], "", (dear,)).fits(track(0))
     assert not Rule(KIDS[0], "", (Filter("VideoFilter", (("maxPixels", 9),)),)).fits(track(0))
+
+
+def test_a_key_may_be_for_pictures_and_sound_alike() -> None:
+    read = read_cpix(document(rule("<AudioFilter/><VideoFilter/>", 'intendedTrackType="ALL"')))
+    assert [read.key_of(track(*size)).key_id for size in ((0, 0), (640, 360))] == [KIDS[0]] * 2
+    read = read_cpix(document(rule(more='intendedTrackType="ALL"')))
+    assert read.rules == (Rule(KIDS[0]),)
 
 
 WRONG = {
@@ -150,9 +156,13 @@ def test_a_document_that_cannot_be_used_names_the_element(what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "inside", [keys(key(kind="EncryptedValue")), f"<DeliveryDataList/>{keys(key())}"]
+    "inside",
+    [
+        keys(key(kind="EncryptedValue")),
+        f"<DeliveryDataList/>{keys(key(), key(kind='EncryptedValue'))}",
+    ],
 )
-def test_encrypted_keys_are_refused(inside: str) -> None:
+def test_encrypted_keys_are_refused_where_nobody_can_open_them(inside: str) -> None:
     with pytest.raises(SourceError) as error:
         read_cpix(document(inside))
     assert error.value.code == "cpix_encrypted"

@@ -199,7 +199,24 @@ def test_names_differ_even_from_those_that_end_in_a_number() -> None:
     assert labels.text_labels(named) == ["en (2)", "en", "en (3)", "en (4)"]
 
 
-def test_each_track_of_text_is_one_file_in_a_set_of_its_own() -> None:
+def test_each_track_of_text_is_a_set_of_segments_in_mp4() -> None:
+    texts = [samples.with_media(text) for text in TEXTS]
+    root = etree.fromstring(dash.manifest(TRACKS, texts).encode())
+    sets = root.findall(f"{MPD}Period/{MPD}AdaptationSet[@contentType='text']")
+    assert {s.get("mimeType") for s in sets} == {"application/mp4"}
+    for found, text in zip(sets, texts, strict=True):
+        (entry,) = found.findall(f"{MPD}Representation")
+        (template,) = entry.findall(f"{MPD}SegmentTemplate")
+        assert (entry.get("id"), entry.get("codecs")) == (text.name, "wvtt")
+        assert template.get("initialization") == f"{text.folder}/init.mp4"
+        assert template.get("media") == f"{text.folder}/$Number%05d$.m4s"
+        assert [dict(s.attrib) for s in template.iter(f"{MPD}S")] == [
+            {"d": "360000", "t": "0", "r": "1"},
+            {"d": "115200"},
+        ]
+
+
+def test_text_of_assets_without_such_segments_is_one_file_in_a_set_of_its_own() -> None:
     root = etree.fromstring(dash.manifest(TRACKS, TEXTS).encode())
     sets = root.findall(f"{MPD}Period/{MPD}AdaptationSet[@contentType='text']")
     assert {s.get("mimeType") for s in sets} == {"text/vtt"}

@@ -138,9 +138,16 @@ def test_captions_of_a_tape_that_begins_at_a_whole_hour_are_moved_back() -> None
         assert moved.notes == (f"all times lie behind {hour:02d}:00:00, taken for the start",)
 
 
+def test_so_are_those_of_a_film_longer_than_that() -> None:
+    late = [cue(3605, 3607), cue(10_700, 10_702)]
+    assert spans(on_film(late, Fraction(7200))) == [(5, 7), (7100, 7102)]
+
+
 def test_captions_of_a_long_film_stay_where_they_are() -> None:
     late = [cue(3700, 3702), cue(7100, 7102)]
     assert on_film(late, Fraction(7200)).cues == tuple(late)
+    # A longer cut ended a minute later.
+    assert on_film([*late, cue(7260, 7262)], Fraction(7200)).cues == tuple(late)
 
 
 def test_cues_behind_the_end_are_left_out_and_told() -> None:

@@ -206,7 +206,11 @@ def test_the_record_says_size_and_digest_of_every_file() -> None:
     record, files = text_track("text_de", source, shown, TEN_SECONDS, (0, 100, 200))
     assert record.file_names == list(files)
     facts = {record.file_name: (record.file_size_bytes, record.file_sha256)}
-    facts |= {s.name: (s.size_bytes, s.sha256) for s in record.segments}
+    media = record.media
+    assert media is not None
+    facts[media.init_name] = (media.init_size_bytes, media.init_sha256)
+    both = (*record.segments, *media.segments)
+    facts |= {s.name: (s.size_bytes, s.sha256) for s in both}
     for name, content in files.items():
         assert facts[name] == (len(content), hashlib.sha256(content).hexdigest())
     spans = [(s.start, s.duration, s.sample_count) for s in record.segments]
