@@ -19,6 +19,7 @@ from adaptation.cli.store import (
     verdict,
 )
 from adaptation.cli.views import percent
+from adaptation.engine.abilities import WAITS_FOR
 from adaptation.engine.lists import JobQuery
 from adaptation.engine.model import Job, Task
 from adaptation.engine.room import SCRATCH_NEEDED
@@ -122,10 +123,16 @@ def _awaited(job: Job) -> str:
 def _waiting(tasks: list[Task]) -> list[str]:
     """What keeps ready tasks from being run, if anything is known of it."""
     return [
-        f"task {task.id} waits for a worker with {size(need)} of free scratch"
+        f"task {task.id} waits for a worker with {wanted}"
         for task in tasks
-        if task.state is TaskState.READY and (need := (task.detail or {}).get(SCRATCH_NEEDED))
+        if task.state is TaskState.READY and (wanted := _wanted(task.detail or {}))
     ]
+
+
+def _wanted(detail: dict[str, Any]) -> str:
+    if WAITS_FOR in detail:
+        return str(detail[WAITS_FOR])
+    return f"{size(detail[SCRATCH_NEEDED])} of free scratch" if SCRATCH_NEEDED in detail else ""
 
 
 def _table(tasks: list[Task]) -> list[str]:

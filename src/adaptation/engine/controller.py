@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 import structlog
-from kombu.exceptions import OperationalError
-from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.engine.asides import AWAY, Asides
 from adaptation.engine.process import host_identity, is_alive
 from adaptation.engine.semaphores import Semaphores
 from adaptation.engine.store import Store
 from adaptation.engine.transport import Dispatcher
-from adaptation.errors import SettingsError
 
 logger = structlog.get_logger(__name__)
 
@@ -60,6 +58,7 @@ class Controller:
     """The only job it looks after; None: every job."""
     semaphores: Semaphores | None = None
     """Asks the addresses that scheduled jobs wait for; None: nobody does."""
+    _asides: Asides = field(default_factory=Asides)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _leads: bool = False
@@ -80,6 +79,7 @@ class Controller:
         if self._thread:
             self._thread.join()
             self._thread = None
+            self._asides.join()
             if self.semaphores:
                 self.semaphores.stop()
             self.store.step_down(self.holder)
@@ -88,7 +88,7 @@ class Controller:
         while not self._stop.is_set():
             try:
                 self.look()
-            except (SQLAlchemyError, OperationalError, OSError, SettingsError) as error:
+            except AWAY as error:
                 # The database, the broker or a key is away: the next look may find it back.
                 logger.warning("sweep failed", error=str(error))
             self._stop.wait(LOOK_SECONDS)
@@ -103,11 +103,14 @@ class Controller:
             # Before asking who leads: the dead may have led, and their lease would have to run out.
             self.bury_dead()
             # Scratch is this host's own: nobody else can sweep it.
-            self.sweep_scratch()
+            self._asides.begin("scratch", self.sweep_scratch)
         if sweeps or now >= self._next_claim:
             # Not all at the same moment: a whole fleet was perhaps started together.
             self._next_claim = now + CANDIDATE_SECONDS * random.uniform(0.8, 1.0)  # noqa: S311
             self._leads = self.lead()
+        if self._leads and monotonic() >= self._expires_from:
+            # At each look: a read of an index that holds what runs.
+            self.store.expire(self.job_id)
         if self._leads and sweeps:
             self.sweep()
         if self._leads or self.dispatcher.local_only:
@@ -151,9 +154,7 @@ class Controller:
 
     def sweep(self) -> None:
         """Do everything that time, not an event, makes due, once for all processes."""
-        if monotonic() >= self._expires_from:
-            self.store.expire(self.job_id)
-        self.tidy()
+        self._asides.begin("tidying", self.tidy)
         if self.semaphores and self.job_id is None:
             self.semaphores.look()
         if not self.dispatcher.local_only:

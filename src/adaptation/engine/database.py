@@ -103,6 +103,8 @@ class Database:
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         self._engine = _make_engine(self.url, self.sealing)
+        # Many rows are one statement of the server's, not one each.
+        self._engine.dialect.use_insertmanyvalues_wo_returning = not self.is_sqlite
         seal_with(self._engine, self.sealing)
         event.listen(self._engine, "handle_error", _pass_on)
         # SQLite has one writer at a time, and whoever finds it busy sleeps and looks again:
@@ -202,6 +204,15 @@ class Database:
             connection.info["writes"] = True
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """One statement that changes rows and is a transaction by itself; PostgreSQL's alone.
+
+        Others would need a `BEGIN` and a `COMMIT` around it: two more ways to the server.
+        """
+        with self._reader.connect() as connection:
+            yield connection
 
     @contextmanager
     def read(self, *, one: bool = False) -> Iterator[Connection]:

@@ -196,6 +196,8 @@ class Engine(Acceptance):
             job_id=job_id,
             room=self._room,
             gate=Gate(max_tasks),
+            # Where there are no others, an error says more than waiting for them.
+            choosy=job_id is None and not self.dispatcher.local_only,
             discard=self._discard,
         )
         controller = Controller(

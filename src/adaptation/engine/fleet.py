@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, not_, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from adaptation.engine import deliveries, messages, rows
+from adaptation.engine.abilities import (
+    ABILITIES,
+    MET,
+    TOLD_BY,
+    WAITS_FOR,
+    as_given,
+    lacking,
+    sentence,
+)
 from adaptation.engine.database import Database, now
 from adaptation.engine.losses import lose
 from adaptation.engine.model import Member, Process, Running
 from adaptation.engine.room import MOST_TOLD, SCRATCH_NEEDED, Need, Room, most_room
-from adaptation.engine.schema import job, leader, log, task, worker
+from adaptation.engine.schema import CLAIMABLE, job, leader, log, task, worker
 from adaptation.engine.states import JobState, TaskState
 
 EXPIRY_BATCH = 500
@@ -67,6 +76,8 @@ class Fleet:
         with self.database.write() as connection:
             told = update(worker).where(worker.c.id == worker_id).values(facts=dict(facts))
             connection.execute(told)
+            if facts.get(ABILITIES):
+                _offer(connection, facts[ABILITIES])
 
     def drain(self, worker_id: str) -> None:
         """Make known that a worker takes no new tasks."""
@@ -158,6 +169,25 @@ class Fleet:
         with self.database.read() as connection:
             return list(connection.execute(select(worker.c.id).where(old)).scalars())
 
+    def pass_on(self, task_id: int, generation: int, abilities: Collection[str]) -> None:
+        """Let a task be sent again at once: its message came to a worker that cannot do it.
+
+        One that nobody can do waits for the usual time, or for a worker that can.
+        """
+        unclaimed = (
+            task.c.id == task_id,
+            task.c.generation == generation,
+            task.c.state == TaskState.READY,
+            task.c.needs.is_not(None),
+            task.c.detail.is_(None),
+            not_(MET),
+        )
+        given = {"can_do": as_given(abilities)}
+        with self.database.read(one=True) as connection:
+            if connection.execute(select(task.c.id).where(*unclaimed), given).first() is None:
+                return
+        self.hand_on(task_id, generation)
+
     def is_idle(self, queues: Sequence[str]) -> bool:
         """Whether nothing in these queues runs, may be claimed, or is only waiting for a moment.
 
@@ -183,7 +213,7 @@ class Fleet:
             )
 
     def tell_unfit(self, silent_seconds: float) -> int:
-        """Find ready tasks that need more scratch than any live worker can give.
+        """Find ready tasks that no live worker can do: for want of scratch, or of an ability.
 
         Each is marked so in its details, and its job's log says so once.
 
@@ -191,19 +221,21 @@ class Fleet:
             How many were found for the first time.
         """
         with self.database.read() as connection:
-            needs = [Need(*row) for row in connection.execute(_needs())]
-            found = connection.execute(_rooms(silent_seconds))
-            # PostgreSQL sums to a Decimal.
-            rooms = [Room(row[0], row[1], row[2], int(row[3])) for row in found]
+            needs = [_need(row) for row in connection.execute(_needs())]
+            rooms = [_room(row) for row in connection.execute(_rooms(silent_seconds))]
         told = 0
         for need in needs:
+            if missing := lacking(need, rooms):
+                detail: dict[str, Any] = {WAITS_FOR: ", ".join(missing)}
+                told += self._tell(need, detail, sentence(need), TOLD_BY)
+                continue
             most = most_room(need, rooms)
             if most is not None and most < need.scratch_bytes:
-                told += self._tell(need, most)
+                detail = {SCRATCH_NEEDED: need.scratch_bytes, "most_scratch_bytes": most}
+                told += self._tell(need, detail, need.sentence(most), WAITING)
         return told
 
-    def _tell(self, need: Need, most_bytes: int) -> bool:
-        detail = {SCRATCH_NEEDED: need.scratch_bytes, "most_scratch_bytes": most_bytes}
+    def _tell(self, need: Need, detail: Mapping[str, Any], line: str, by: str) -> bool:
         unclaimed = (
             task.c.id == need.task_id,
             task.c.state == TaskState.READY,
@@ -212,11 +244,22 @@ class Fleet:
         with self.database.write() as connection:
             free = rows.unlocked(connection, task.c.id, *unclaimed)
             connection.execute(update(task).where(task.c.id.in_(free)).values(detail=detail))
-            told = log.c.job_id == need.job_id, log.c.progname == WAITING
+            told = log.c.job_id == need.job_id, log.c.progname == by
             if free and connection.execute(select(log.c.id).where(*told).limit(1)).first() is None:
-                line = need.sentence(most_bytes)
-                rows.insert_lines(connection, need.job_id, need.task_id, [(30, line)], WAITING)
+                rows.insert_lines(connection, need.job_id, need.task_id, [(30, line)], by)
             return bool(free)
+
+
+def _offer(connection: Connection, abilities: Collection[str]) -> None:
+    """Let tasks that wait for somebody who can do this be sent at once."""
+    able = (
+        select(task.c.id)
+        .where(text(CLAIMABLE), task.c.needs.is_not(None), MET)
+        .order_by(task.c.id)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    found = connection.execute(able, {"can_do": as_given(abilities)}).scalars().all()
+    connection.execute(update(task).where(task.c.id.in_(found)).values(detail=None, sent_at=None))
 
 
 def _process(row: Any) -> Process:
@@ -234,15 +277,24 @@ def _process(row: Any) -> Process:
     )
 
 
+def _need(row: Any) -> Need:
+    return Need(row[0], row[1], row[2], row[3], row[4], tuple(row.needs or ()))
+
+
+def _room(row: Any) -> Room:
+    # PostgreSQL sums to a Decimal.
+    return Room(row[0], row[1], row[2], int(row[3]), (row.facts or {}).get(ABILITIES))
+
+
 def _needs() -> Any:
-    """Ready tasks that need scratch and of which nothing was said yet."""
+    """Ready tasks that need something and of which nothing was said yet."""
     columns = task.c.id, task.c.job_id, task.c.name, task.c.queue, task.c.scratch_bytes
     return (
-        select(*columns)
+        select(*columns, task.c.needs)
         .where(
             task.c.state == TaskState.READY,
             task.c.held.is_(False),
-            task.c.scratch_bytes > 0,
+            or_(task.c.scratch_bytes > 0, task.c.needs.is_not(None)),
             task.c.detail.is_(None),
         )
         .order_by(task.c.scratch_bytes.desc())
@@ -255,7 +307,11 @@ def _rooms(silent_seconds: float) -> Any:
     runs = and_(task.c.worker_id == worker.c.id, task.c.state == TaskState.RUNNING)
     given = select(func.coalesce(func.sum(task.c.scratch_bytes), 0)).where(runs)
     return select(
-        worker.c.queues, worker.c.job_id, worker.c.scratch_free, given.scalar_subquery()
+        worker.c.queues,
+        worker.c.job_id,
+        worker.c.scratch_free,
+        given.scalar_subquery(),
+        worker.c.facts,
     ).where(
         worker.c.slots > 0,
         worker.c.draining.is_(False),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -13,6 +13,8 @@ from adaptation.errors import ParameterError
 type_of_canvas = {"celery.chain": "chain", "celery.group": "group", "celery.chord": "chord"}
 SCRATCH = "scratch_bytes"
 """Option of a signature that says how much scratch its task needs at most."""
+NEEDS = "needs"
+"""Option of a signature that says what a worker must be able to do for its task."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class PlannedTask:
     """Celery's `priority` of its signature: of tasks that are ready at once, higher ones first."""
     scratch_bytes: int = 0
     """Its signature's option of that name: how much scratch it needs at most."""
+    needs: tuple[str, ...] = ()
+    """Its signature's option of that name: what its worker must be able to do."""
 
 
 @dataclass
@@ -51,9 +55,18 @@ class Plan:
     exits: Upstream = field(default_factory=Upstream)
 
 
-def needing(signature: Signature[Any], scratch_bytes: int) -> Signature[Any]:
-    """The same signature, of a task that is claimed only where so much scratch is free."""
+def needing(
+    signature: Signature[Any], scratch_bytes: int, *, abilities: Iterable[str] = ()
+) -> Signature[Any]:
+    """The same signature, of a task that is claimed only where it can be done.
+
+    Args:
+        signature: of one task.
+        scratch_bytes: as much scratch must be free.
+        abilities: as workers of a fleet tell them, such as `libsvtav1`.
+    """
     signature.options[SCRATCH] = scratch_bytes
+    signature.options[NEEDS] = sorted(abilities)
     return signature
 
 
@@ -127,6 +140,7 @@ def _lower_task(node: Mapping[str, Any], path: str, upstream: Upstream, plan: Pl
         upstream,
         urgency=int(options.get("priority") or 0),
         scratch_bytes=int(options.get(SCRATCH) or 0),
+        needs=tuple(options.get(NEEDS) or ()),
     )
     plan.tasks.append(planned)
     return Upstream(keys=(key,))

@@ -48,6 +48,10 @@ class Heart:
         if self._thread:
             self._thread.join()
 
+    def waits_for_its_end(self, seconds: float) -> bool:
+        """Wait until it is stopped, but no longer than this; whether it is."""
+        return self._stop.wait(seconds)
+
     def add(self, run: TaskRun[Any]) -> None:
         """Beat for a task from now on."""
         with self._lock:

@@ -5,13 +5,13 @@ Every transition compares the task's state and generation and changes nothing wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from adaptation.engine import callbacks, rows
+from adaptation.engine import at_once, callbacks, rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.endings import count_off, drop_unstarted, fail_job
 from adaptation.engine.graph import Plan
@@ -61,11 +61,14 @@ class Moves:
         Returns:
             For each task id what it should do.
         """
-        orders: dict[int, Order] = {}
+        # In this order, and no other: see `rows.lock_tasks`.
+        said = sorted(beats, key=lambda beat: beat.task_id)
+        if not said and self._hear_alone(worker_id, process):
+            return {}
+        held: list[Beat] = []
         with self.database.write() as connection:
             _hear(connection, worker_id, process)
-            # In this order, and no other: see `rows.lock_tasks`.
-            for beat in sorted(beats, key=lambda beat: beat.task_id):
+            for beat in said:
                 facts = {
                     "beat_id": beat.task_id,
                     "beat_generation": beat.generation,
@@ -73,10 +76,19 @@ class Moves:
                     "beat_detail": beat.detail,
                     "lease_ms": int(lease_seconds * 1000),
                 }
-                held = connection.execute(BEAT, facts).rowcount == 1
-                orders[beat.task_id] = _order(connection, beat.job_id) if held else Order.LOST
+                if connection.execute(BEAT, facts).rowcount == 1:
+                    held.append(beat)
                 rows.insert_lines(connection, beat.job_id, beat.task_id, beat.lines)
-        return orders
+            orders = _orders(connection, {beat.job_id for beat in held})
+        lost = {beat.task_id: Order.LOST for beat in said}
+        return lost | {beat.task_id: orders[beat.job_id] for beat in held}
+
+    def _hear_alone(self, worker_id: str, process: Process | None) -> bool:
+        """Note that an idle worker lives, in one statement; whether it is known."""
+        if self.database.is_sqlite:
+            return False
+        with self.database.single() as connection:
+            return _heard(connection, worker_id, process)
 
     def complete(  # noqa: PLR0913 - all of it commits together
         self,
@@ -98,6 +110,12 @@ class Moves:
             What became ready; None if the attempt is stale, and then nothing has changed. One
             that was committed already, and whose caller could not be told, is not stale.
         """
+        messages, said = list(outgoing), list(lines)
+        # Most completions are of this kind, and SQLite has no server to ask.
+        if not (self.database.is_sqlite or expansion or messages):
+            done = _left(claim, TaskState.DONE, result=result, progress=1.0)
+            if found := at_once.complete(self.database, done, claim.job_id, said):
+                return Moved(tuple(rows.to_send(found)))
         with self.database.write() as connection:
             owner = rows.lock_job(connection, claim.job_id)
             if not _leave(connection, claim, TaskState.DONE, "done", result=result, progress=1.0):
@@ -114,9 +132,9 @@ class Moves:
                 connection,
                 claim.job_id,
                 f"{claim.job_id}/{claim.task_id}/{claim.generation}",
-                outgoing,
+                messages,
             )
-            rows.insert_lines(connection, claim.job_id, claim.task_id, lines)
+            rows.insert_lines(connection, claim.job_id, claim.task_id, said)
             _tell(connection, owner, claim, callbacks.COMPLETE)
             ended = count_off(connection, claim.job_id, delta, result)
             return Moved(tuple(ready), ended)
@@ -190,12 +208,16 @@ def _tell(
 
 
 def _hear(connection: Connection, worker_id: str, process: Process | None) -> None:
+    if not _heard(connection, worker_id, process) and process is not None:
+        rows.insert_worker(connection, process)
+
+
+def _heard(connection: Connection, worker_id: str, process: Process | None) -> bool:
     facts: dict[str, Any] = {"heartbeat_at": now()}
     if process is not None:
         facts |= {"scratch_free": process.scratch_free, "draining": process.draining}
     known = connection.execute(update(worker).where(worker.c.id == worker_id).values(**facts))
-    if process is not None and known.rowcount == 0:
-        rows.insert_worker(connection, process)
+    return known.rowcount == 1
 
 
 def _expand(
@@ -225,24 +247,25 @@ def _expand(
     return []
 
 
-def _order(connection: Connection, job_id: int) -> Order:
-    row = connection.execute(
-        select(job.c.state, job.c.failed, job.c.cancelling).where(job.c.id == job_id)
-    ).one()
-    return told(row.state, stopping=row.failed or row.cancelling)
+def _orders(connection: Connection, job_ids: Collection[int]) -> dict[int, Order]:
+    """What running tasks of these jobs are told; asked when their rows are held, not before."""
+    if not job_ids:
+        return {}
+    asked = select(job.c.id, job.c.state, job.c.failed, job.c.cancelling)
+    found = connection.execute(asked.where(job.c.id.in_(job_ids)))
+    return {row.id: told(row.state, stopping=row.failed or row.cancelling) for row in found}
 
 
-def _leave(  # noqa: PLR0913 - one row's worth of facts
-    connection: Connection,
+def _left(
     claim: Claim,
     state: TaskState,
-    outcome: str,
     *,
     result: dict[str, Any] | None = None,
     error: dict[str, Any] | None = None,
     progress: float = 0.0,
-) -> bool:
-    facts = {
+) -> dict[str, Any]:
+    """What `LEAVE` is to be given."""
+    return {
         "left_id": claim.task_id,
         "left_generation": claim.generation,
         "to_state": state,
@@ -250,13 +273,18 @@ def _leave(  # noqa: PLR0913 - one row's worth of facts
         "to_error": error,
         "to_progress": progress,
     }
-    if connection.execute(LEAVE, facts).rowcount != 1:
+
+
+def _leave(
+    connection: Connection, claim: Claim, state: TaskState, outcome: str, **facts: Any
+) -> bool:
+    if connection.execute(LEAVE, _left(claim, state, **facts)).rowcount != 1:
         return False
     ended = {
         "ended_id": claim.task_id,
         "ended_generation": claim.generation,
         "ended_outcome": outcome,
-        "ended_error": error,
+        "ended_error": facts.get("error"),
     }
     connection.execute(END_ATTEMPT, ended)
     return True

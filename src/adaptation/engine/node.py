@@ -20,6 +20,8 @@ from adaptation.errors import AdaptationError
 
 logger = structlog.get_logger(__name__)
 
+AGAIN_SECONDS = 10.0
+"""Time before a machine that could not be described is looked at again."""
 FAREWELL_SECONDS = 2.0
 """How long who ran one job here waits for its callbacks; what is left needs a service."""
 
@@ -55,12 +57,18 @@ class Node:
 
     def _say_more(self) -> None:
         """Tell versions and capabilities, which keep nobody waiting."""
-        try:
-            facts = dict(self.describe())
-            self.heart.process = replace(self.process, facts=facts)
-            self.store.describe(self.process.worker_id, facts)
-        except (AdaptationError, OSError, SQLAlchemyError) as error:
-            logger.info("this machine is not described", error=str(error))
+        while True:
+            try:
+                facts = dict(self.describe())
+                self.heart.process = replace(self.process, facts=facts)
+                self.store.describe(self.process.worker_id, facts)
+            except (AdaptationError, OSError, SQLAlchemyError) as error:
+                logger.info("this machine is not described", error=str(error))
+            else:
+                return
+            # What it is not known to be able to do, it is not given.
+            if self.heart.waits_for_its_end(AGAIN_SECONDS):
+                return
 
     def drain(self) -> None:
         """Claim nothing any more and let others lead; what runs goes on, and its leases live."""

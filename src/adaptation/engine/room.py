@@ -13,13 +13,15 @@ MOST_TOLD = 100
 
 @dataclass(frozen=True)
 class Need:
-    """A ready task that needs scratch."""
+    """A ready task that needs scratch, or something that not every worker can do."""
 
     task_id: int
     job_id: int
     name: str
     queue: str
     scratch_bytes: int
+    needs: tuple[str, ...] = ()
+    """What its worker must be able to do."""
 
     def sentence(self, most_bytes: int) -> str:
         """What the job's log says when it fits nowhere."""
@@ -31,7 +33,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Room:
-    """A live worker's scratch."""
+    """What a live worker has to give."""
 
     queues: Sequence[str]
     """Those it serves; empty: all."""
@@ -41,15 +43,20 @@ class Room:
     """What it has free; None: it did not tell."""
     given_bytes: int
     """What the tasks that it runs will give back."""
+    abilities: Sequence[str] | None = None
+    """What it can do; None: it did not tell."""
+
+    def serves(self, need: Need) -> bool:
+        """Whether it takes tasks of that queue and job."""
+        in_queue = not self.queues or need.queue in self.queues
+        return in_queue and self.job_id in {None, need.job_id}
 
 
 def most_room(need: Need, rooms: Iterable[Room]) -> int | None:
     """The most scratch that any worker which may run a task can ever give; None: nobody knows."""
     most = None
     for room in rooms:
-        if room.queues and need.queue not in room.queues:
-            continue
-        if room.job_id not in {None, need.job_id}:
+        if not room.serves(need):
             continue
         if room.free_bytes is None:
             return None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ColumnElement,
     Connection,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    null,
     select,
     update,
 )
@@ -27,6 +29,7 @@ from adaptation.engine.database import now
 from adaptation.engine.graph import Plan, Upstream
 from adaptation.engine.model import Dispatch, Outgoing, Process
 from adaptation.engine.schema import job, log, outbox, task, task_dependency, worker
+from adaptation.engine.statements import NONE, ONE, word
 from adaptation.engine.states import TaskState
 from adaptation.errors import ParameterError
 
@@ -41,7 +44,9 @@ LINE_LETTERS = 4_000
 LOOKED_AT_LETTERS = 4 * LINE_LETTERS
 """As much of a line is looked at for secrets: one that is cut in its midst cannot be seen."""
 
-INSERT_TASKS = insert(task)
+INSERT_TASKS = insert(task).values(
+    sent_at=case((bindparam("is_sent", type_=Boolean), now()), else_=null())
+)
 # Asked for, not returned: SQLite would be given one row at a time.
 IDS_OF_TASKS = select(task.c.key, task.c.id).where(
     task.c.job_id == bindparam("job_id"),
@@ -70,21 +75,39 @@ LOCK_JOB = (
 )
 
 _edge = task_dependency
-_left = task.c.waits - 1 + bindparam("added")
+
+
+def one_less(added: ColumnElement[int]) -> dict[Column[Any], ColumnElement[Any]]:
+    """What changes of a dependant when a task is done that it waited for.
+
+    Args:
+        added: how many others it waits for instead.
+    """
+    left = task.c.waits - ONE + added
+    return {
+        task.c.waits: left,
+        task.c.state: case((left == NONE, word(TaskState.READY)), else_=task.c.state),
+        task.c.sent_at: case((left == NONE, now()), else_=null()),
+    }
+
+
+RELEASED = (
+    task.c.id,
+    task.c.generation,
+    task.c.queue,
+    task.c.priority,
+    task.c.state,
+    task.c.held,
+)
+"""What must be known of a dependant to send it."""
 RELEASE = (
     update(task)
     .where(
         task.c.id.in_(select(_edge.c.task_id).where(_edge.c.upstream_id == bindparam("done_id"))),
         task.c.state == TaskState.WAITING,
     )
-    .values(
-        waits=_left,
-        state=case((_left == 0, TaskState.READY), else_=task.c.state),
-        sent_at=case((_left == 0, now()), else_=None),
-    )
-    .returning(
-        task.c.id, task.c.generation, task.c.queue, task.c.priority, task.c.state, task.c.held
-    )
+    .values(one_less(bindparam("added")))
+    .returning(*RELEASED)
 )
 """One statement turns a wait into a ready task, so that it happens exactly once."""
 
@@ -154,10 +177,14 @@ def release_dependants(connection: Connection, done_id: int, added: int) -> list
     Returns:
         The dependants that turned ready.
     """
-    rows = connection.execute(RELEASE, {"done_id": done_id, "added": added})
+    return to_send(connection.execute(RELEASE, {"done_id": done_id, "added": added}))
+
+
+def to_send(released: Iterable[AnyRow]) -> list[Dispatch]:
+    """Those of counted-down dependants, with the columns `RELEASED`, that may be claimed now."""
     return [
         Dispatch(row.id, row.generation, row.queue, row.priority)
-        for row in rows
+        for row in released
         if row.state == TaskState.READY and not row.held
     ]
 
@@ -193,7 +220,11 @@ def insert_plan(  # noqa: PLR0913 - one row's worth of facts
         ids |= {row.key: row.id for row in connection.execute(IDS_OF_TASKS, asked)}
     if edges := edge_rows(plan, ids):
         connection.execute(INSERT_EDGES, edges)
-    return ids, [] if held else _sent(connection, tasks, ids)
+    return ids, [
+        Dispatch(ids[row["key"]], 0, row["queue"], row["priority"])
+        for row in tasks
+        if row["is_sent"]
+    ]
 
 
 def task_rows(
@@ -216,10 +247,12 @@ def task_rows(
             "name": planned.name,
             "queue": queues[planned.name],
             "state": TaskState.WAITING if waits else TaskState.READY,
+            "is_sent": not waits and not facts["held"],
             "waits": waits,
             "joins": upstream.joins,
             "params": planned.params,
             "scratch_bytes": planned.scratch_bytes,
+            "needs": list(planned.needs) or None,
         }
         found.append(row)
     return found
@@ -230,19 +263,6 @@ def edge_rows(plan: Plan, ids: Mapping[str, int]) -> list[dict[str, Any]]:
     return [
         edge for planned in plan.tasks for edge in _edges(ids[planned.key], planned.upstream, ids)
     ]
-
-
-def _sent(
-    connection: Connection, tasks: Iterable[Mapping[str, Any]], ids: Mapping[str, int]
-) -> list[Dispatch]:
-    ready = [
-        Dispatch(ids[row["key"]], 0, row["queue"], row["priority"])
-        for row in tasks
-        if not row["waits"]
-    ]
-    told = task.c.id.in_([item.task_id for item in ready])
-    connection.execute(update(task).where(told).values(sent_at=now()))
-    return ready
 
 
 def link(
@@ -278,13 +298,8 @@ def _edges(
 
 def take_edges(connection: Connection, upstream_id: int) -> list[AnyRow]:
     """Remove and return the edges that leave a task, because its work goes on in new tasks."""
-    rows: list[Any] = list(
-        connection.execute(
-            select(_edge.c.task_id, _edge.c.position).where(_edge.c.upstream_id == upstream_id)
-        )
-    )
-    connection.execute(delete(_edge).where(_edge.c.upstream_id == upstream_id))
-    return rows
+    gone = delete(_edge).where(_edge.c.upstream_id == upstream_id)
+    return list(connection.execute(gone.returning(_edge.c.task_id, _edge.c.position)))
 
 
 def give_edges(

@@ -144,6 +144,7 @@ task = Table(
     Column("sent_at", BigInteger),
     Column("priority", Integer, nullable=False),
     Column("scratch_bytes", BigInteger, nullable=False, default=0),  # it needs, 0: hardly any
+    Column("needs", Json),  # names of what its worker must be able to do; NULL: nothing special
     Column("params", Json, nullable=False),
     Column("result", Json),
     Column("error", Json),

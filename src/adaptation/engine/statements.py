@@ -7,11 +7,17 @@ from typing import Any
 
 from sqlalchemy import (
     Boolean,
+    ColumnElement,
+    Integer,
     Select,
+    String,
     and_,
     bindparam,
     case,
     insert,
+    literal,
+    literal_column,
+    null,
     select,
     text,
     union_all,
@@ -20,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from adaptation.engine.abilities import can_be_done
 from adaptation.engine.database import now
 from adaptation.engine.schema import CLAIMABLE, attempt, client, job, task, task_dependency
 from adaptation.engine.states import TaskState, task_sources
@@ -37,51 +44,65 @@ ENDING = (
 )
 """What `end_job` must know of a job."""
 
-_BECOMES_OURS = (
-    update(task)
-    .values(
-        state=TaskState.RUNNING,
-        generation=task.c.generation + 1,
-        attempt=task.c.attempt + 1,
-        worker_id=bindparam("claim_worker"),
-        lease_until=now() + bindparam("lease_ms"),
-        started_at=now(),
-        progress=0.0,
-        detail=None,
-        error=None,
+NONE = literal_column("0", Integer)
+ONE = literal_column("1", Integer)
+
+
+def word(text: str) -> ColumnElement[str]:
+    """A word of ours as part of a statement: it is sent and planned with it, once."""
+    return literal_column(f"'{text}'", String)
+
+
+THIS_ONE = (
+    select(task.c.id)
+    .where(
+        task.c.id == bindparam("claim_id"),
+        task.c.generation == bindparam("claim_generation"),
+        task.c.state.in_(task_sources(TaskState.RUNNING)),
+        task.c.held.is_(False),
+        task.c.not_before <= now(),
     )
-    .returning(
-        task.c.id,
-        task.c.generation,
-        task.c.job_id,
-        task.c.run_no,
-        task.c.key,
-        task.c.name,
-        task.c.params,
-        task.c.attempt,
-        task.c.joins,
-        task.c.scratch_bytes,
-    )
+    .with_for_update(key_share=True)
 )
-CLAIM = _BECOMES_OURS.where(
-    task.c.id == bindparam("claim_id"),
-    task.c.generation == bindparam("claim_generation"),
-    task.c.state.in_(task_sources(TaskState.RUNNING)),
-    task.c.held.is_(False),
-    task.c.not_before <= now(),
-)
+"""The id of a task that may be claimed at this generation, locked where rows can be."""
 
 
 @lru_cache(maxsize=256)
-def claim_most_urgent(
-    queues: tuple[str, ...], *, one_job: bool, fitting: bool
-) -> ReturningUpdate[Any]:
-    """Make the ready task whose turn it is ours: looked for, locked and changed in one go."""
-    turn = most_urgent(queues, one_job=one_job, fitting=fitting)
-    return _BECOMES_OURS.where(task.c.id == turn.scalar_subquery())
+def becoming_ours(turn: Select[int]) -> ReturningUpdate[Any]:
+    """Make the ready task ours that `turn` finds: looked for, locked and changed in one go."""
+    return (
+        update(task)
+        .where(task.c.id == turn.scalar_subquery())
+        .values(
+            state=word(TaskState.RUNNING),
+            generation=task.c.generation + ONE,
+            attempt=task.c.attempt + ONE,
+            worker_id=bindparam("claim_worker"),
+            lease_until=now() + bindparam("lease_ms"),
+            started_at=now(),
+            progress=NONE,
+            detail=null(),
+            error=null(),
+        )
+        .returning(
+            task.c.id,
+            task.c.generation,
+            task.c.job_id,
+            task.c.run_no,
+            task.c.key,
+            task.c.name,
+            task.c.params,
+            task.c.attempt,
+            task.c.joins,
+            task.c.scratch_bytes,
+        )
+    )
 
 
-def most_urgent(queues: tuple[str, ...], *, one_job: bool, fitting: bool) -> Select[int]:
+@lru_cache(maxsize=256)
+def most_urgent(
+    queues: tuple[str, ...], *, one_job: bool, fitting: bool, choosy: bool = False
+) -> Select[int]:
     """The id of the ready task whose turn it is, locked where rows can be.
 
     One look at the index for each queue; a row that somebody is just claiming is passed over.
@@ -90,27 +111,35 @@ def most_urgent(queues: tuple[str, ...], *, one_job: bool, fitting: bool) -> Sel
         queues: their names.
         one_job: whether only tasks of the job `only_job` count.
         fitting: whether only tasks count that need no more scratch than `scratch_free` bytes.
+        choosy: whether only tasks count that need nothing else than what is in `can_do`.
     """
-    firsts = []
-    for queue in queues:
-        first = (
-            select(task.c.id, task.c.priority)
-            .where(
-                text(CLAIMABLE),
-                task.c.queue == queue,
-                task.c.not_before <= now(),
-            )
-            .order_by(task.c.priority, task.c.id)
-            .limit(1)
-            .with_for_update(key_share=True, skip_locked=True)
-        )
-        if one_job:
-            first = first.where(task.c.job_id == bindparam("only_job"))
-        if fitting:
-            first = first.where(task.c.scratch_bytes <= bindparam("scratch_free"))
-        firsts.append(select(first.subquery()))
+    firsts = [
+        select(first_of(literal(queue), one_job=one_job, fitting=fitting, choosy=choosy).subquery())
+        for queue in queues
+    ]
     found = union_all(*firsts).subquery()
-    return select(found.c.id).order_by(found.c.priority, found.c.id).limit(1)
+    return select(found.c.id).order_by(found.c.priority, found.c.id).limit(ONE)
+
+
+def first_of(
+    queue: ColumnElement[str], *, one_job: bool, fitting: bool, choosy: bool
+) -> Select[tuple[int, int]]:
+    """Id and priority of the most urgent ready task of a queue, as `most_urgent`."""
+    first = (
+        select(task.c.id, task.c.priority)
+        .where(text(CLAIMABLE), task.c.queue == queue, task.c.not_before <= now())
+        .order_by(task.c.priority, task.c.id)
+        # A word of the statement: a plan for any number would expect many, and be made anew.
+        .limit(ONE)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    if one_job:
+        first = first.where(task.c.job_id == bindparam("only_job"))
+    if fitting:
+        first = first.where(task.c.scratch_bytes <= bindparam("scratch_free"))
+    if choosy:
+        first = first.where(can_be_done())
+    return first
 
 
 _upstream = task.alias("upstream")
@@ -155,6 +184,7 @@ LEAVE = (
     .where(
         task.c.id == bindparam("left_id"),
         task.c.generation == bindparam("left_generation"),
+        # Not as a word: the index of what runs would be gone through, which is mostly dead rows.
         task.c.state == TaskState.RUNNING,
     )
     .values(
@@ -162,8 +192,8 @@ LEAVE = (
         result=bindparam("to_result"),
         error=bindparam("to_error"),
         progress=bindparam("to_progress"),
-        lease_until=None,
-        worker_id=None,
+        lease_until=null(),
+        worker_id=null(),
         finished_at=now(),
     )
 )

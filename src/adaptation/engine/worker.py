@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation import tracing
 from adaptation.adapters.masking import redacted_fields
+from adaptation.engine.abilities import ABILITIES
 from adaptation.engine.gate import Gate
 from adaptation.engine.graph import Plan, Upstream, lower
 from adaptation.engine.lease import Heart
@@ -96,6 +97,8 @@ class Worker:
     room: ScratchRoom = field(default_factory=Boundless)
     gate: Gate = field(default_factory=Gate)
     """Whether more tasks may be claimed."""
+    choosy: bool = False
+    """Whether it claims only what it has said that it can do; else it tries everything."""
     discard: Callable[[Claim], None] = lambda claim: None  # noqa: ARG005
     """Deletes what an attempt left that counts no more."""
 
@@ -106,13 +109,22 @@ class Worker:
         and a slot that is at work needs no broker.
         """
         self.dispatcher.taken(task_id, generation)
+        is_idle = True
         while claim := self.gate.claim(self._claim_next):
+            is_idle = False
             try:
                 self.run(claim)
             finally:
                 self.gate.done()
+        if is_idle and self._abilities is not None:
+            self.store.pass_on(task_id, generation, self._abilities)
         if self.gate.is_closed and not self.dispatcher.local_only:
             self.store.hand_on(task_id, generation)
+
+    @property
+    def _abilities(self) -> tuple[str, ...] | None:
+        """What it can do, nothing special until it is known; None: it tries everything."""
+        return tuple(self.heart.process.facts.get(ABILITIES, ())) if self.choosy else None
 
     def _claim_next(self) -> Claim | None:
         if not self.queues:  # it only sends callbacks
@@ -124,6 +136,7 @@ class Worker:
                 self.heart.lease_seconds,
                 job_id=self.job_id,
                 scratch_free=free_bytes,
+                abilities=self._abilities,
             )
             if claim and claim.scratch_bytes:
                 ids = claim.job_id, claim.task_id, claim.generation

@@ -108,6 +108,11 @@ class EncodingPlan:
         """The renditions that chunks make."""
         return tuple(rendition for rendition in self.ladder if rendition != self.copied)
 
+    @property
+    def encoders(self) -> frozenset[str]:
+        """The encoders that chunks are made with, by name."""
+        return frozenset(self.profile.coding(rung.codec).encoder for rung in self.encoded)
+
     def rungs(self, folder: Path) -> list[Rung]:
         """The renditions as one chunk writes them into `folder`."""
         return rungs_of(self.picture, self.encoded, self.profile, folder)

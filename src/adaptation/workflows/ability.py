@@ -12,12 +12,17 @@ from adaptation import __version__
 from adaptation.adapters.tools import Tools, listed, versions
 from adaptation.errors import ToolError
 from adaptation.media.coding import ENCODERS
+from adaptation.workflows.encoders import trouble
 
 
 def describe(tools: Tools) -> dict[str, Any]:
     """What a worker says of itself when it signs on.
 
-    `encoders` are those that FFmpeg was built with; `adaptation doctor` tries them.
+    `encoders` are those that FFmpeg was built with and that, where they need a device, have made
+    a few pictures here; they are its `abilities`, by which it is given tasks.
+
+    Raises:
+        ToolError: FFmpeg did not answer in time; it may later.
     """
     facts: dict[str, Any] = {
         "adaptation": __version__,
@@ -29,5 +34,12 @@ def describe(tools: Tools) -> dict[str, Any]:
         facts |= versions(tools)
         built_in = listed(tools, "-encoders")
     except ToolError as error:
-        return {**facts, "tools": error.message}
-    return {**facts, "encoders": [name for name in ENCODERS if name in built_in]}
+        if error.retryable:
+            raise
+        return {**facts, "tools": error.message, "abilities": []}
+    encoders = [name for name in ENCODERS if name in built_in and _works(name, tools)]
+    return {**facts, "encoders": encoders, "abilities": encoders}
+
+
+def _works(name: str, tools: Tools) -> bool:
+    return not (ENCODERS[name].is_hardware and trouble(name, tools))

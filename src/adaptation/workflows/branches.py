@@ -15,6 +15,7 @@ from adaptation.media.plan import EncodingPlan
 from adaptation.media.probe import SubtitleTrack
 from adaptation.media.rendition import Rendition
 from adaptation.media.sound import Sound
+from adaptation.workflows.encoders import NEEDED
 
 FIRST, SOON = 9, 6
 """Celery's priorities, 0 to 9, of tasks that are ready at the same time."""
@@ -35,7 +36,9 @@ def branches(
     rungs = [rendition.to_json() for rendition in plan.ladder]
     pictures = [
         needing(
-            _named("encode_chunk", chunk=chunk.to_json(), ladder=rungs), plan.chunk_bytes(chunk)
+            _named("encode_chunk", chunk=chunk.to_json(), ladder=rungs),
+            plan.chunk_bytes(chunk),
+            abilities=plan.encoders - {NEEDED},
         )
         for chunk in plan.chunks
     ]
