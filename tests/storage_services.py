@@ -81,16 +81,19 @@ class Azure:
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     )
 
-    def store(self, prefix: str = "") -> ObjectStore:
-        """A new container, opened."""
+    def config(self, name: str = "films", prefix: str = "") -> StorageConfig:
+        """A new container in it."""
         container = f"container{next(_numbers)}"
         self._make(container)
-        config = StorageConfig(
-            *("films", "azure_blob", container, prefix, f"{self.url}/{self.account}"),
+        return StorageConfig(
+            *(name, "azure_blob", container, prefix, f"{self.url}/{self.account}"),
             account=self.account,
             secret_key=self.secret_key,
         )
-        return ObjectStore(config, HERE)
+
+    def store(self, prefix: str = "") -> ObjectStore:
+        """A new container, opened."""
+        return ObjectStore(self.config(prefix=prefix), HERE)
 
     def _make(self, container: str) -> None:
         """Signed as the service's reference says: Authorize with Shared Key."""

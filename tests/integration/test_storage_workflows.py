@@ -17,7 +17,7 @@ import judges
 from adaptation.adapters.object_store import ObjectStore
 from adaptation.errors import SourceError
 from stills_kit import size_of
-from storage_services import S3
+from storage_services import S3, Azure
 from whole_jobs import Studio, a_studio
 
 ENCODED: dict[str, Any] = {"renditions": [{"height": 90, "bitrate": 100}], "preset": "ultrafast"}
@@ -25,12 +25,15 @@ FILM = "studio/in/film.mp4"
 HERE: dict[str, Any] = {"source_storage": "films"}
 
 
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory, s3: S3) -> Iterator[Studio]:
+@pytest.fixture(scope="module", params=["s3", pytest.param("azure", marks=pytest.mark.long)])
+def studio(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Studio]:
     """A service whose clients have the storages `films` and `shop`, in two buckets."""
+    service: S3 | Azure = request.getfixturevalue(request.param)
     with a_studio(tmp_path_factory.mktemp("studio")) as found:
         for name in ("films", "shop"):
-            found.deployment.store.add_storage(s3.config(name, "all"))
+            found.deployment.store.add_storage(service.config(name, "all"))
         yield found
 
 
