@@ -70,12 +70,13 @@ export async function follow(name, url) {
     video.addEventListener("waiting", () => {
       if (!video.seeking) outcome.waits.push([video.currentTime, Date.now() / 1000]);
     });
-    const ended = new Promise((done) => video.addEventListener("ended", done, { once: true }));
     // Up and down all the time: what is appended must fit whatever was there before.
     let turn = 0;
     const restless = setInterval(() => player.prefer?.(++turn % player.renditions.length), 700);
-    ended.then(() => clearInterval(restless));
-    await Promise.race([ended, timeout(120, () => `no end: ${describe(video)}`)]);
+    const patience = 120;
+    await until(() => isOver(video), "the end", () => describe(video), patience).finally(() =>
+      clearInterval(restless),
+    );
     Object.assign(outcome, { ended_seconds: video.currentTime, duration_seconds: video.duration });
   } catch (error) {
     errors.push(`${error.message ?? error}`);

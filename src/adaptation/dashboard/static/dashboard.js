@@ -13,8 +13,9 @@ let last = Date.now();
 let connected = false;
 
 function show() {
-  if (!standing || !document.querySelector("[data-live]")) return;
-  standing.hidden = false;
+  if (!standing) return;
+  // What has ended changes no more.
+  standing.hidden = !document.querySelector("[data-live]");
   standing.classList.toggle("lost", !connected);
   const ago = Math.round((Date.now() - last) / 1000);
   standing.textContent = connected ? "live" : `reconnecting, last update ${ago} s ago`;
