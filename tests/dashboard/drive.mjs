@@ -25,7 +25,11 @@ page.setDefaultTimeout(PATIENCE_MS);
 const errors = [];
 const dialogs = [];
 page.on("pageerror", (error) => errors.push(`${error}`));
-page.on("console", (said) => said.type() === "error" && errors.push(said.text()));
+// Whoever goes on to another page breaks off what this one was just asking for.
+const BROKEN_OFF = /^htmx: htmx:(sse:)?error: Failed to fetch/;
+page.on("console", (said) => {
+  if (said.type() === "error" && !BROKEN_OFF.test(said.text())) errors.push(said.text());
+});
 page.on("dialog", (dialog) => {
   dialogs.push(dialog.message());
   dialog.accept();
