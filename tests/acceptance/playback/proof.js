@@ -186,7 +186,9 @@ async function cuesOf(video, player, { id, label }) {
   const shown = () => [...video.textTracks].filter(({ mode }) => mode === "showing");
   const cues = () => shown().flatMap(({ cues }) => [...(cues ?? [])]);
   // shaka-player may show a text of HLS that was chosen when all was loaded from the next seek on.
-  for (let views = 0; views < 3 && !cues().length; views++) await watch(video);
+  let views = 0;
+  do await watch(video);
+  while (!cues().length && ++views < 3);
   await until(() => cues().length, `a cue of ${label}`, () => describe(video));
   return cues().map(({ startTime, endTime, text }) => ({ startTime, endTime, text }));
 }
