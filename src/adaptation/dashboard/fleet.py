@@ -9,6 +9,7 @@ from adaptation.api import operations
 from adaptation.api.auth import Engine
 from adaptation.dashboard.answers import page
 from adaptation.dashboard.session import Looking
+from adaptation.engine.wishes import name_of
 
 router = APIRouter()
 
@@ -17,7 +18,7 @@ router = APIRouter()
 def workers(request: Request, looking: Looking, engine: Engine) -> Response:
     """Workers and controllers; of what they run, what the visitor may see."""
     rows = operations.workers(looking.client, engine)
-    known = {operations.name_of(one): one.process.facts for one in engine.store.members()}
+    known = {name_of(one): one.process.facts for one in engine.store.members()}
     told = {row.name: known.get(row.name, {}) for row in rows}
     ready = engine.store.counts().ready
     return page(request, "workers.html", looking, workers=rows, told=told, ready=ready)
