@@ -1,4 +1,4 @@
-"""The queue as a whole, and workers that are told to rest or to leave: who may, and what follows."""
+"""The queue as a whole, and workers that are told to rest or leave: who may, what follows."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ def test_a_worker_is_drained_and_goes_on(api: Api) -> None:
         assert wait_until(lambda: api.admin.get("/workers")[0]["state"] == "draining", 10)
 
         job_id = api.client.submit()
-        assert wait_until(
-            lambda: api.client.get(f"/jobs/{job_id}")["queue_state"] == "started", 10
-        )
+        assert wait_until(lambda: api.client.get(f"/jobs/{job_id}")["queue_state"] == "started", 10)
         assert api.client.get(f"/jobs/{job_id}/tasks")[0]["state"] == "ready"
 
         # Its id will do as well.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import Field
 
 from adaptation.api.auth import Admin, Caller, Engine
@@ -23,6 +23,7 @@ from adaptation.wiring import Deployment
 
 router = APIRouter(tags=["operations"])
 
+ScheduleName = Annotated[str, Path(description="As GET /schedules names it.")]
 SILENT_SECONDS = 30.0
 """A worker that was not heard for so long is shown as silent."""
 
@@ -189,6 +190,16 @@ def change_schedule(asking: Admin, engine: Engine, wanted: ScheduleChange) -> Sc
     except ParameterError as error:
         raise Problem(404, error.message, code=error.code, hint=error.hint) from error
     return ScheduleNames(schedules=[one.name for one in engine.store.schedules()])
+
+
+@router.post("/schedules/{schedule}/run", responses=BAD, summary="Let a schedule look now")
+def run_schedule(asking: Admin, engine: Engine, schedule: ScheduleName) -> ScheduleNames:  # noqa: ARG001
+    """Do at once, where there is a need, what would be done when the interval has passed."""
+    try:
+        engine.store.look_soon(schedule)
+    except ParameterError as error:
+        raise Problem(404, error.message, code=error.code, hint=error.hint) from error
+    return ScheduleNames(schedules=[schedule])
 
 
 @router.get("/workers", responses=BAD, summary="Who works in the fleet")

