@@ -28,6 +28,7 @@ WORDS = {
     "idle": ("○", "idle"),
     "working": ("●", "busy"),
     "draining": ("◐", "draining"),
+    "late": ("◔", "late"),
     "silent": ("◌", "lost"),
     "active": ("●", "active"),
     "resting": ("◐", "rests"),

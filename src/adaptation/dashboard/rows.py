@@ -15,6 +15,10 @@ LEAST_SHARE, LEAST_SECONDS = 0.03, 3.0
 """Before so much is done nobody can say when it will end."""
 
 
+LATE_BEATS = 2.0
+"""Heartbeats of a worker that may be missing before pages tell of it."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One job in a list."""
@@ -45,6 +49,8 @@ class Row:
     persist: bool
     retryable: bool
     ended: bool
+    unheard_seconds: float | None = None
+    """Since a worker that holds some of it was heard; None: all are heard as they should be."""
 
     @property
     def seconds(self) -> float | None:
