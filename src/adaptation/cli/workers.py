@@ -40,7 +40,7 @@ def workers(*, as_json: Annotated[bool, Parameter(name="--json")] = False) -> No
 def _row(member: Member) -> tuple[str, ...]:
     process = member.process
     return (
-        process.worker_id[:8],
+        process.worker_id.rpartition("/")[2][:8],
         _host(member),
         str(process.pid),
         f"{len(member.running)}/{process.slots}",

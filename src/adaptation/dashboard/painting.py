@@ -25,6 +25,8 @@ WORDS = {
     "done": ("✓", "done"),
     "cancelled": ("⊘", "cancelled"),
     "skipped": ("-", "skipped"),
+    "lost": ("◌", "worker lost"),
+    "released": ("↩", "handed back"),
     "idle": ("○", "idle"),
     "working": ("●", "working"),
     "draining": ("◐", "draining"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from adaptation.adapters.vault import Vault
 from adaptation.engine.admission import Admission
 from adaptation.engine.again import SETTLE_SECONDS, tried_again
+from adaptation.engine.attempts import Attempts
 from adaptation.engine.changes import Changes
 from adaptation.engine.claims import Claims
 from adaptation.engine.control import Control
@@ -15,6 +16,7 @@ from adaptation.engine.endpoints import EndPoints
 from adaptation.engine.enrolment import Enrolment
 from adaptation.engine.fleet import Fleet
 from adaptation.engine.history import History
+from adaptation.engine.lines import Lines
 from adaptation.engine.lists import Lists
 from adaptation.engine.measures import Measures
 from adaptation.engine.moves import Moves
@@ -63,6 +65,8 @@ class Store(
     Deliveries,
     EndPoints,
     Storages,
+    Attempts,
+    Lines,
     Reads,
 ):
     """Jobs, tasks, logs and messages in one SQL database."""
