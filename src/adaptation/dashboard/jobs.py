@@ -20,12 +20,14 @@ from adaptation.dashboard.failure import failure_of
 from adaptation.dashboard.forms import Sent
 from adaptation.dashboard.log import SEVERITIES, LookedFor, log_page
 from adaptation.dashboard.login import own_address
+from adaptation.dashboard.outputs import outputs_of
+from adaptation.dashboard.reported import reported
 from adaptation.dashboard.rows import rows_of
 from adaptation.dashboard.session import Looking
 from adaptation.dashboard.tasks import shown_tasks
 from adaptation.dashboard.timeline import timeline_of
+from adaptation.dashboard.waiting import why_waiting
 from adaptation.engine.clients import Client
-from adaptation.engine.model import Job
 from adaptation.errors import AdaptationError
 from adaptation.wiring import Deployment
 
@@ -51,7 +53,7 @@ def job(
     """Everything about one job."""
     store = engine.store
     found = job_seen_by(store, looking.client, job_id)
-    row = rows_of(store, [found])[0]
+    row = rows_of(store, [found], request.app.state.estimates)[0]
     attempts = store.attempts_of(job_id)
     tasks = shown_tasks(task_rows(store.tasks(job_id), store.edges(job_id)), attempts)
     sent = callbacks.callbacks(looking.client, engine, job_id)
@@ -64,9 +66,11 @@ def job(
         "severities": SEVERITIES,
         "timeline": timeline_of(tasks.listed, attempts, found.started_at),
         "failure": failure_of(store, found, attempts),
-        "callbacks": sent,
+        "waiting": why_waiting(store, found, row.place),
+        "kin": store.kin_of(job_id),
+        "callbacks": reported(store, job_id, sent),
         "parameters": json.dumps(parameters, indent=2, ensure_ascii=False),
-        "outputs": _outputs(engine, found),
+        "outputs": outputs_of(engine, found),
         "again": _as_curl(request, found.workflow, parameters, found.priority),
     }
     return page(request, "job.html", looking, **facts)
@@ -100,12 +104,6 @@ def do(request: Request, sent: Sent, engine: Engine) -> Response:
         return go_to(back)
     facts = {"name": name, "refused": refused, "done": len(ids) - len(refused), "back": back}
     return page(request, "refused.html", sent.visitor, 409, **facts)
-
-
-def _outputs(engine: Deployment, job: Job) -> dict[str, Any]:
-    """What a finished job tells of what it made."""
-    workflow = engine.registry.workflows.get(job.workflow)
-    return workflow.report(job.result) if workflow and job.succeeded and job.result else {}
 
 
 def _priority(words: str) -> Deed:

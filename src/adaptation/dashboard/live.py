@@ -20,6 +20,7 @@ from adaptation.api.listing import whose
 from adaptation.api.routes import One
 from adaptation.api.rows import job_seen_by, task_rows
 from adaptation.api.schemas import MOST_ID
+from adaptation.dashboard.eta import Estimates
 from adaptation.dashboard.failure import failure_of
 from adaptation.dashboard.log import LookedFor
 from adaptation.dashboard.painting import painted
@@ -27,14 +28,18 @@ from adaptation.dashboard.rows import row_of
 from adaptation.dashboard.session import Looking
 from adaptation.dashboard.tasks import shown_tasks
 from adaptation.dashboard.timeline import timeline_of
+from adaptation.dashboard.waiting import why_waiting
 from adaptation.engine.attempts import Attempt
 from adaptation.engine.model import Job, LogLine, Task
+from adaptation.engine.states import JobState
 from adaptation.engine.store import Store
 
 router = APIRouter()
 
 NO_LINES = 100
 """Above every severity."""
+JUDGED_SECONDS = 2.0
+"""Time between two estimates of when a job will be done."""
 LEAST_SECONDS, SECONDS_A_TASK = 0.4, 0.01
 """Time between two pictures of a job's tasks."""
 
@@ -42,17 +47,26 @@ LEAST_SECONDS, SECONDS_A_TASK = 0.4, 0.01
 class PaintedBoard(Board):
     """Tells how all jobs stand as rows of the queue's page."""
 
+    def __init__(self, store: Store, estimates: Estimates) -> None:
+        super().__init__(store)
+        self._estimates = estimates
+
     def _event(self, job: Job, progress: float, place: int | None) -> bytes:
         tasks = self._store.running_in([job.id]).get(job.id, ()) if not job.ended else ()
-        row = row_of(job, progress, place, tasks)
+        left = self._estimates.of([job.id]) if job.state is JobState.STARTED else {}
+        row = row_of(job, progress, place, tasks, left.get(job.id))
         return _event(painted("_row_part.html", row=row))
 
 
 class PaintedHub(Hub):
     """Tells how one job stands as parts of its page."""
 
+    def __init__(self, store: Store, estimates: Estimates) -> None:
+        super().__init__(store)
+        self._estimates = estimates
+
     def _channel(self, job_id: int, after: int) -> Channel:
-        return PaintedChannel(job_id, after, store=self._store)
+        return PaintedChannel(job_id, after, store=self._store, estimates=self._estimates)
 
     def _line(self, line: LogLine) -> Line:
         return painted_line(line)
@@ -63,7 +77,10 @@ class PaintedChannel(Channel):
     """One job, painted."""
 
     store: Store
+    estimates: Estimates
     _head: str = ""
+    _left: float | None = None
+    _judged_at: float = 0.0
     _is_stale: bool = False
     """Whether tasks have changed since they were painted."""
     _painted_at: float = 0.0
@@ -97,12 +114,23 @@ class PaintedChannel(Channel):
 
     def _new_head(self, job: Job, attempts: Sequence[Attempt]) -> Iterable[tuple[object, bytes]]:
         shares = [row["progress"] for row in self.rows.values()]
-        row = row_of(job, sum(shares) / len(shares) if shares else 0.0, self.place)
+        progress = sum(shares) / len(shares) if shares else 0.0
+        row = row_of(job, progress, self.place, eta_seconds=self._eta(job))
         failure = failure_of(self.store, job, attempts)
-        head = painted("_job_head_part.html", row=row, job=job, failure=failure)
+        why = why_waiting(self.store, job, self.place)
+        head = painted("_job_head_part.html", row=row, job=job, failure=failure, waiting=why)
         if head != self._head:
             self._head = head
             yield "head", _event(head)
+
+    def _eta(self, job: Job) -> float | None:
+        """The time left, judged anew every few seconds: nobody wants to see it tremble."""
+        if job.state is not JobState.STARTED:
+            return None
+        if time.monotonic() - self._judged_at >= JUDGED_SECONDS:
+            self._judged_at = time.monotonic()
+            self._left = self.estimates.of([job.id]).get(job.id)
+        return self._left
 
     def _line(self, line: LogLine) -> Line:
         return painted_line(line)

@@ -11,6 +11,7 @@ from adaptation.api.middleware import PAGES
 from adaptation.dashboard import (
     administration,
     codes,
+    commands,
     fleet,
     jobs,
     live,
@@ -20,11 +21,12 @@ from adaptation.dashboard import (
     submission,
 )
 from adaptation.dashboard.answers import answer_errors
+from adaptation.dashboard.eta import Estimates
 from adaptation.dashboard.live import PaintedBoard, PaintedHub
 from adaptation.dashboard.painting import STATIC
 from adaptation.dashboard.session import Sessions
 
-PARTS = (login, queue, live, jobs, submission, fleet, administration, codes, log)
+PARTS = (login, queue, live, jobs, submission, fleet, administration, codes, commands, log)
 KEPT = "public, max-age=31536000, immutable"
 """Addresses of files change with their content."""
 
@@ -35,7 +37,11 @@ def mount(api: FastAPI) -> None:
     keeper = api.state.gatekeeper
     pages.state.gatekeeper, pages.state.sessions = keeper, Sessions(keeper)
     store = keeper.deployment.store
-    pages.state.board, pages.state.hub = PaintedBoard(store), PaintedHub(store)
+    tasks = keeper.deployment.registry.tasks
+    expanders = frozenset(name for name, known in tasks.items() if known.expands)
+    pages.state.estimates = estimates = Estimates(store, expanders)
+    pages.state.board = PaintedBoard(store, estimates)
+    pages.state.hub = PaintedHub(store, estimates)
     api.state.streams += [pages.state.board, pages.state.hub]
     for part in PARTS:
         pages.include_router(part.router)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 
 from adaptation.engine.database import Database
 from adaptation.engine.model import LogLine
@@ -23,8 +23,8 @@ class LineQuery:
     """Only this task's; 0: only what is said of the job itself. None: all."""
     words: str = ""
     """A part of the message, in capitals or not."""
-    begins: str = ""
-    """How the message begins."""
+    begins: tuple[str, ...] = ()
+    """How the message begins, in one of these ways; none: in any."""
     progname: str = ""
     """Who says it, such as `callback`."""
     before: int | None = None
@@ -57,7 +57,8 @@ def _filters(query: LineQuery) -> list[ColumnElement[bool]]:
     if query.words:
         found.append(log.c.message.icontains(query.words, autoescape=True))
     if query.begins:
-        found.append(log.c.message.startswith(query.begins, autoescape=True))
+        begins = (log.c.message.startswith(one, autoescape=True) for one in query.begins)
+        found.append(or_(*begins))
     if query.progname:
         found.append(log.c.progname == query.progname)
     if query.before is not None:

@@ -16,12 +16,14 @@ from adaptation.engine.endpoints import EndPoints
 from adaptation.engine.enrolment import Enrolment
 from adaptation.engine.fleet import Fleet
 from adaptation.engine.history import History
+from adaptation.engine.kinship import Kinship
 from adaptation.engine.lines import Lines
 from adaptation.engine.lists import Lists
 from adaptation.engine.measures import Measures
 from adaptation.engine.moves import Moves
 from adaptation.engine.overview import Overview
 from adaptation.engine.reads import Reads
+from adaptation.engine.remaining import Remaining
 from adaptation.engine.resealing import Resealing
 from adaptation.engine.retention import Retention
 from adaptation.engine.scheduling import Scheduling
@@ -66,7 +68,9 @@ class Store(
     EndPoints,
     Storages,
     Attempts,
+    Kinship,
     Lines,
+    Remaining,
     Reads,
 ):
     """Jobs, tasks, logs and messages in one SQL database."""

@@ -75,7 +75,7 @@ function hold(button) {
     document.getElementById("log-part").append(again);
     window.htmx?.process(again);
     held = null;
-    button.textContent = "Hold";
+    button.textContent = "Hold what changes";
   }
   button.setAttribute("aria-pressed", String(held !== null));
 }
