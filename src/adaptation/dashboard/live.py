@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from fastapi.sse import format_sse_event
 
-from adaptation.api.board import Board
+from adaptation.api.board import Board, Owned
 from adaptation.api.channel import Channel, Line, News
 from adaptation.api.events import HEADERS, LAST, EventStream, refuse_too_many, stream
 from adaptation.api.hub import Hub
@@ -24,13 +24,16 @@ from adaptation.dashboard.eta import Estimates
 from adaptation.dashboard.failure import failure_of
 from adaptation.dashboard.log import LookedFor
 from adaptation.dashboard.painting import painted
-from adaptation.dashboard.rows import row_of
+from adaptation.dashboard.queue import SHOWN
+from adaptation.dashboard.rows import row_of, rows_of
 from adaptation.dashboard.session import Looking
 from adaptation.dashboard.tasks import shown_tasks
 from adaptation.dashboard.timeline import timeline_of
 from adaptation.dashboard.waiting import why_waiting
 from adaptation.engine.attempts import Attempt
+from adaptation.engine.lists import JobQuery
 from adaptation.engine.model import Job, LogLine, Task
+from adaptation.engine.overview import Standing
 from adaptation.engine.states import JobState
 from adaptation.engine.store import Store
 
@@ -51,11 +54,18 @@ class PaintedBoard(Board):
         super().__init__(store)
         self._estimates = estimates
 
-    def _event(self, job: Job, progress: float, place: int | None) -> bytes:
-        tasks = self._store.running_in([job.id]).get(job.id, ()) if not job.ended else ()
-        left = self._estimates.of([job.id]) if job.state is JobState.STARTED else {}
-        row = row_of(job, progress, place, tasks, left.get(job.id))
-        return _event(painted("_row_part.html", row=row))
+    def _all(self, client: str | None, touched: Collection[int]) -> list[Owned]:
+        # The page came with its rows, and asks for them again by itself: the newest will do.
+        ids = sorted({*self._store.unfinished(client), *touched})[-SHOWN:]
+        return self._events(ids, self._store.standing_of(ids))
+
+    def _events(self, ids: Collection[int], standing: Mapping[int, Standing]) -> list[Owned]:
+        query = JobQuery(job_ids=tuple(ids), limit=len(ids))
+        jobs = [job for job in self._store.list_jobs(query) if job.id in standing] if ids else []
+        return [
+            Owned(row.client, row.id, _event(painted("_row_part.html", row=row)))
+            for row in reversed(rows_of(self._store, jobs, self._estimates))
+        ]
 
 
 class PaintedHub(Hub):

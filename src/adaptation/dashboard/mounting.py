@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import Headers
+from starlette.routing import Match, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from adaptation.api.middleware import PAGES
 from adaptation.dashboard import (
-    administration,
+    clients,
     codes,
     commands,
+    deeds,
     fleet,
     jobs,
     live,
     log,
     login,
     queue,
+    sample,
+    schedules,
+    settings,
+    storages,
     submission,
 )
 from adaptation.dashboard.answers import answer_errors
 from adaptation.dashboard.eta import Estimates
 from adaptation.dashboard.live import PaintedBoard, PaintedHub
+from adaptation.dashboard.login import HOME
 from adaptation.dashboard.painting import STATIC
 from adaptation.dashboard.session import Sessions
 
-PARTS = (login, queue, live, jobs, submission, fleet, administration, codes, commands, log)
+PARTS = (
+    *(login, queue, live, deeds, jobs, sample, submission),
+    *(log, commands, codes),
+    *(fleet, schedules, settings, clients, storages),
+)
 KEPT = "public, max-age=31536000, immutable"
 """Addresses of files change with their content."""
 
@@ -37,6 +49,7 @@ def mount(api: FastAPI) -> None:
     keeper = api.state.gatekeeper
     pages.state.gatekeeper, pages.state.sessions = keeper, Sessions(keeper)
     store = keeper.deployment.store
+    pages.state.readiness = api.state.readiness
     tasks = keeper.deployment.registry.tasks
     expanders = frozenset(name for name, known in tasks.items() if known.expands)
     pages.state.estimates = estimates = Estimates(store, expanders)
@@ -48,6 +61,21 @@ def mount(api: FastAPI) -> None:
     pages.mount("/static", _Files(directory=STATIC))
     answer_errors(pages)
     api.mount(PAGES, pages)
+    # Before the API's own answer: whoever asks for HTML is a person.
+    api.router.routes.insert(0, _Home("/", _home, include_in_schema=False))
+
+
+class _Home(Route):
+    """The server's root for browsers; programs are answered by the API."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if "text/html" in Headers(scope=scope).get("accept", ""):
+            return super().matches(scope)
+        return Match.NONE, {}
+
+
+async def _home(request: Request) -> Response:  # noqa: ARG001
+    return RedirectResponse(HOME, 303)
 
 
 class _Files(StaticFiles):

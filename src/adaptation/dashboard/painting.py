@@ -28,9 +28,11 @@ WORDS = {
     "lost": ("◌", "worker lost"),
     "released": ("↩", "handed back"),
     "idle": ("○", "idle"),
-    "working": ("●", "working"),
+    "working": ("●", "busy"),
     "draining": ("◐", "draining"),
-    "silent": ("◌", "silent"),
+    "silent": ("◌", "lost"),
+    "active": ("●", "active"),
+    "resting": ("◐", "rests"),
 }
 """An icon and a word for each state: colour alone tells nobody anything."""
 UNITS = ("B", "kB", "MB", "GB", "TB")

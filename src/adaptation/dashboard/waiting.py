@@ -53,6 +53,8 @@ def _why_queued(store: Store, job: Job, place: int | None) -> str:
         return "No worker was heard lately: start one with `adaptation worker`."
     rules, counts = store.rules(), store.counts().jobs
     running = counts["started"]
+    if rules.queue_paused:
+        return "The queue is paused: nothing starts until somebody lets it go on."
     if running >= rules.max_jobs:
         return f"It waits for a slot: {running} of {rules.max_jobs} jobs run."
     is_urgent = job.priority <= rules.priority_threshold

@@ -32,6 +32,7 @@ from adaptation.engine.storages import Storages
 from adaptation.engine.submissions import AT_ONCE, Submissions
 from adaptation.engine.together import Together
 from adaptation.engine.watching import Watching
+from adaptation.engine.wishes import Wishes
 
 SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
 OPENING = dict.fromkeys(("create", "migrate", "close"), 0.0)
@@ -71,6 +72,7 @@ class Store(
     Kinship,
     Lines,
     Remaining,
+    Wishes,
     Reads,
 ):
     """Jobs, tasks, logs and messages in one SQL database."""
