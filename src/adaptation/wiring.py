@@ -50,6 +50,7 @@ from adaptation.workflows import (
     drmswitch,
     encoding,
     generate_gif,
+    measure_quality,
     mp4,
     plugins,
     properties,
@@ -57,7 +58,7 @@ from adaptation.workflows import (
     vodstream,
 )
 from adaptation.workflows.ability import describe
-from adaptation.workflows.parameters import is_web
+from adaptation.workflows.parameters import MEASURE, is_web
 from adaptation.workflows.resources import Resources, publish_token
 from adaptation.workflows.storage_places import storage_place
 
@@ -129,6 +130,7 @@ class Deployment:
             key_files=KeyFiles(self.settings.cpix_key_file, self.settings.cpix_signers_file),
             storage=self.storage,
             writers_below=self._writers_below,
+            measure=lambda job_id: measure_quality.order(self.engine, job_id),
         )
 
     def storage(self, name: str) -> ObjectStore:
@@ -164,7 +166,7 @@ class Deployment:
         encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
         for workflow in (
             *(capture_frame, generate_gif, build_thumbnails),
-            *(trickplay, drmswitch, deleting),
+            *(trickplay, drmswitch, deleting, measure_quality),
         ):
             workflow.register(registry)
         properties.register(registry)
@@ -380,7 +382,8 @@ def deploy(settings: Settings | None = None) -> Deployment:
 
 def _fingerprint(checked: Mapping[str, Any], client: str) -> str:
     """Equal for requests of one client that would do the same work."""
-    identity: dict[str, Any] = {"workflow": encoding.NAME, "parameters": dict(checked)}
+    parameters = {name: value for name, value in checked.items() if name != MEASURE}
+    identity: dict[str, Any] = {"workflow": encoding.NAME, "parameters": parameters}
     identity |= {"client": client} if client else {}
     if not is_web(checked["url"]) and (path := Path(checked["url"])).exists():
         facts = path.stat()
