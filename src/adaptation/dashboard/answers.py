@@ -16,7 +16,7 @@ from adaptation import __version__
 from adaptation.adapters.masking import redacted
 from adaptation.api.problems import CODES, Problem, status_of
 from adaptation.dashboard.painting import painted
-from adaptation.dashboard.session import SignedOut, Visitor, drop_cookie
+from adaptation.dashboard.session import COOKIE, SignedOut, Visitor, drop_cookie
 from adaptation.errors import AdaptationError
 
 POLICY = (
@@ -78,7 +78,9 @@ async def _signed_out(request: Request, error: Exception) -> Response:  # noqa: 
         response: Response = Response(status_code=401, headers={**HEADERS, "HX-Redirect": ask})
     else:
         response = go_to(ask)
-    drop_cookie(response)
+    if COOKIE in request.cookies:
+        # Not where another site's form came without it: it may be a good one.
+        drop_cookie(response)
     return response
 
 

@@ -116,7 +116,7 @@ def rows(
 
 def numbers(engine: Deployment) -> dict[str, int]:
     """How many jobs there are in each state, and how many may run."""
-    rules, counts = engine.store.rules(), engine.store.counts().jobs
+    rules, counts = engine.store.rules(), engine.store.job_counts()
     return {
         "running": counts["started"],
         "queued": counts["queued"],

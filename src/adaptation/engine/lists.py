@@ -141,12 +141,15 @@ class Lists:
         with self.database.read() as connection:
             return {row.id: row.client for row in connection.execute(asked)}
 
+    def job_counts(self) -> dict[str, int]:
+        """How many jobs there are in each state; completed ones are `completed` or `failed`."""
+        with self.database.read() as connection:
+            return _job_counts(connection)[0]
+
     def counts(self) -> Counts:
         """How many jobs there are in each state, and tasks to do in each queue."""
         with self.database.read() as connection:
-            jobs = dict.fromkeys([*map(str, JobState), tally.FAILED], 0)
-            ended, ever = tally.sums(connection)
-            jobs |= _pairs(connection, UNFINISHED_BY_STATE) | ended
+            jobs, ever = _job_counts(connection)
             ready, running = (
                 _pairs(connection, tasks) for tasks in (READY_BY_QUEUE, RUNNING_BY_QUEUE)
             )
@@ -164,6 +167,13 @@ def places(job_ids: Iterable[int]) -> Select[Any]:
         .subquery()
     )
     return select(first.c.id, first.c.place).where(first.c.id.in_(list(job_ids)))
+
+
+def _job_counts(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
+    """How many jobs there are in each state, and how often what ever came to an end."""
+    jobs = dict.fromkeys([*map(str, JobState), tally.FAILED], 0)
+    ended, ever = tally.sums(connection)
+    return jobs | _pairs(connection, UNFINISHED_BY_STATE) | ended, ever
 
 
 def _pairs(connection: Connection, statement: Select[Any]) -> dict[str, int]:
