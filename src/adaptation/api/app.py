@@ -15,9 +15,11 @@ from adaptation.api import (
     metrics,
     operations,
     quality,
+    queue,
     readiness,
     reference,
     system,
+    wishes,
     workflows,
 )
 from adaptation.api.auth import FAILED_LOGINS, Gatekeeper
@@ -45,6 +47,8 @@ PARTS = (
     callbacks,
     operations,
     quality,
+    queue,
+    wishes,
     workflows,
     metrics,
     readiness,

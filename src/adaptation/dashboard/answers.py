@@ -16,6 +16,7 @@ from adaptation import __version__
 from adaptation.adapters.masking import redacted
 from adaptation.api.problems import CODES, Problem, status_of
 from adaptation.dashboard.painting import painted
+from adaptation.dashboard.said import sentence
 from adaptation.dashboard.session import COOKIE, SignedOut, Visitor, drop_cookie
 from adaptation.errors import AdaptationError
 
@@ -38,6 +39,7 @@ def page(
 ) -> HTMLResponse:
     """A page for somebody."""
     shown = {"visitor": visitor, "version": __version__, "path": request.url.path, "status": status}
+    shown["said"] = sentence(request.query_params)
     shown |= facts
     return HTMLResponse(painted(template, **shown), status, headers=HEADERS)
 

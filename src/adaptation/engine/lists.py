@@ -33,6 +33,8 @@ from adaptation.errors import ParameterError
 WINDOW = 10_000
 """The newest jobs among which text is searched for and another order is made: without an index,
 all there are would have to be read."""
+MOST_DIGITS = 18
+"""A longer number is no job's."""
 RANKED = 10_000
 """Places in the queue that are told."""
 BY_AGE = frozenset({"id", "created_at"})
@@ -208,7 +210,11 @@ def _out_of_the_newest(query: JobQuery) -> Select[Any]:
         found = found.where(recent.c.workflow == query.workflow)
     if query.search:
         named = [
-            select(job.c.id, column).where(*own, name).limit(WINDOW).subquery()
+            select(job.c.id, column)
+            .where(*own, name)
+            .order_by(job.c.id.desc())
+            .limit(WINDOW)
+            .subquery()
             for name in _named(query.search)
         ]
         held = found.where(_holds(recent.c.parameters, query.search))
@@ -253,7 +259,9 @@ def _made_by(query: JobQuery) -> list[ColumnElement[bool]]:
 
 def _named(words: str) -> list[ColumnElement[bool]]:
     subject = (job.c.subject == words) & text("subject <> ''")
-    return [subject, job.c.main_task_id == words]
+    named = [subject, job.c.main_task_id == words, job.c.client == words]
+    is_number = words.isascii() and words.isdecimal() and len(words) <= MOST_DIGITS
+    return [*named, job.c.id == int(words)] if is_number else named
 
 
 def _holds(parameters: ColumnElement[Any], words: str) -> ColumnElement[bool]:
