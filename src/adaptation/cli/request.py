@@ -56,6 +56,8 @@ class Request:
         Raises:
             ParameterError: something cannot be read; the workflow checks the rest.
         """
+        from adaptation.workflows.storage_places import storage_place
+
         asked: dict[str, Any] = {
             "url": source,
             "segment_seconds": self.segment_seconds,
@@ -73,7 +75,10 @@ class Request:
         if self.rendition:
             asked["renditions"] = [_rendition(text) for text in self.rendition]
         if folder is not None:
-            asked["output_folder"] = str(absolute_folder(folder))
+            # A place of a storage is no path: a path would lose one of its slashes.
+            asked["output_folder"] = (
+                folder if storage_place(folder) else str(absolute_folder(folder))
+            )
         return asked
 
 
