@@ -45,6 +45,8 @@ class Request:
     """Also make 5.1 of sound that has it; stereo is made in any case."""
     overwrite: bool = False
     """Replace another asset in OUTPUT; nothing but an asset is ever replaced."""
+    measure_quality: bool = False
+    """Then have the asset measured against the source: VMAF of each segment of each rendition."""
     metadata: str | None = None
     """A JSON object, kept in asset.json as given."""
 
@@ -67,6 +69,7 @@ class Request:
             "passthrough": self.passthrough,
             "surround": self.surround,
             "empty_target": self.overwrite,
+            "measure_quality": self.measure_quality,
             "metadata": _metadata(self.metadata),
         }
         if self.rendition:
