@@ -74,9 +74,11 @@ PAGES = (
             ("see", "main", "MB"),
         ),
     ),
+    Picture("schedules", "/ui/schedules", wide=False, dark=True),
     Picture("settings", "/ui/settings"),
     Picture("clients", "/ui/clients"),
     Picture("storages", "/ui/storages", dark=True),
+    Picture("sign_in", "/ui/login", wide=False),
     Picture("error", "/ui/jobs/999999", wide=False),
 )
 STALE = "queue_stale"
@@ -125,7 +127,6 @@ def draw(wanted: frozenset[str]) -> None:
                 _fill(studio, folder)
                 _take(studio, PAGES, wanted, folder)
                 looking = _looking_on(studio, folder)
-                _calm(studio)
         looking.join()
         _kept(folder / f"{STALE}.png")
 
@@ -228,12 +229,6 @@ def _kept(shot: Path) -> None:
     few = f"split[a][b];[a]palettegen=max_colors={COLOURS}[p];[b][p]paletteuse=dither=none"
     clips.ffmpeg(shot.parent, f"-i '{shot}' -vf '{crop},{few}' -frames:v 1 -bitexact few.png")
     shutil.move(shot.parent / "few.png", PICTURES / shot.name)
-
-
-def _calm(studio: Studio) -> None:
-    """End what still runs."""
-    for number in (int(word) for word in studio.words.values() if word.isdecimal()):
-        studio.admin.call("POST", f"/jobs/{number}/cancel")
 
 
 if __name__ == "__main__":
