@@ -16,6 +16,7 @@ from adaptation.api.schemas import LogRow
 from adaptation.dashboard.answers import HEADERS, go_to, page
 from adaptation.dashboard.curl import as_curl
 from adaptation.dashboard.forms import Sent
+from adaptation.dashboard.quality import shown_quality
 from adaptation.dashboard.rows import rows_of
 from adaptation.dashboard.session import Looking
 from adaptation.dashboard.tasks import shown_tasks
@@ -40,6 +41,7 @@ def job(request: Request, looking: Looking, engine: Engine, job_id: One) -> Resp
     sent = callbacks.callbacks(looking.client, engine, job_id)
     parameters = fit_to_be_shown(found.parameters)
     facts: dict[str, Any] = {
+        "quality": shown_quality(engine, found),
         "job": found,
         "row": row,
         "tasks": tasks,

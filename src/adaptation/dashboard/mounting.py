@@ -17,6 +17,7 @@ from adaptation.dashboard import (
     jobs,
     live,
     login,
+    quality,
     queue,
     sample,
     schedules,
@@ -31,7 +32,7 @@ from adaptation.dashboard.painting import STATIC
 from adaptation.dashboard.session import Sessions
 
 PARTS = (
-    *(login, queue, live, deeds, jobs, sample, submission),
+    *(login, queue, live, deeds, jobs, quality, sample, submission),
     *(fleet, schedules, settings, clients, storages),
 )
 KEPT = "public, max-age=31536000, immutable"
