@@ -27,6 +27,7 @@ from adaptation.engine.setting import Choices
 from adaptation.engine.storages import Storages
 from adaptation.engine.submissions import AT_ONCE, Submissions
 from adaptation.engine.together import Together
+from adaptation.engine.unfit import Unfit
 from adaptation.engine.watching import Watching
 
 SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
@@ -52,6 +53,7 @@ class Store(
     Changes,
     Choices,
     Fleet,
+    Unfit,
     History,
     Retention,
     Lists,
