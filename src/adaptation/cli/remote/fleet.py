@@ -6,8 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from adaptation.cli import output
+from adaptation.cli.output import percent
 from adaptation.cli.remote import opened_client
-from adaptation.cli.remote.forms import AsJson, percent
+from adaptation.cli.remote.forms import AsJson
 from adaptation.cli.workflows import description_lines, show
 from adaptation.client import Setting, Worker
 from adaptation.errors import ParameterError
