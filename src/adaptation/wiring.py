@@ -19,6 +19,7 @@ from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.key_files import KeyFiles
 from adaptation.adapters.keyring import Keyring
 from adaptation.adapters.live import LiveArea
+from adaptation.adapters.machine import Machine
 from adaptation.adapters.object_store import ObjectStore
 from adaptation.adapters.object_work import ObjectWork
 from adaptation.adapters.publish import asset_id_of, check_output, discard_staging
@@ -196,6 +197,7 @@ class Deployment:
             room=scratch,
             discard=self._discard,
             describe=lambda: describe(self.resources.tools),
+            load=Machine(self.settings.scratch_root).load,
             broker_url=self.settings.broker_url,
             schedule_seconds=self.settings.callback_schedule,
             pace=Pace(

@@ -50,6 +50,10 @@ const verbs = {
   text: (selector) => page.locator(selector).first().textContent(),
   count: (selector) => page.locator(selector).count(),
   focused: () => page.evaluate(() => document.activeElement?.id || document.activeElement?.tagName),
+  value: (expression) => page.evaluate(expression),
+  // Another site: a whole address.
+  open: (address) => page.goto(address, { waitUntil: "load" }),
+  frames: () => page.frames().map((frame) => frame.url()),
   wide: () => page.evaluate(() => document.documentElement.scrollWidth),
   picture: (path) => page.screenshot({ path, fullPage: true }).then(() => path),
   axe: async () => {

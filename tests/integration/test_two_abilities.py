@@ -12,6 +12,7 @@ import clips
 from adaptation.api.metrics import Metrics
 from adaptation.api.readiness import Readiness
 from adaptation.api.traffic import Traffic
+from adaptation.dashboard.rows import rows_of
 from adaptation.engine.schema import attempt
 from adaptation.engine.states import TaskState
 from adaptation.engine.store import Store
@@ -78,6 +79,8 @@ def test_what_needs_an_encoder_is_done_by_who_has_it_while_the_other_works(
         assert f'adaptation_tasks_unfit{{needs="{WANTED}"}} 1.0' in told.splitlines()
         assert f"waits for a worker with {WANTED}" in here("show", needy).out
         assert any(f"waits for a worker with {WANTED}" in line for line in top_lines(needy))
+        (row,) = rows_of(store, [store.job(needy)])
+        assert row.sentence == f"waits for a worker with {WANTED}"
         assert [task.attempt for task in store.tasks(needy) if task.name == "encode_chunk"] == [0]
 
         with started("worker", "--log-json") as able:

@@ -15,9 +15,11 @@ from adaptation.api import (
     metrics,
     operations,
     overview,
+    queue,
     readiness,
     reference,
     system,
+    wishes,
     workflows,
 )
 from adaptation.api.auth import FAILED_LOGINS, Gatekeeper
@@ -45,6 +47,8 @@ PARTS = (
     callbacks,
     operations,
     overview,
+    queue,
+    wishes,
     workflows,
     metrics,
     readiness,

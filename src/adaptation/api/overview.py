@@ -21,6 +21,7 @@ from adaptation.api.schemas import Answer, JobRow, Moment
 from adaptation.engine.clients import Client
 from adaptation.engine.lists import JobQuery
 from adaptation.engine.model import Job
+from adaptation.engine.setting import PAUSED
 from adaptation.engine.states import JobState
 from adaptation.engine.store import Store
 from adaptation.wiring import Deployment
@@ -75,6 +76,7 @@ class Overview(Answer):
     version: str = Field(description="Of the server.")
     now_at: Moment = Field(description="By the server's clock, UTC.")
     counts: JobCounts = Field(description="Jobs of all clients, by state.")
+    paused: bool = Field(description="true: somebody holds the queue, and no job is started.")
     max_jobs: int = Field(description="Jobs that may run at once.")
     priority_slots: int = Field(description="Of those, slots only for priority jobs.")
     priority_threshold: int = Field(description="A job of priority 1 to this is a priority job.")
@@ -109,6 +111,7 @@ def overview_of(engine: Deployment, asking: Client, limit: int = MOST_JOBS) -> O
         version=__version__,
         now_at=datetime.now(UTC),
         counts=JobCounts(**{name: counts[name] for name in JobCounts.model_fields}),
+        paused=bool(store.setting(PAUSED)),
         max_jobs=rules.max_jobs,
         priority_slots=rules.priority_slots,
         priority_threshold=rules.priority_threshold,

@@ -28,6 +28,7 @@ FAILED = JobAtWork(
 WORKER = Worker(
     "enc-03/77", ["transcode"], "working", 2, 0.4,
     [WorkerTask(412, 7, "encode_chunk", 0.6)], "0.1.0", 120_000_000_000,
+    load={"cpu": 0.93, "memory_used_bytes": 3_100_000_000},
 )  # fmt: skip
 COUNTS = {"started": 1, "queued": 1, "scheduled": 0, "paused": 0, "failed": 1}
 OVERVIEW = Overview("0.1.0", NOON, COUNTS, 4, 1, 5, [RUNS, QUEUED], [FAILED])
@@ -128,6 +129,17 @@ def test_keys_never_mean_a_job_that_is_filtered_out_or_has_ended() -> None:
     assert view.press("c", over) is None
     assert view.question() == ""
     assert "Job 409 has ended" in closely.about(over, None, view, 80, PLAIN)[0].plain
+
+
+def test_a_paused_queue_busy_workers_and_what_nobody_can_do_are_told() -> None:
+    stuck = replace(RUNS, running=[], waits_for="libsvtav1")
+    scene = replace(SCENE, overview=replace(OVERVIEW, paused=True, jobs=[stuck]))
+    painted = [line.plain for line in screen(scene, View(), 120, 10, PLAIN)]
+    for lines in (painted, list(plain.text(scene))):
+        text = "\n".join(lines)
+        assert "the queue is paused" in text
+        assert "waits for a worker with libsvtav1" in text
+        assert "cpu 93 %, memory 3.1 GB, scratch 120.0 GB" in text
 
 
 def test_an_empty_engine_and_a_filter_that_finds_nothing_say_what_to_do() -> None:

@@ -99,7 +99,10 @@ def head(scene: Scene, told: Text, width: int, signs: Signs) -> list[Text]:
         slots += f" ({reserved} only for priority 1 to {overview.priority_threshold})"
     others = [f"{name} {counts[name]}" for name in ("queued", "scheduled", "paused", "failed")]
     title = Text(f"adaptation {overview.version}  ", style="bold").append_text(told)
-    return [fitted(title, width), *_wrapped([slots, *others], width, f" {signs.dot} ")]
+    lines = [title, *_wrapped([slots, *others], width, f" {signs.dot} ")]
+    if overview.paused:
+        lines.append(Text("the queue is paused: no job is started", style="yellow"))
+    return [fitted(line, width) for line in lines]
 
 
 def jobs(scene: Scene, view: View, width: int, height: int, signs: Signs) -> list[Text]:
@@ -140,6 +143,17 @@ def workers(found: Sequence[Worker], width: int, height: int, signs: Signs) -> l
     if len(few) < len(found):
         lines.append(Text(f"  and {len(found) - len(few)} more", style="dim"))
     return lines
+
+
+def burden(one: Worker) -> list[str]:
+    """How busy a worker's machine is, as far as it tells: processors, memory, free scratch."""
+    cpu, memory = one.load.get("cpu"), one.load.get("memory_used_bytes")
+    scratch = one.free_scratch_bytes
+    return [
+        *([f"cpu {percent(cpu).strip()}"] if cpu is not None else []),
+        *([f"memory {size(memory)}"] if memory is not None else []),
+        *([f"scratch {size(scratch)}"] if scratch is not None else []),
+    ]
 
 
 def foot(view: View, note: str, width: int) -> Text:
@@ -198,9 +212,8 @@ def _worker(one: Worker, width: int, signs: Signs) -> Text:
     line.append(f" {f'{len(one.tasks)}/{one.slots}':>5} {readable(one.name)}")
     if one.state == "silent":
         line.append(f"  not heard for {clock(one.heartbeat_seconds)}", style=STYLES["silent"])
-    scratch = one.free_scratch_bytes
-    if scratch is not None and width >= NARROW:
-        line.append(f"  scratch {size(scratch)}", style="dim")
+    if width >= NARROW and (found := burden(one)):
+        line.append(f"  {', '.join(found)}", style="dim")
     for task in one.tasks:
         line.append(
             f"  {task.job_id} {task.name.replace('_', ' ')} {percent(task.progress).strip()}"

@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from adaptation.cli import output
-from adaptation.cli.output import clock, percent, size
+from adaptation.cli.output import clock, percent
+from adaptation.cli.top.painting import burden
 from adaptation.cli.top.scene import Scene, readable, speed_of, state_of, why
 from adaptation.client import JobAtWork, Worker
 
 JOBS = ("job", "state", "done", "speed", "ETA", "priority", "client", "what")
-WORKERS = ("worker", "state", "slots", "heard", "scratch", "runs")
+WORKERS = ("worker", "state", "slots", "heard", "burden", "runs")
 
 
 def text(scene: Scene) -> Iterator[str]:
@@ -22,7 +23,7 @@ def text(scene: Scene) -> Iterator[str]:
     reserved = f", {overview.priority_slots} of them reserved" if overview.priority_slots else ""
     slots = f"running {counts['started']} of {overview.max_jobs} slots{reserved}"
     others = (f"{name} {counts[name]}" for name in ("queued", "scheduled", "paused", "failed"))
-    yield ", ".join((slots, *others))
+    yield ", ".join((slots, *others, *(["the queue is paused"] if overview.paused else [])))
     if scene.jobs:
         yield ""
         yield from output.aligned([JOBS, *(_job(scene, job) for job in scene.jobs)])
@@ -63,13 +64,12 @@ def _job(scene: Scene, job: JobAtWork) -> tuple[str, ...]:
 
 
 def _worker(one: Worker) -> tuple[str, ...]:
-    scratch = one.free_scratch_bytes
     runs = (f"{task.job_id} {task.name} {percent(task.progress).strip()}" for task in one.tasks)
     return (
         readable(one.name),
         one.state if one.slots or one.state == "silent" else "controller",
         f"{len(one.tasks)}/{one.slots}",
         f"{one.heartbeat_seconds:.0f} s ago",
-        "-" if scratch is None else size(scratch),
+        ", ".join(burden(one)) or "-",
         ", ".join(runs) or "-",
     )
