@@ -31,7 +31,7 @@ WORKER = Worker(
     load={"cpu": 0.93, "memory_used_bytes": 3_100_000_000},
 )  # fmt: skip
 COUNTS = {"started": 1, "queued": 1, "scheduled": 0, "paused": 0, "failed": 1}
-OVERVIEW = Overview("0.1.0", NOON, COUNTS, 4, 1, 5, [RUNS, QUEUED], [FAILED])
+OVERVIEW = Overview("0.1.0", NOON, COUNTS, 4, 1, 5, jobs=[RUNS, QUEUED], failures=[FAILED])
 SCENE = Scene(OVERVIEW, [WORKER], {412: 31.0})
 DETAIL = Detail(
     412,
