@@ -134,7 +134,7 @@ def test_keys_never_mean_a_job_that_is_filtered_out_or_has_ended() -> None:
 def test_a_paused_queue_busy_workers_and_what_nobody_can_do_are_told() -> None:
     stuck = replace(RUNS, running=[], waits_for="libsvtav1")
     scene = replace(SCENE, overview=replace(OVERVIEW, paused=True, jobs=[stuck]))
-    painted = [line.plain for line in screen(scene, View(), 120, 10, PLAIN)]
+    painted = [line.plain for line in screen(scene, View(), 200, 10, PLAIN)]
     for lines in (painted, list(plain.text(scene))):
         text = "\n".join(lines)
         assert "the queue is paused" in text

@@ -27,6 +27,7 @@ COMMANDS = {
     "top": "top.there:top",
     "ls": "remote.jobs:ls",
     "show": "remote.jobs:show",
+    "quality": "remote.quality:quality",
     "logs": "remote.follow:logs",
     "watch": "remote.follow:watch",
     "cancel": "remote.control:cancel",

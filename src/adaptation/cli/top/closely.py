@@ -35,6 +35,8 @@ def about(scene: Scene, job: JobAtWork | None, view: View, width: int, signs: Si
     if job.error:
         lines.append(Text(readable(why(job)), style="red"))
         lines.append(Text(readable(job.error.get("hint") or ""), style="yellow"))
+    elif job.waits_for:
+        lines.append(Text(f"waits for a worker with {readable(job.waits_for)}", style="yellow"))
     return [fitted(line, width) for line in lines if line.plain]
 
 
