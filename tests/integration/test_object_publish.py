@@ -17,7 +17,7 @@ from adaptation.adapters.object_publish import (
 )
 from adaptation.adapters.object_store import ObjectStore, Stored
 from adaptation.errors import Cancelled, OutputError
-from storage_services import S3
+from storage_services import S3, Azure
 
 SEGMENTS = 12
 FOLDER = "ann/film"
@@ -35,9 +35,10 @@ class Counted(ObjectStore):
         return super().put_file(path, key, **more)
 
 
-@pytest.fixture
-def store(s3: S3) -> Counted:
-    return Counted(s3.store("studio"))
+@pytest.fixture(params=["s3", "azure"])
+def store(request: pytest.FixtureRequest) -> Counted:
+    service: S3 | Azure = request.getfixturevalue(request.param)
+    return Counted(service.store("studio"))
 
 
 def asset(folder: Path, asset_id: str) -> list[tuple[Path, str]]:
