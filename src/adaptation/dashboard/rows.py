@@ -12,6 +12,9 @@ from adaptation.engine.overview import UnderWork
 from adaptation.engine.states import JobState
 from adaptation.engine.store import Store
 
+LATE_BEATS = 2.0
+"""Heartbeats of a worker that may be missing before pages tell of it."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -43,6 +46,8 @@ class Row:
     persist: bool
     retryable: bool
     ended: bool
+    unheard_seconds: float | None = None
+    """Since a worker that holds some of it was heard; None: all are heard as they should be."""
 
     @property
     def seconds(self) -> float | None:
