@@ -53,6 +53,12 @@ class UnderWork:
     detail: dict[str, Any]
     """What it says of itself, such as `speed`: seconds of film a second."""
 
+    @property
+    def speed(self) -> float | None:
+        """In times real time; None: it does not tell."""
+        told = self.detail.get("speed")
+        return float(told) if isinstance(told, int | float) else None
+
 
 @dataclass(frozen=True)
 class Happenings:
