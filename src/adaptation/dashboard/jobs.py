@@ -20,6 +20,7 @@ from adaptation.dashboard.forms import Sent
 from adaptation.dashboard.gone import why_gone
 from adaptation.dashboard.log import SEVERITIES, LookedFor, log_page
 from adaptation.dashboard.outputs import outputs_of
+from adaptation.dashboard.quality import shown_quality
 from adaptation.dashboard.reported import reported
 from adaptation.dashboard.rows import rows_of
 from adaptation.dashboard.session import Looking
@@ -47,6 +48,7 @@ def job(
     sent = callbacks.callbacks(looking.client, engine, job_id)
     parameters = fit_to_be_shown(found.parameters)
     facts: dict[str, Any] = {
+        "quality": shown_quality(engine, found),
         "job": found,
         "row": row,
         "tasks": tasks,
