@@ -92,7 +92,7 @@ class ObjectWork:
             SettingsError, Transient: as `put_file`.
         """
         folder, job = self.here.place(key), "/".join(key.split("/")[:2])
-        stored = {
+        stored: Mapping[tuple[int, int] | None, str] = {
             identity: found.key
             for found in self._store.objects(job)
             if (identity := _identity(self.here.place(found.key)))
@@ -100,7 +100,7 @@ class ObjectWork:
 
         def send(path: Path) -> tuple[str, str]:
             name = path.relative_to(folder).as_posix()
-            known = stored.get(identity) if (identity := _identity(path)) else None
+            known = stored.get(_identity(path))
             if known is None:
                 self._store.put_file(path, f"{key}/{name}")
             return name, known or f"{key}/{name}"
