@@ -299,6 +299,24 @@ def test_the_fleet_and_what_holds_for_all_is_steered(
     assert not any(key.is_live for key in shop.api.deployment.store.keys(name))
 
 
+def test_a_page_tells_that_the_broker_is_away(tmp_path: Path) -> None:
+    need_browser()
+    deployment = Deployment(Settings(home=tmp_path, broker_url="redis://127.0.0.1:1/0", port=0))
+    deployment.store.migrate()
+    with serving(deployment, "127.0.0.1", 0, mount=mount) as url:
+        steps = [
+            *signed_in(enrolled(deployment, url).client),
+            ["see", "#trouble", "the broker does not answer"],
+            ["see", "#trouble", "s old"],
+            ["axe"],
+            ["wide"],
+        ]
+        seen = visit(url, steps, width=390)
+    deployment.close()
+    assert [error for error in seen.errors if "503" not in error] == []
+    good(replace(seen, errors=[]), steps, 390)
+
+
 def good(seen: Seen, steps: list[list[str]], width: int) -> None:
     """Nothing went wrong, everybody can use it, and it fits on the screen."""
     assert seen.errors == []
