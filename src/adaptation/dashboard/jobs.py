@@ -18,6 +18,7 @@ from adaptation.dashboard.failure import failure_of
 from adaptation.dashboard.forms import Sent
 from adaptation.dashboard.log import SEVERITIES, LookedFor, log_page
 from adaptation.dashboard.outputs import outputs_of
+from adaptation.dashboard.quality import shown_quality
 from adaptation.dashboard.reported import reported
 from adaptation.dashboard.rows import rows_of
 from adaptation.dashboard.session import Looking
@@ -41,6 +42,7 @@ def job(
     sent = callbacks.callbacks(looking.client, engine, job_id)
     parameters = fit_to_be_shown(found.parameters)
     facts: dict[str, Any] = {
+        "quality": shown_quality(engine, found),
         "job": found,
         "row": row,
         "tasks": tasks,

@@ -20,6 +20,7 @@ from adaptation.dashboard import (
     live,
     log,
     login,
+    quality,
     queue,
     sample,
     schedules,
@@ -35,7 +36,7 @@ from adaptation.dashboard.painting import STATIC
 from adaptation.dashboard.session import Sessions
 
 PARTS = (
-    *(login, queue, live, deeds, jobs, sample, submission),
+    *(login, queue, live, deeds, jobs, quality, sample, submission),
     *(log, commands, codes),
     *(fleet, schedules, settings, clients, storages),
 )
