@@ -12,6 +12,7 @@ FILES = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "hx-sse.min.js": "htmx.org/dist/ext/hx-sse.min.js",
     "modern-normalize.css": "modern-normalize/modern-normalize.css",
+    "shaka-player.js": "shaka-player/dist/shaka-player.compiled-es2021.js",
 }
 """Names in the package, and where npm has put the files."""
 

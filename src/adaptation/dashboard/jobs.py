@@ -16,6 +16,7 @@ from adaptation.api.routes import One
 from adaptation.api.rows import fit_to_be_shown, job_seen_by, log_row, task_rows
 from adaptation.api.schemas import JobChange, LogRow
 from adaptation.dashboard.answers import HEADERS, go_to, page, told_of
+from adaptation.dashboard.film import film_of
 from adaptation.dashboard.forms import Sent
 from adaptation.dashboard.login import own_address
 from adaptation.dashboard.rows import rows_of
@@ -64,6 +65,7 @@ def job(request: Request, looking: Looking, engine: Engine, job_id: One) -> Resp
         "callbacks": sent,
         "parameters": json.dumps(parameters, indent=2, ensure_ascii=False),
         "outputs": _outputs(engine, found),
+        "film": film_of(engine, found, far=False),
         "again": _as_curl(request, found.workflow, parameters, found.priority),
     }
     return page(request, "job.html", looking, **facts)

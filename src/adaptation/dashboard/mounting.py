@@ -8,13 +8,22 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from adaptation.api.middleware import PAGES
-from adaptation.dashboard import administration, fleet, jobs, live, login, queue, submission
+from adaptation.dashboard import (
+    administration,
+    fleet,
+    jobs,
+    live,
+    login,
+    player,
+    queue,
+    submission,
+)
 from adaptation.dashboard.answers import answer_errors
 from adaptation.dashboard.live import PaintedBoard, PaintedHub
 from adaptation.dashboard.painting import STATIC
 from adaptation.dashboard.session import Sessions
 
-PARTS = (login, queue, live, jobs, submission, fleet, administration)
+PARTS = (login, queue, live, jobs, player, submission, fleet, administration)
 KEPT = "public, max-age=31536000, immutable"
 """Addresses of files change with their content."""
 
