@@ -10,6 +10,7 @@ from starlette.types import Scope
 from adaptation.api.middleware import PAGES
 from adaptation.dashboard import (
     administration,
+    entry,
     fleet,
     jobs,
     live,
@@ -19,11 +20,12 @@ from adaptation.dashboard import (
     submission,
 )
 from adaptation.dashboard.answers import answer_errors
+from adaptation.dashboard.entry import Passes
 from adaptation.dashboard.live import PaintedBoard, PaintedHub
 from adaptation.dashboard.painting import STATIC
 from adaptation.dashboard.session import Sessions
 
-PARTS = (login, queue, live, jobs, player, submission, fleet, administration)
+PARTS = (login, entry, queue, live, jobs, player, submission, fleet, administration)
 KEPT = "public, max-age=31536000, immutable"
 """Addresses of files change with their content."""
 
@@ -33,6 +35,8 @@ def mount(api: FastAPI) -> None:
     pages = FastAPI(title="Adaptation", openapi_url=None, docs_url=None, redoc_url=None)
     keeper = api.state.gatekeeper
     pages.state.gatekeeper, pages.state.sessions = keeper, Sessions(keeper)
+    # Whoever runs the server in its own process may grant links.
+    pages.state.passes = api.state.passes = Passes()
     store = keeper.deployment.store
     pages.state.board, pages.state.hub = PaintedBoard(store), PaintedHub(store)
     api.state.streams += [pages.state.board, pages.state.hub]
