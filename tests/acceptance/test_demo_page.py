@@ -103,4 +103,3 @@ def test_the_link_of_the_demo_plays_the_film_while_it_is_made(home: Path, tmp_pa
     assert moved - began <= PLAYS_SECONDS * share
     assert (state, who) == ("growing", job["client"])
     assert home.is_dir()
-
