@@ -5,10 +5,9 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
-import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -16,13 +15,12 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-import psutil
-
 from adaptation.engine.clients import Role
 from adaptation.engine.store import Store
-from benchmarks.processes import BenchError, Command, started, wait_until
-from benchmarks.progress import Progress, note
+from benchmarks.processes import BenchError, Command
+from benchmarks.progress import Progress
 from benchmarks.report import spread, table
+from benchmarks.serving import Server, serving
 from benchmarks.setup import Bench
 
 REQUESTS = 800
@@ -31,7 +29,6 @@ WARM = 100
 """Before the rounds, of each."""
 CONNECTIONS = 8
 """Kept open, each with one request under way."""
-START_SECONDS = 60.0
 LEAST_RATE = 0.25
 """Of the bare server's."""
 MOST_P99 = 4.0
@@ -83,17 +80,9 @@ def report(document: dict[str, Any]) -> str:
 class Sender:
     """Submits jobs to one server, over one connection for each thread."""
 
-    def __init__(self, port: int, process: int, headers: dict[str, str]) -> None:
-        self.port = port
-        self.process = psutil.Process(process)
+    def __init__(self, server: Server, headers: dict[str, str]) -> None:
+        self.server = server
         self.headers = {"Content-Type": "application/json", **headers}
-
-    def connect(self) -> http.client.HTTPConnection:
-        """A connection whose small requests are sent at once."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.connect()
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
 
     def send(self, connection: http.client.HTTPConnection) -> float:
         """Submit one job; how long it took, in milliseconds."""
@@ -111,19 +100,14 @@ class Sender:
             raise BenchError(f"a job was refused: {told.decode()}")
         return 1000 * (time.perf_counter() - begin)
 
-    def cpu_seconds(self) -> float:
-        """What the server has taken so far."""
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
-
 
 def _load(sender: Sender, requests: int) -> dict[str, float]:
     """Requests over all connections at once."""
     each = requests // CONNECTIONS
-    before, begin = sender.cpu_seconds(), time.perf_counter()
+    before, begin = sender.server.cpu_seconds(), time.perf_counter()
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         parts = list(pool.map(partial(_some, sender), [each] * CONNECTIONS))
-    wall, cpu = time.perf_counter() - begin, sender.cpu_seconds() - before
+    wall, cpu = time.perf_counter() - begin, sender.server.cpu_seconds() - before
     times = [value for part in parts for value in part]
     return {
         "requests/s": len(times) / wall,
@@ -134,7 +118,7 @@ def _load(sender: Sender, requests: int) -> dict[str, float]:
 
 
 def _some(sender: Sender, requests: int) -> list[float]:
-    connection = sender.connect()
+    connection = sender.server.connect()
     try:
         return [sender.send(connection) for _ in range(requests)]
     finally:
@@ -154,8 +138,8 @@ def _ours(folder: Path) -> Iterator[Sender]:
         words = ["-m", "adaptation", "api", "--port", str(port)]
         return Command([sys.executable, *words], environment=environment)
 
-    with _serving(command, {"client": "bench", "api-key": key}) as sender:
-        yield sender
+    with serving(command) as server:
+        yield Sender(server, {"client": "bench", "api-key": key})
 
 
 @contextmanager
@@ -164,28 +148,5 @@ def _bare(folder: Path) -> Iterator[Sender]:
         words = ["-m", "benchmarks.bare_api", str(folder / "bare.db"), str(port)]
         return Command([sys.executable, *words])
 
-    with _serving(command, {}) as sender:
-        yield sender
-
-
-@contextmanager
-def _serving(command: Callable[[int], Command], headers: dict[str, str]) -> Iterator[Sender]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    wanted = command(port)
-    note(f"api: starting {' '.join(wanted.argv[1:3])}")
-    with (
-        Path("/dev/null").open("wb") as nowhere,
-        started(wanted, nowhere.fileno()) as process,
-    ):
-        if not wait_until(lambda: _answers(port), START_SECONDS):
-            raise BenchError(f"{' '.join(wanted.argv)} does not answer")
-        yield Sender(port, process.pid, headers)
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+    with serving(command) as server:
+        yield Sender(server, {})

@@ -87,9 +87,9 @@ def measure(bench: Bench) -> dict[str, Any]:
     for kind in SERIES:
         found[kind] = {}
         for jobs in (bench.setup.jobs // 100, bench.setup.jobs):
-            with _store(kind, bench.folder / f"{kind}-{jobs}") as store:
+            with opened(kind, bench.folder / f"{kind}-{jobs}") as store:
                 note(f"store: {kind}, {jobs} jobs")
-                _fill(store, jobs)
+                fill(store, jobs)
                 figures = found[kind][str(jobs)] = {}
                 for _ in range(bench.setup.rounds):
                     _round(store, figures)
@@ -113,7 +113,8 @@ def report(document: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _store(kind: str, folder: Path) -> Iterator[Store]:
+def opened(kind: str, folder: Path) -> Iterator[Store]:
+    """An empty database of a kind of `SERIES`, with our tables."""
     folder.mkdir()
     if kind == "sqlite":
         url, server = f"sqlite:///{folder / 'store.db'}", None
@@ -134,7 +135,7 @@ def _store(kind: str, folder: Path) -> Iterator[Store]:
             server.__exit__(None, None, None)
 
 
-def _fill(store: Store, jobs: int) -> None:
+def fill(store: Store, jobs: int) -> None:
     """Ended jobs, started ones with ready tasks, and statistics for the planner."""
     kind = "sqlite" if store.database.is_sqlite else "postgresql"
     series = SERIES[kind]

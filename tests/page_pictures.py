@@ -60,6 +60,12 @@ def _subtitled(folder: Path, told: Mapping[str, Any]) -> None:
     _shoot(folder, "prove", {"hls.js": "master.m3u8"}, "vodstream.jpg")
 
 
+def _played(folder: Path, told: Mapping[str, Any]) -> None:
+    """The asset in two browsers: as HLS, and as DASH."""
+    pages = {"hls.js": "master.m3u8", "dash.js": "manifest.mpd"}
+    _shoot(folder, "prove", pages, "encoding_workflow.jpg")
+
+
 def _shoot(folder: Path, action: str, pages: Mapping[str, str], name: str) -> None:
     """What pages of `drive.mjs` show at the end of the film, beside each other."""
     chromium = services.need_command(*services.CHROMIUMS, package="chromium")
@@ -88,4 +94,5 @@ DRAWINGS: Mapping[str, Drawing] = {
     "createmp4": _filtered("createmp4.jpg", "fps=1,scale=160:-2,tile=3x2"),
     "drmswitch": _unlocked,
     "vodstream": _subtitled,
+    "encoding_workflow": _played,
 }

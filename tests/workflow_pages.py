@@ -2,7 +2,7 @@
 
 usage: PYTHONPATH=src:tests python tests/workflow_pages.py
 
-It writes the callbacks into each page of docs/workflows, and the pictures of docs/pictures.
+It writes the callbacks into each page of a workflow, and the pictures of docs/pictures.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from services import wait_until
 from whole_jobs import Studio, a_studio
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ROOT / "docs" / "workflows"
+DOCS = ROOT / "docs"
+PAGES = {path.stem: path for path in (*DOCS.glob("workflows/*.md"), DOCS / "encoding_workflow.md")}
+"""Where the page of each workflow is, by its name."""
 BASE, END_POINT, ASSETS = "http://127.0.0.1:8080", "https://example.org/told", "/srv/assets"
 """What the pages call the server, who is told, and the folder of outputs."""
 FRAGMENT = re.compile(r"(<!-- callbacks: .*? -->\n).*?(<!-- end -->\n)", re.S)
@@ -39,7 +41,10 @@ MOST_TASKS = 3
 JOB_SECONDS = 60.0
 KEYS = [{"key_id": "a1" * 16, "key": "0123456789abcdef" * 2}]
 RUNGS = [{"height": 180, "bitrate": 400}, {"height": 90, "bitrate": 150}]
-ON_SOURCES = {"capture_frame", "generate_gif", "build_thumbnails", "vodstream"}
+ON_SOURCES = {
+    *("capture_frame", "generate_gif", "build_thumbnails"),
+    *("encoding_workflow", "vodstream"),
+}
 """Workflows whose source is no asset."""
 FILM = "mandelbrot=s=320x180:rate=25:start_scale=2.2:end_scale=0.02:end_pts=150:maxiter=700"
 """Generated; nobody's picture."""
@@ -78,12 +83,12 @@ class Ran:
 
 def page(name: str) -> str:
     """The text of a workflow's page."""
-    return (PAGES / f"{name}.md").read_text()
+    return PAGES[name].read_text()
 
 
 def names() -> list[str]:
     """Workflows with a page that shows what is told of them."""
-    return sorted(path.stem for path in PAGES.glob("*.md") if FRAGMENT.search(path.read_text()))
+    return sorted(name for name in PAGES if FRAGMENT.search(page(name)))
 
 
 def request(name: str) -> str:
@@ -194,7 +199,7 @@ def main() -> None:
     with TemporaryDirectory() as place, a_world(Path(place).resolve()) as studio:
         for name in sys.argv[1:] or names():
             done = ran(studio, name)
-            (PAGES / f"{name}.md").write_text(
+            PAGES[name].write_text(
                 FRAGMENT.sub(lambda m: m[1] + done.fragment + m[2], page(name))  # noqa: B023
             )
             page_pictures.draw(name, done.folder, done.told[-1])

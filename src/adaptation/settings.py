@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     shared: Path | None = None
     """Folder for what tasks of one job leave for each other, the same for all machines of a fleet;
     empty: `home`."""
+    work_storage: str = ""
+    """Name of a configured storage for what tasks of one job leave for each other, instead of a
+    folder that is shared; nothing else may lie there. The same on all machines."""
     database_url: str = ""
     """SQLAlchemy URL of the truth; empty: SQLite in `home`."""
     broker_url: str = "memory://"
@@ -200,14 +203,27 @@ class Settings(BaseSettings):
         return self.shared or self.home
 
     @property
+    def exchange_root(self) -> Path:
+        """Where the files of running jobs lie: what machines share, or each one's own folder."""
+        return self.home if self.work_storage else self.shared_root
+
+    @property
+    def shares_outputs(self) -> bool:
+        """Whether all machines see the outputs that lie in folders, as far as is known."""
+        return bool(not self.work_storage or self.output_root or self.shared)
+
+    @property
     def work_root(self) -> Path:
-        """The job's work area: where tasks of one job leave files for each other."""
-        return self.shared_root / "work"
+        """The job's work area: where tasks of one job leave files for each other.
+
+        With `work_storage` it holds copies of what this machine has seen.
+        """
+        return self.exchange_root / "work"
 
     @property
     def downloads_root(self) -> Path:
         """Where sources gather while they are fetched: whoever tries next goes on."""
-        return self.shared_root / "downloads"
+        return self.exchange_root / "downloads"
 
     @property
     def scratch_root(self) -> Path:
@@ -217,12 +233,12 @@ class Settings(BaseSettings):
     @property
     def live_root(self) -> Path:
         """Where assets can be watched while they are encoded: a folder for each job."""
-        return self.shared_root / "live"
+        return self.exchange_root / "live"
 
     @property
     def chunk_cache_root(self) -> Path:
         """Where encoded chunks are kept to be reused."""
-        return self.chunk_cache_folder or self.shared_root / "cache" / "chunks"
+        return self.chunk_cache_folder or self.exchange_root / "cache" / "chunks"
 
     @property
     def assets_root(self) -> Path:

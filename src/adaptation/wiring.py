@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +19,9 @@ from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.key_files import KeyFiles
 from adaptation.adapters.keyring import Keyring
 from adaptation.adapters.live import LiveArea
+from adaptation.adapters.machine import Machine
 from adaptation.adapters.object_store import ObjectStore
+from adaptation.adapters.object_work import ObjectWork
 from adaptation.adapters.publish import asset_id_of, check_output, discard_staging
 from adaptation.adapters.scratch import Scratch
 from adaptation.adapters.semaphore import answers_well
@@ -40,7 +40,7 @@ from adaptation.engine.store import Store
 from adaptation.engine.tasks import Outlook, Registry, area_of
 from adaptation.engine.terms import Terms
 from adaptation.engine.worker import RetryRule
-from adaptation.errors import ParameterError, SettingsError, SourceError
+from adaptation.errors import ParameterError, SettingsError
 from adaptation.limits import Value
 from adaptation.settings import Settings, load_settings
 from adaptation.workflows import (
@@ -57,8 +57,8 @@ from adaptation.workflows import (
     vodstream,
 )
 from adaptation.workflows.ability import describe
-from adaptation.workflows.parameters import is_web
 from adaptation.workflows.resources import Resources, publish_token
+from adaptation.workflows.sameness import check_source, fingerprint
 from adaptation.workflows.storage_places import storage_place
 
 logger = structlog.get_logger(__name__)
@@ -115,11 +115,11 @@ class Deployment:
         """What tasks work with."""
         return Resources(
             tools=find_tools(self.settings),
-            work=LocalStorage(self.settings.work_root),
+            work=self.work,
             downloads=self.settings.downloads_root,
             live=LiveArea(self.settings.live_root),
-            staging=self.settings.work_root,
             assets_root=self.settings.assets_root,
+            shares_outputs=self.settings.shares_outputs,
             source_root=self.settings.source_root,
             parallel_chunks=self.settings.parallel_chunks,
             chunk_cache=self.chunk_cache if self.settings.chunk_cache else None,
@@ -130,6 +130,12 @@ class Deployment:
             storage=self.storage,
             writers_below=self._writers_below,
         )
+
+    @cached_property
+    def work(self) -> LocalStorage | ObjectWork:
+        """The work area: a folder, or a storage with copies in a folder."""
+        root, name = self.settings.work_root, self.settings.work_storage
+        return ObjectWork(root, lambda: self.storage(name)) if name else LocalStorage(root)
 
     def storage(self, name: str) -> ObjectStore:
         """A configured storage, opened anew, so that a changed key counts from the next task on.
@@ -142,6 +148,8 @@ class Deployment:
 
     def _has_storage(self, name: str) -> bool:
         """Whether a storage is configured; without a database none is, and none is made."""
+        if name == self.settings.work_storage:
+            return False  # jobs of all clients lie there
         is_open = "store" in vars(self) or is_there(self.settings.database)
         return is_open and self.store.has_storage(name)
 
@@ -189,6 +197,7 @@ class Deployment:
             room=scratch,
             discard=self._discard,
             describe=lambda: describe(self.resources.tools),
+            load=Machine(self.settings.scratch_root).load,
             broker_url=self.settings.broker_url,
             schedule_seconds=self.settings.callback_schedule,
             pace=Pace(
@@ -225,6 +234,16 @@ class Deployment:
         """Remove what killed processes of this host left: folders, and tools of their tools."""
         if scratch.sweep(self._is_running) and (ended := orphans.end_abandoned()):
             logger.warning("tools of a killed worker were left and are ended", processes=ended)
+        if isinstance(self.work, ObjectWork):
+            self._forget_work(self.work)
+
+    def _forget_work(self, work: ObjectWork) -> None:
+        """Remove this host's copies for jobs whose work area another host has emptied."""
+        if jobs := work.jobs() | self.resources.jobs_beside():
+            found = self.store.list_jobs(JobQuery(len(jobs), job_ids=tuple(jobs)))
+            for job_id in jobs - {job.id for job in found if job.work is not Work.REMOVED}:
+                work.forget(f"jobs/{job_id}")
+                self.resources.forget(job_id)
 
     def _is_running(self, job_id: int, task_id: int, generation: int) -> bool:  # noqa: ARG002
         return self.store.running(task_id, generation)
@@ -254,14 +273,14 @@ class Deployment:
         self.engine.prepare()
         checked = self.registry.workflow(encoding.NAME).check(parameters)
         terms = terms or Terms()
-        fingerprint = _fingerprint(checked, terms.client)
-        known = self.store.latest_with(fingerprint)
+        known_as = fingerprint(checked, terms.client)
+        known = self.store.latest_with(known_as)
         if known is not None and self._goes_on(known, anew=anew):
             return self.store.job(known.id), True
-        _check_source(checked["url"])
+        check_source(checked["url"])
         if not storage_place(checked["output_folder"]):  # of a storage the first task looks at it
             check_output(Path(checked["output_folder"]), overwrite=checked["empty_target"])
-        job = self.engine.submit(encoding.NAME, checked, fingerprint=fingerprint, terms=terms)
+        job = self.engine.submit(encoding.NAME, checked, fingerprint=known_as, terms=terms)
         return job, False
 
     def forecast(
@@ -376,22 +395,3 @@ def deploy(settings: Settings | None = None) -> Deployment:
         SettingsError: a setting has a bad value.
     """
     return Deployment(settings or load_settings())
-
-
-def _fingerprint(checked: Mapping[str, Any], client: str) -> str:
-    """Equal for requests of one client that would do the same work."""
-    identity: dict[str, Any] = {"workflow": encoding.NAME, "parameters": dict(checked)}
-    identity |= {"client": client} if client else {}
-    if not is_web(checked["url"]) and (path := Path(checked["url"])).exists():
-        facts = path.stat()
-        identity["source"] = [facts.st_size, facts.st_mtime_ns]
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-
-
-def _check_source(url: str) -> None:
-    if not is_web(url) and not storage_place(url) and not Path(url).is_file():
-        raise SourceError(
-            f"there is no file {url}",
-            code="source_missing",
-            hint="Check the path; folders are not sources.",
-        )

@@ -47,6 +47,11 @@ def encode(source: object, output: Path, *words: str, **environment: str) -> End
     return adaptation("encode", source, output, *RUNG, *words, **ONE_TRY, **environment)
 
 
+def refused(source: object, output: Path, *words: str) -> Ended:
+    """The same for what is refused before anything runs."""
+    return here("encode", source, output, *RUNG, *words)
+
+
 def files(folder: Path) -> dict[str, bytes]:
     """All files below a folder, hidden ones too, with what they hold."""
     paths = (path for path in folder.rglob("*") if path.is_file())
@@ -102,8 +107,8 @@ def test_what_is_no_whole_film_is_refused(
 
 
 def test_a_source_that_is_not_there_is_refused(tmp_path: Path, home: Path, output: Path) -> None:
-    assert_explained(encode(tmp_path / "nowhere.mp4", output), 2, "source_missing")
-    told = encode(f"file://{tmp_path}", output, "--json")
+    assert_explained(refused(tmp_path / "nowhere.mp4", output), 2, "source_missing")
+    told = refused(f"file://{tmp_path}", output, "--json")
     assert told.status == 2
     assert [event["error"]["code"] for event in told.documents] == ["source_missing"]
     assert_nothing_left(home, output)
@@ -139,7 +144,7 @@ def test_an_unusual_film_is_no_bad_one(
 def test_a_bad_option_is_refused_before_anything_is_stored(
     words: tuple[str, ...], code: str, plain: Path, home: Path, output: Path
 ) -> None:
-    assert_explained(encode(plain, output, *words), 2, code)
+    assert_explained(refused(plain, output, *words), 2, code)
     assert_nothing_left(home, output)
 
 
@@ -152,7 +157,7 @@ def test_an_address_without_a_film_is_refused(
     assert_explained(encode(looped, output), 1, "source_redirects")
     page = server.add("/page.mp4", Resource(b"<!DOCTYPE html><p>Log in", content_type="text/html"))
     assert_explained(encode(page, output), 1, "source_is_web_page")
-    assert_explained(encode("ftp://127.0.0.1/a.mp4", output), 2, "source_scheme")
+    assert_explained(refused("ftp://127.0.0.1/a.mp4", output), 2, "source_scheme")
     assert_nothing_left(home, output)
 
 
@@ -185,20 +190,20 @@ def test_what_is_in_the_way_stays_as_it_is(
     output.mkdir()
     (output / "thesis.txt").write_text("the only copy")
     for words in ((), ("--overwrite",)):
-        assert_explained(encode(plain, output, *words), 2, "output_exists")
+        assert_explained(refused(plain, output, *words), 2, "output_exists")
     (output / "asset.json").write_text('{"asset_id": "another"}')
-    assert_explained(encode(plain, output), 2, "output_exists")
+    assert_explained(refused(plain, output), 2, "output_exists")
     assert files(output.parent) == {
         "asset/thesis.txt": b"the only copy",
         "asset/asset.json": b'{"asset_id": "another"}',
     }
-    assert_explained(encode(plain, output / "thesis.txt"), 2, "output_is_file")
+    assert_explained(refused(plain, output / "thesis.txt"), 2, "output_is_file")
     assert not list(home.glob("work/jobs/*"))
 
 
 def test_an_output_that_cannot_be_written_is_refused(plain: Path, home: Path, output: Path) -> None:
     with disks.mounted(output.parent / "disk", "ro") as disk:
-        assert_explained(encode(plain, disk / "asset"), 2, "output_unwritable")
+        assert_explained(refused(plain, disk / "asset"), 2, "output_unwritable")
         assert list(disk.iterdir()) == []
     assert not list(home.glob("work/jobs/*"))
 

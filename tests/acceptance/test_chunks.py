@@ -15,7 +15,7 @@ from adaptation.engine.states import TaskState
 from adaptation.wiring import deploy
 from command_line import adaptation, read_until, show, started
 
-SECONDS = 48
+SECONDS = 32
 FRAMES = 25 * SECONDS
 RUNGS = ("--rendition", "180:300", "--rendition", "90:100", "--preset", "ultrafast")
 KILLS = 3
@@ -24,7 +24,7 @@ IN_CHUNKS = {"ADAPTATION_PARALLEL_CHUNKS": "2"}
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`testsrc2` 320x180 at 25 fps, a key frame each second, 48 s, with sound, in a TS."""
+    """`testsrc2` 320x180 at 25 fps, a key frame each second, 32 s, with sound, in a TS."""
     inputs = f"{clips.picture(seconds=SECONDS)} {clips.beep(seconds=SECONDS)}"
     encoder = f"{clips.X264} -g 25 -bf 2 -c:a aac film.ts"
     return clips.ffmpeg(tmp_path_factory.mktemp("film"), f"{inputs} {encoder}")

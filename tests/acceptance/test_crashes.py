@@ -25,6 +25,8 @@ SHORT_SECONDS = 3
 FRAMES = 75
 RUNGS = ("--rendition", "180:300", "--rendition", "90:100", "--preset", "ultrafast")
 KILLS_PER_JOB = 3
+PER_STAGE = (1, pytest.param(3, marks=pytest.mark.long))
+"""Kills in each stage of a job."""
 RESUME_SECONDS = 20
 """By how much a run after a kill may be longer than one that was left in peace."""
 DYING_SECONDS = 2
@@ -282,16 +284,18 @@ def left_over(home: Path) -> list[str]:
     return [str(path) for name in ("scratch", "work/jobs") for path in home.glob(f"{name}/*")]
 
 
-def test_encode_is_killed_at_15_moments_and_always_ends(
-    short_clip: Path, home: Path, tmp_path: Path
+@pytest.mark.parametrize("per_stage", PER_STAGE)
+def test_encode_is_killed_in_each_stage_and_always_ends(
+    short_clip: Path, home: Path, tmp_path: Path, per_stage: int
 ) -> None:
-    storm(ByEncode(short_clip), home, tmp_path, per_stage=3)
+    storm(ByEncode(short_clip), home, tmp_path, per_stage)
 
 
-def test_a_service_is_killed_at_8_moments_and_its_jobs_always_end(
-    short_clip: Path, home: Path, tmp_path: Path
+@pytest.mark.parametrize("per_stage", PER_STAGE)
+def test_a_service_is_killed_in_each_stage_and_its_jobs_always_end(
+    short_clip: Path, home: Path, tmp_path: Path, per_stage: int
 ) -> None:
-    storm(ByService(short_clip), home, tmp_path, per_stage=2)
+    storm(ByService(short_clip), home, tmp_path, per_stage)
     with started("serve", "--log-json") as process:
         read_until(process.stderr, lambda line: line["event"] == "ready")
         assert wait_until(lambda: left_over(home) == [], TIDY_SECONDS), left_over(home)

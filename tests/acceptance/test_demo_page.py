@@ -83,9 +83,9 @@ def test_the_link_of_the_demo_plays_the_film_while_it_is_made(home: Path, tmp_pa
         steps = [
             ["goto", f"{address.path}?{address.query}"],
             ["until", f"{FILM} && {FILM}.currentTime > 0"],
-            ["tell", "Date.now() / 1000"],
-            ["tell", "document.getElementById('film-now').dataset.state"],
-            ["tell", "document.querySelector('.who span').textContent"],
+            ["value", "Date.now() / 1000"],
+            ["value", "document.getElementById('film-now').dataset.state"],
+            ["value", "document.querySelector('.who span').textContent"],
         ]
         seen = visit(f"http://{address.netloc}", steps)
         assert seen.errors == []

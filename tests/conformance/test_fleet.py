@@ -12,8 +12,9 @@ import pytest
 from kombu import Connection
 from sqlalchemy import select
 
+from adaptation.engine.model import Job
 from adaptation.engine.schema import attempt
-from adaptation.engine.states import JobState, TaskState
+from adaptation.engine.states import JobState, TaskState, Wish
 from brokers import Broker
 from fleet import Fleet
 from postgres import Postgres
@@ -146,3 +147,37 @@ def test_a_job_starts_when_it_is_submitted_and_not_at_some_later_look(fleet: Fle
         waits.append((started_at - job.created_at).total_seconds())
 
     assert min(waits) < START_SECONDS
+
+
+def test_a_worker_that_is_drained_takes_nothing_until_it_is_to_go_on(fleet: Fleet) -> None:
+    rests, *others = [one.process.worker_id for one in fleet.store.members() if one.process.slots]
+    fleet.store.wish(rests, Wish.DRAIN)
+    assert wait_until(lambda: rests in drained(fleet))
+
+    jobs = [fleet.submit("work") for _ in range(4)]
+    if others:
+        fleet.ended(*jobs)
+        assert runners(fleet, jobs) == set(others)
+    else:
+        assert wait_until(lambda: fleet.store.job(jobs[0].id).state is JobState.STARTED)
+        assert fleet.states(jobs[0]) == [TaskState.READY]
+
+    fleet.store.wish(rests, Wish.WORK)
+    assert wait_until(lambda: rests not in drained(fleet))
+    fleet.ended(*jobs)
+    both = [fleet.submit("spread", width=6, seconds=0.3)]
+    fleet.ended(*both)
+    assert rests in runners(fleet, both)
+
+
+def drained(fleet: Fleet) -> set[str]:
+    """The workers that say that they take nothing."""
+    return {one.process.worker_id for one in fleet.store.members() if one.process.draining}
+
+
+def runners(fleet: Fleet, jobs: list[Job]) -> set[str]:
+    """The workers that ran tasks of some jobs."""
+    ids = [task.id for job in jobs for task in fleet.store.tasks(job.id)]
+    with fleet.store.database.read() as connection:
+        found = select(attempt.c.worker_id).where(attempt.c.task_id.in_(ids)).distinct()
+        return set(connection.execute(found).scalars())

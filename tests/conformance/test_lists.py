@@ -152,7 +152,7 @@ def test_settings_have_defaults_until_somebody_sets_them(store: Store) -> None:
     assert {name: store.setting(name) for name in KNOWN} == {
         "max_jobs": 2, "priority_slots": 0, "priority_threshold": 5, "schedule_interval": 60,
         "retry_delay": 5, "retry_limit": 3, "ageing_seconds": 1800, "retention_days": 30,
-        "most_running": 100_000,
+        "most_running": 100_000, "queue_paused": 0,
     }  # fmt: skip
     assert store.chosen() == {}
 

@@ -43,7 +43,10 @@ def test_a_row_of_the_settings_has_exactly_these_fields(api: Api) -> None:
     rows = api.client.get("/settings")["settings"]
 
     assert {frozenset(row) for row in rows} == {
-        frozenset({"name", "setting", "default", "least", "most", "meaning"})
+        frozenset(
+            {"name", "setting", "default", "least", "most", "meaning"}
+            | {"origin", "changed_by", "changed_at"}
+        )
     }
 
 

@@ -55,12 +55,15 @@ const verbs = {
       await new Promise((done) => setTimeout(done, 50));
     }
   },
-  tell: (code) => page.evaluate(code),
   hover: (selector) => page.hover(selector),
   gone: (selector) => page.locator(selector).first().waitFor({ state: "detached" }),
   text: (selector) => page.locator(selector).first().textContent(),
   count: (selector) => page.locator(selector).count(),
   focused: () => page.evaluate(() => document.activeElement?.id || document.activeElement?.tagName),
+  value: (expression) => page.evaluate(expression),
+  // Another site: a whole address.
+  open: (address) => page.goto(address, { waitUntil: "load" }),
+  frames: () => page.frames().map((frame) => frame.url()),
   wide: () => page.evaluate(() => document.documentElement.scrollWidth),
   picture: (path) => page.screenshot({ path, fullPage: true }).then(() => path),
   axe: async () => {

@@ -196,10 +196,10 @@ def test_what_is_chosen_is_what_plays(site: Site, film: int) -> None:
         ["axe"],
         ["wide"],
         ["press", "Tab"],
-        ["tell", f"{FILM}.controls"],
+        ["value", f"{FILM}.controls"],
         ["click", "#film-play"],
         ["until", f"{FILM}.currentTime > 0.2"],
-        ["tell", EAR],
+        ["value", EAR],
         ["choose", "#film-picture", "1"],
         ["until", f"{FILM}.videoHeight === 90"],
         ["choose", "#film-picture", "0"],
@@ -221,7 +221,7 @@ def test_what_is_chosen_is_what_plays(site: Site, film: int) -> None:
         ["until", f"![...{FILM}.textTracks].some(one => one.mode === 'showing')"],
         ["hover", "#film-at"],
         ["until", "!document.getElementById('film-thumbnail').hidden"],
-        ["tell", "document.getElementById('film-at').focus()"],
+        ["value", "document.getElementById('film-at').focus()"],
         ["press", "Home"],
         ["until", f"{COLOUR.replace('SOURCE', THUMBNAIL)} === 'red'"],
         ["press", "End"],
@@ -245,8 +245,8 @@ def _seen_at(seconds: float, colour: str) -> list[list[str]]:
     told = f"new CustomEvent('film:seek', {{detail: {{seconds: {seconds}}}}})"
     there = f"Math.abs({FILM}.currentTime - {seconds}) < 1.5 && {FILM}.readyState > 1"
     return [
-        ["tell", f"{FILM}.pause()"],
-        ["tell", f"void document.dispatchEvent({told})"],
+        ["value", f"{FILM}.pause()"],
+        ["value", f"void document.dispatchEvent({told})"],
         ["until", f"{there} && {COLOUR.replace('SOURCE', FILM)} === '{colour}'"],
     ]
 
@@ -282,12 +282,12 @@ def test_a_film_plays_by_itself_while_it_is_encoded_and_on_to_its_end(
         ["touch", str(waits)],
         # Nobody does anything: it begins by itself.
         ["until", f"{FILM} && {FILM}.currentTime > 0.3"],
-        ["tell", "document.getElementById('film-now').dataset.state"],
-        ["tell", "document.getElementById('film-time').textContent"],
+        ["value", "document.getElementById('film-now').dataset.state"],
+        ["value", "document.getElementById('film-time').textContent"],
         ["axe"],
         ["touch", str(plays)],
         ["until", f"{FILM}.ended"],
-        ["tell", f"{FILM}.currentTime"],
+        ["value", f"{FILM}.currentTime"],
     ]
 
     def work() -> None:
@@ -308,7 +308,7 @@ def test_a_film_plays_by_itself_while_it_is_encoded_and_on_to_its_end(
     worker.join(120)
     assert seen.errors == []
     assert states == ["paused"], "it played before the job had ended"
-    found = [answer for step, answer in zip(steps, seen.seen, strict=True) if step[0] == "tell"]
+    found = [answer for step, answer in zip(steps, seen.seen, strict=True) if step[0] == "value"]
     assert found[0] == "growing"
     assert found[1].endswith("so far")
     assert found[2] == pytest.approx(16, abs=0.1)

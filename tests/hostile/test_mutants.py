@@ -13,8 +13,8 @@ from hostile.mutants import mutant
 from hostile.originals import Original
 from hostile.trials import encode_all, plan_all
 
-SEEDS = range(300)
-ENCODED = 8
+SEEDS = range(150)
+ENCODED = 5
 """Mutants that go through whole jobs, of those that can be planned."""
 
 

@@ -66,7 +66,7 @@ def gathered(url: object, folder: Path, run: Any = None) -> Path:
     given = Context(url=str(url), job_id=1, main_task_id="id")
     context = download_file.function({**given}, run)
     assert isinstance(context, dict)
-    return Path(run.resources.work.open_local(context["source_key"], folder))
+    return Path(run.resources.work.open_local(context["source_key"]))
 
 
 def pictures(path: Path) -> list[str]:

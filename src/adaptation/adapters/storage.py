@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,21 +31,20 @@ class Storage(Protocol):
     def put_bytes(self, content: bytes, key: str) -> None:
         """Store a small file."""
 
-    def open_local(self, key: str, into: Path) -> Path:
+    def open_local(self, key: str, cancelled: threading.Event | None = None) -> Path:
         """Give a path on this host to read `key` from, never to write to.
 
-        Storage that is far away downloads into the folder `into`, the caller's own; storage on
-        this host leaves it alone and answers with its own file.
+        Storage that is far away fetches the file, until `cancelled` is set.
         """
 
-    def exists(self, key: str) -> bool:
-        """Tell whether `key` is stored."""
+    def new_folder(self, key: str) -> Path:
+        """Give the place on this host where a folder is made that `put_folder` will store."""
 
-    def size_bytes(self, key: str) -> int:
-        """Give the size of `key`."""
+    def put_folder(self, key: str) -> None:
+        """Store the folder that was made there; nobody writes to it any more."""
 
-    def list_keys(self, prefix: str) -> list[str]:
-        """Give every key below the folder `prefix`, sorted."""
+    def open_folder(self, key: str, cancelled: threading.Event | None = None) -> Path:
+        """Give a stored folder on this host to read from, as `open_local` does a file."""
 
     def delete_prefix(self, prefix: str) -> None:
         """Remove every key below the folder `prefix`; nothing stored there is no error."""
@@ -80,20 +80,43 @@ class LocalStorage:
         with self._arriving(key) as incoming:
             incoming.write_bytes(content)
 
-    def open_local(self, key: str, into: Path) -> Path:  # noqa: ARG002  (not needed on this host)
-        """Give the stored file itself, to read only.
+    def open_local(self, key: str, cancelled: threading.Event | None = None) -> Path:  # noqa: ARG002
+        """Give the stored file itself, to read only; nothing takes time that could be cancelled.
 
         Raises:
             AdaptationError: `work_missing`.
         """
-        path = self._path(key)
+        path = self.place(key)
         if not path.is_file():
-            raise _missing(key, self.root)
+            raise missing_work(key, f"the work area {self.root}")
+        return path
+
+    def new_folder(self, key: str) -> Path:
+        """Give the place itself: whoever makes a folder there lets it appear whole."""
+        return self.place(key)
+
+    def put_folder(self, key: str) -> None:
+        """Tell that the folder is there.
+
+        Raises:
+            AdaptationError: `work_missing`.
+        """
+        self.open_folder(key)
+
+    def open_folder(self, key: str, cancelled: threading.Event | None = None) -> Path:  # noqa: ARG002
+        """Give the stored folder itself, to read only.
+
+        Raises:
+            AdaptationError: `work_missing`.
+        """
+        path = self.place(key)
+        if not path.is_dir():
+            raise missing_work(key, f"the work area {self.root}")
         return path
 
     def exists(self, key: str) -> bool:
         """Tell whether `key` is stored."""
-        return self._path(key).is_file()
+        return self.place(key).is_file()
 
     def size_bytes(self, key: str) -> int:
         """Give the size of `key`.
@@ -102,13 +125,13 @@ class LocalStorage:
             AdaptationError: `work_missing`.
         """
         try:
-            return self._path(key).stat().st_size
+            return self.place(key).stat().st_size
         except FileNotFoundError:
-            raise _missing(key, self.root) from None
+            raise missing_work(key, f"the work area {self.root}") from None
 
     def list_keys(self, prefix: str) -> list[str]:
         """Give every key below the folder `prefix`, sorted."""
-        files = (path for path in self._path(prefix).rglob("*") if path.is_file())
+        files = (path for path in self.place(prefix).rglob("*") if path.is_file())
         names = (path.relative_to(self.root).as_posix() for path in files)
         return sorted(name for name in names if "/." not in name)
 
@@ -143,7 +166,12 @@ class LocalStorage:
                     incoming.unlink(missing_ok=True)
                 sync(folder)
 
-    def _path(self, key: str) -> Path:
+    def place(self, key: str) -> Path:
+        """Where `key` lies or would lie.
+
+        Raises:
+            ParameterError: `path_outside`.
+        """
         inside(self.root, checked_key(key), "key")
         return self.root / key
 
@@ -180,9 +208,10 @@ def _move(path: Path, target: Path) -> None:
         shutil.copyfile(path, target)
 
 
-def _missing(key: str, root: Path) -> AdaptationError:
+def missing_work(key: str, place: str) -> AdaptationError:
+    """The error for a key that is not stored; `place` is what does not hold it."""
     return AdaptationError(
-        f"{key} is not in the work area {root}",
+        f"{key} is not in {place}",
         code="work_missing",
         hint="Somebody emptied the work area while the job ran; submit the job again.",
     )

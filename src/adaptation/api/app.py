@@ -14,9 +14,11 @@ from adaptation.api import (
     listing,
     metrics,
     operations,
+    queue,
     readiness,
     reference,
     system,
+    wishes,
     workflows,
 )
 from adaptation.api.auth import FAILED_LOGINS, Gatekeeper
@@ -43,6 +45,8 @@ PARTS = (
     actions,
     callbacks,
     operations,
+    queue,
+    wishes,
     workflows,
     metrics,
     readiness,

@@ -79,7 +79,9 @@ class Filters(Asking):
         default=None, description="Whether they ended badly; only together with state=2."
     )
     search: str = Field(
-        default="", max_length=200, description="A part of the parameters, such as the content id."
+        default="",
+        max_length=200,
+        description="The content id, number or client of a job, or a part of its parameters.",
     )
     job_ids: Annotated[
         list[Annotated[int, Field(ge=1, le=MOST_ID)]] | None, BeforeValidator(_ids)

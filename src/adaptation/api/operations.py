@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import Field
 
 from adaptation.api.auth import Admin, Caller, Engine
@@ -12,14 +12,18 @@ from adaptation.api.limits import LimitRow, limit_rows
 from adaptation.api.problems import Problem
 from adaptation.api.routes import BAD
 from adaptation.api.rows import sees
-from adaptation.api.schemas import Answer, ScheduleChange, SettingChange
+from adaptation.api.schemas import Answer, Moment, ScheduleChange, SettingChange
+from adaptation.engine.clients import Client, Role
 from adaptation.engine.model import Member
 from adaptation.engine.scheduling import Schedule
-from adaptation.engine.setting import KNOWN
+from adaptation.engine.setting import KNOWN, Changed, Known, Number
+from adaptation.engine.wishes import name_of
 from adaptation.errors import ParameterError
+from adaptation.wiring import Deployment
 
 router = APIRouter(tags=["operations"])
 
+ScheduleName = Annotated[str, Path(description="As GET /schedules names it.")]
 SILENT_SECONDS = 30.0
 """A worker that was not heard for so long is shown as silent."""
 
@@ -33,6 +37,13 @@ class SettingRow(Answer):
     least: int | float = Field(description="The smallest it can be.")
     most: int | float = Field(description="The largest it can be.")
     meaning: str = Field(description="What it limits, with its unit.")
+    origin: Literal["database", "environment", "default"] = Field(
+        description="Where the value in force comes from."
+    )
+    changed_by: str | None = Field(
+        description="Who changed it last; null: nobody, or it is unknown."
+    )
+    changed_at: Moment | None = Field(description="When, UTC; null: it never was.")
 
 
 class Settings(Answer):
@@ -76,9 +87,21 @@ class WorkerTask(Answer):
     progress: float = Field(ge=0, le=1, description="0 to 1.")
 
 
+class Load(Answer):
+    """How busy a machine is; null: not told."""
+
+    cpu: float | None = Field(
+        default=None, ge=0, le=1, description="Share of all its processors that is busy, 0 to 1."
+    )
+    memory_used_bytes: int | None = Field(default=None, description="Memory in use.")
+    memory_bytes: int | None = Field(default=None, description="Memory in all.")
+    scratch_bytes: int | None = Field(default=None, description="Size of the disk of scratch.")
+
+
 class WorkerRow(Answer):
     """A worker or controller of the fleet."""
 
+    id: str = Field(description="Names the process for ever, where a host and a number may not.")
     name: str = Field(description="Host and process.")
     queues: list[str] = Field(description="The queues it serves.")
     state: str = Field(description="idle, working, draining or silent.")
@@ -87,32 +110,69 @@ class WorkerRow(Answer):
     heartbeat_seconds: float = Field(description="How long ago it was heard last.")
     version: str | None = Field(description="Of its software.")
     free_scratch_bytes: int | None = Field(description="Room for temporary files; null: not told.")
+    wish: Literal["work", "drain", "leave"] = Field(
+        description="What somebody wants of it: it obeys at its next heartbeat."
+    )
+    load: Load = Field(description="How busy its machine is.")
 
 
 @router.get("/settings", responses=BAD, summary="All settings in force")
 def settings(asking: Caller, engine: Engine) -> Settings:
-    """Every setting with its value, its default and its range; and the limits of who asks."""
-    chosen = engine.store.chosen()
+    """Every setting with its value, default, range and origin; and the limits of who asks.
+
+    Who has changed a setting is told to admins.
+    """
+    chosen, given = engine.store.chosen(), environment(engine)
+    changes = engine.store.last_changes()
     return Settings(
         settings=[
-            SettingRow(
-                name=known.name,
-                setting=chosen.get(known.name, known.default),
-                default=known.default,
-                least=known.least,
-                most=known.most,
-                meaning=known.meaning,
-            )
+            _setting(known, chosen, given, changes.get(known.name), asking)
             for known in KNOWN.values()
         ],
         limits=limit_rows(asking, engine),
     )
 
 
+def environment(engine: Deployment) -> dict[str, Number]:
+    """Settings of the fleet that the environment of this process gives, while nobody has set them.
+
+    Every process has its own: it is meant to be the same on all machines.
+    """
+    given = engine.settings.model_fields_set
+    return {name: getattr(engine.settings, name) for name in KNOWN if name in given}
+
+
+def _setting(
+    known: Known,
+    chosen: dict[str, Number],
+    given: dict[str, Number],
+    change: Changed | None,
+    asking: Client,
+) -> SettingRow:
+    is_told = change is not None and asking.role is Role.ADMIN
+    return SettingRow(
+        name=known.name,
+        setting={**given, **chosen}.get(known.name, known.default),
+        default=known.default,
+        least=known.least,
+        most=known.most,
+        meaning=known.meaning,
+        origin=(
+            "database"
+            if known.name in chosen
+            else "environment"
+            if known.name in given
+            else "default"
+        ),
+        changed_by=change.by or None if change and is_told else None,
+        changed_at=change.at if change else None,
+    )
+
+
 @router.post("/settings", responses=BAD, summary="Change a setting")
-def change_setting(asking: Admin, engine: Engine, wanted: SettingChange) -> Told:  # noqa: ARG001
+def change_setting(asking: Admin, engine: Engine, wanted: SettingChange) -> Told:
     """Change a setting of the whole fleet; it is in force at once."""
-    is_new = engine.store.set_setting(wanted.name, wanted.setting)
+    is_new = engine.store.set_setting(wanted.name, wanted.setting, by=asking.name)
     return Told(message=f"{wanted.name} setting {'created' if is_new else 'updated'}")
 
 
@@ -130,6 +190,16 @@ def change_schedule(asking: Admin, engine: Engine, wanted: ScheduleChange) -> Sc
     except ParameterError as error:
         raise Problem(404, error.message, code=error.code, hint=error.hint) from error
     return ScheduleNames(schedules=[one.name for one in engine.store.schedules()])
+
+
+@router.post("/schedules/{schedule}/run", responses=BAD, summary="Let a schedule look now")
+def run_schedule(asking: Admin, engine: Engine, schedule: ScheduleName) -> ScheduleNames:  # noqa: ARG001
+    """Do at once, where there is a need, what would be done when the interval has passed."""
+    try:
+        engine.store.look_soon(schedule)
+    except ParameterError as error:
+        raise Problem(404, error.message, code=error.code, hint=error.hint) from error
+    return ScheduleNames(schedules=[schedule])
 
 
 @router.get("/workers", responses=BAD, summary="Who works in the fleet")
@@ -158,6 +228,7 @@ def _worker(one: Member, queues: tuple[str, ...], seen: set[int]) -> WorkerRow:
     process = one.process
     version = process.facts.get("adaptation")
     return WorkerRow(
+        id=process.worker_id,
         name=name_of(one),
         queues=list(process.queues or (queues if process.slots else ())),
         state=standing(one),
@@ -170,12 +241,9 @@ def _worker(one: Member, queues: tuple[str, ...], seen: set[int]) -> WorkerRow:
         heartbeat_seconds=round(one.heard_seconds, 1),
         version=None if version is None else str(version),
         free_scratch_bytes=process.scratch_free,
+        wish=process.wish.value,
+        load=Load.model_validate(process.load),
     )
-
-
-def name_of(one: Member) -> str:
-    """What a worker is called: its host and process."""
-    return f"{one.process.host.partition('/')[0]}/{one.process.pid}"
 
 
 def standing(one: Member) -> str:

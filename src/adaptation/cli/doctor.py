@@ -139,6 +139,12 @@ def _places(settings: Settings) -> Iterator[Finding]:
 
 def shared_folder(settings: Settings) -> Finding:
     """Whether the machines of a fleet have a place for the files of one job."""
+    if settings.work_storage:
+        return _judged(
+            "work storage",
+            "what tasks of one job leave for each other",
+            lambda: _reached(settings),
+        )
     if settings.shared:
         found = f"{settings.shared}: every machine must see it under this name"
         return Finding("shared folder", ok=True, found=found)
@@ -150,9 +156,24 @@ def shared_folder(settings: Settings) -> Finding:
         if alone
         else "none, and there is a broker",
         why="tasks of one job on several machines; without it, keep to one",
-        remedy="Set ADAPTATION_SHARED to one folder for all machines, such as on NFS.",
+        remedy="Set ADAPTATION_SHARED to one folder for all machines, such as on NFS, or"
+        " ADAPTATION_WORK_STORAGE to a storage.",
         needed=False,
     )
+
+
+def _reached(settings: Settings) -> str:
+    """List what lies at the very place where no job's files do.
+
+    Raises:
+        AdaptationError: as `ObjectStore.objects`.
+    """
+    deployment, name = deploy(settings), settings.work_storage
+    try:
+        deployment.storage(name).objects("jobs/0")
+    finally:
+        deployment.close()
+    return f"{name} answers: all machines must have ADAPTATION_WORK_STORAGE={name}"
 
 
 def _place(folder: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from adaptation.cli import output
-from adaptation.cli.store import opened_store
+from adaptation.cli.store import opened_store, who_types
 from adaptation.engine.setting import KNOWN, Number, known_setting
 from adaptation.errors import ParameterError
 from adaptation.settings import load_settings
@@ -34,9 +34,9 @@ def settings(
     _refuse_half(name, value, reset=reset)
     with opened_store() as store:
         if name is not None and reset:
-            store.unset_setting(name)
+            store.unset_setting(name, by=who_types())
         elif name is not None and value is not None:
-            created = store.set_setting(name, value)
+            created = store.set_setting(name, value, by=who_types())
             output.note(f"{name} setting {'created' if created else 'updated'}")
         found = _documents(store.chosen())
     rows = [row for row in found if name in {None, row["name"]}]

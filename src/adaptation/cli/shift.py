@@ -106,6 +106,8 @@ def _watch(
             return "a signal"
         if node.worker.gate.is_spent:
             return "it has run as many tasks as it was to"
+        if node.is_to_leave:
+            return "somebody wants it to leave"
         if idleness is not None and idleness.lasts():
             return "nothing is left to do in its queues"
         jobs.look()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -43,6 +44,15 @@ def find_job(store: Store, name: str) -> Job:
     raise ParameterError(
         f"there is no job {name}", code="job_unknown", hint="`adaptation ls` lists the jobs."
     )
+
+
+def who_types() -> str:
+    """Who sits at this command line, as changes of settings are noted."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a user without a name
+        return "the command line"
+    return f"{user} at the command line"
 
 
 def verdict(job: Job) -> str:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Literal, Self, TypeVar, Unpack
 from urllib.parse import quote, urlencode
 
 from adaptation.client.connection import Connection, pause_seconds
@@ -19,6 +19,7 @@ from adaptation.client.records import (
     Filters,
     Job,
     LogLine,
+    Queue,
     Setting,
     Submitted,
     Task,
@@ -230,6 +231,32 @@ class Client:
     def workers(self) -> list[Worker]:
         """Workers and controllers, with what they run of one's own jobs."""
         return self._read_all(Worker, self._connection.ask("GET", "/workers"))
+
+    def tell_worker(self, name: str, do: Literal["drain", "resume", "stop"]) -> str:
+        """Let a worker rest, go on, or leave when nothing runs there; needs an admin's key.
+
+        Args:
+            name: of the worker, or its id or the first letters of it.
+            do: what it does from its next heartbeat on.
+
+        Returns:
+            Its name.
+        """
+        path = f"/workers/{quote(name, safe='/')}/{do}"
+        answer = self._connection.ask("POST", path, repeatable=True)
+        return str(self._object(answer).get("name", name))
+
+    def queue(self) -> Queue:
+        """Whether the whole queue is paused."""
+        return self._read(Queue, self._connection.ask("GET", "/queue"))
+
+    def pause_queue(self) -> Queue:
+        """Start no job that waits, whoever's it is; needs an admin's key."""
+        return self._read(Queue, self._connection.ask("POST", "/queue/pause", repeatable=True))
+
+    def resume_queue(self) -> Queue:
+        """Start jobs again; needs an admin's key."""
+        return self._read(Queue, self._connection.ask("POST", "/queue/resume", repeatable=True))
 
     def settings(self) -> list[Setting]:
         """All settings of the fleet."""

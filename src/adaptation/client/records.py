@@ -169,6 +169,12 @@ class Worker:
     tasks: list[WorkerTask] = field(default_factory=list)
     version: str | None = None
     free_scratch_bytes: int | None = None
+    id: str = ""
+    """Names the process for ever."""
+    wish: str = "work"
+    """What somebody wants of it: work, drain or leave."""
+    load: dict[str, Any] = field(default_factory=dict)
+    """`cpu`, 0 to 1, `memory_used_bytes`, `memory_bytes`, `scratch_bytes`; None: not told."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +238,20 @@ class Setting:
     """The value in force."""
     default: float
     meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Whether jobs that wait are started."""
+
+    paused: bool
+    queued: int = 0
+    """Jobs that wait for a slot."""
+    started: int = 0
+    """Jobs that run."""
+    changed_by: str | None = None
+    """Who paused it, or let it go on; None: nobody, or one who is no admin asks."""
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from adaptation import __version__
 from adaptation.adapters.masking import redacted
 from adaptation.api.problems import CODES, Problem, status_of
 from adaptation.dashboard.painting import painted
-from adaptation.dashboard.session import SignedOut, Visitor, drop_cookie
+from adaptation.dashboard.said import sentence
+from adaptation.dashboard.session import COOKIE, SignedOut, Visitor, drop_cookie
 from adaptation.errors import AdaptationError
 
 POLICY = (
@@ -38,6 +39,7 @@ def page(
 ) -> HTMLResponse:
     """A page for somebody."""
     shown = {"visitor": visitor, "version": __version__, "path": request.url.path, "status": status}
+    shown["said"] = sentence(request.query_params)
     shown |= facts
     return HTMLResponse(painted(template, **shown), status, headers=HEADERS)
 
@@ -78,7 +80,9 @@ async def _signed_out(request: Request, error: Exception) -> Response:  # noqa: 
         response: Response = Response(status_code=401, headers={**HEADERS, "HX-Redirect": ask})
     else:
         response = go_to(ask)
-    drop_cookie(response)
+    if COOKIE in request.cookies:
+        # Not where another site's form came without it: it may be a good one.
+        drop_cookie(response)
     return response
 
 

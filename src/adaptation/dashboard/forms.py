@@ -32,6 +32,18 @@ class Form:
         return self.fields.get(name, [])
 
 
+def need_admin(visitor: Visitor) -> None:
+    """Refuse who is no admin.
+
+    Raises:
+        Problem: 403.
+    """
+    if not visitor.is_admin:
+        raise Problem(
+            403, f"client {visitor.client.name} is no admin", hint="Sign in as one that is."
+        )
+
+
 async def fields_of(request: Request) -> dict[str, list[str]]:
     """The fields of a body.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from fastapi.sse import format_sse_event
 
-from adaptation.api.board import Board
+from adaptation.api.board import Board, Owned
 from adaptation.api.channel import Channel, Line, News
 from adaptation.api.events import HEADERS, EventStream, refuse_too_many, stream
 from adaptation.api.hub import Hub
@@ -17,10 +17,13 @@ from adaptation.api.listing import whose
 from adaptation.api.routes import One
 from adaptation.api.rows import job_seen_by, task_rows
 from adaptation.dashboard.painting import painted
-from adaptation.dashboard.rows import row_of
+from adaptation.dashboard.queue import SHOWN
+from adaptation.dashboard.rows import row_of, rows_of
 from adaptation.dashboard.session import Looking
 from adaptation.dashboard.tasks import shown_tasks
-from adaptation.engine.model import Job, LogLine, Task
+from adaptation.engine.lists import JobQuery
+from adaptation.engine.model import LogLine, Task
+from adaptation.engine.overview import Standing
 
 router = APIRouter()
 
@@ -31,10 +34,18 @@ NO_LINES = 100
 class PaintedBoard(Board):
     """Tells how all jobs stand as rows of the queue's page."""
 
-    def _event(self, job: Job, progress: float, place: int | None) -> bytes:
-        tasks = self._store.running_in([job.id]).get(job.id, ()) if not job.ended else ()
-        row = row_of(job, progress, place, tasks)
-        return _event(painted("_row_part.html", row=row))
+    def _all(self, client: str | None, touched: Collection[int]) -> list[Owned]:
+        # The page came with its rows, and asks for them again by itself: the newest will do.
+        ids = sorted({*self._store.unfinished(client), *touched})[-SHOWN:]
+        return self._events(ids, self._store.standing_of(ids))
+
+    def _events(self, ids: Collection[int], standing: Mapping[int, Standing]) -> list[Owned]:
+        query = JobQuery(job_ids=tuple(ids), limit=len(ids))
+        jobs = [job for job in self._store.list_jobs(query) if job.id in standing] if ids else []
+        return [
+            Owned(row.client, row.id, _event(painted("_row_part.html", row=row)))
+            for row in reversed(rows_of(self._store, jobs))
+        ]
 
 
 class PaintedHub(Hub):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import Headers
+from starlette.routing import Match, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from adaptation.api.middleware import PAGES
 from adaptation.dashboard import (
-    administration,
+    clients,
+    deeds,
     entry,
     fleet,
     jobs,
@@ -17,15 +20,23 @@ from adaptation.dashboard import (
     login,
     player,
     queue,
+    sample,
+    schedules,
+    settings,
+    storages,
     submission,
 )
 from adaptation.dashboard.answers import answer_errors
 from adaptation.dashboard.entry import Passes
 from adaptation.dashboard.live import PaintedBoard, PaintedHub
+from adaptation.dashboard.login import HOME
 from adaptation.dashboard.painting import STATIC
 from adaptation.dashboard.session import Sessions
 
-PARTS = (login, entry, queue, live, jobs, player, submission, fleet, administration)
+PARTS = (
+    *(login, entry, queue, live, deeds, jobs, player, sample, submission),
+    *(fleet, schedules, settings, clients, storages),
+)
 KEPT = "public, max-age=31536000, immutable"
 """Addresses of files change with their content."""
 
@@ -38,6 +49,7 @@ def mount(api: FastAPI) -> None:
     # Whoever runs the server in its own process may grant links.
     pages.state.passes = api.state.passes = Passes()
     store = keeper.deployment.store
+    pages.state.readiness = api.state.readiness
     pages.state.board, pages.state.hub = PaintedBoard(store), PaintedHub(store)
     api.state.streams += [pages.state.board, pages.state.hub]
     for part in PARTS:
@@ -45,6 +57,21 @@ def mount(api: FastAPI) -> None:
     pages.mount("/static", _Files(directory=STATIC))
     answer_errors(pages)
     api.mount(PAGES, pages)
+    # Before the API's own answer: whoever asks for HTML is a person.
+    api.router.routes.insert(0, _Home("/", _home, include_in_schema=False))
+
+
+class _Home(Route):
+    """The server's root for browsers; programs are answered by the API."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if "text/html" in Headers(scope=scope).get("accept", ""):
+            return super().matches(scope)
+        return Match.NONE, {}
+
+
+async def _home(request: Request) -> Response:  # noqa: ARG001
+    return RedirectResponse(HOME, 303)
 
 
 class _Files(StaticFiles):

@@ -26,9 +26,11 @@ WORDS = {
     "cancelled": ("⊘", "cancelled"),
     "skipped": ("-", "skipped"),
     "idle": ("○", "idle"),
-    "working": ("●", "working"),
+    "working": ("●", "busy"),
     "draining": ("◐", "draining"),
-    "silent": ("◌", "silent"),
+    "silent": ("◌", "lost"),
+    "active": ("●", "active"),
+    "resting": ("◐", "rests"),
 }
 """An icon and a word for each state: colour alone tells nobody anything."""
 UNITS = ("B", "kB", "MB", "GB", "TB")

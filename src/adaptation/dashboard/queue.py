@@ -14,8 +14,10 @@ from adaptation.api.auth import Engine
 from adaptation.api.listing import whose
 from adaptation.api.schemas import MOST_ID
 from adaptation.dashboard.answers import page
+from adaptation.dashboard.curl import first_by_curl
 from adaptation.dashboard.rows import Row, rows_of
 from adaptation.dashboard.session import Looking, Visitor
+from adaptation.dashboard.standing import standing_of
 from adaptation.engine.lists import JobQuery
 from adaptation.engine.states import JobState
 from adaptation.wiring import Deployment
@@ -95,6 +97,7 @@ def queue(
     """The newest jobs first, with counts of all, filters, and actions."""
     rows, older = _listed(engine, looking, wanted)
     facts: dict[str, Any] = {"wanted": wanted, "rows": rows, "older": older, "choices": CHOICES}
+    facts |= {"standing": standing_of(engine, looking), "first_by_curl": first_by_curl(request)}
     facts |= {"numbers": numbers(engine), "workflows": sorted(engine.registry.workflows)}
     return page(request, "queue.html", looking, **facts)
 
@@ -110,13 +113,15 @@ def rows(
         "rows": found,
         "older": older,
         "numbers": numbers(engine),
+        "standing": standing_of(engine, looking),
+        "first_by_curl": first_by_curl(request),
     }
     return page(request, "_queue_rows.html", looking, **facts)
 
 
 def numbers(engine: Deployment) -> dict[str, int]:
     """How many jobs there are in each state, and how many may run."""
-    rules, counts = engine.store.rules(), engine.store.counts().jobs
+    rules, counts = engine.store.rules(), engine.store.job_counts()
     return {
         "running": counts["started"],
         "queued": counts["queued"],

@@ -14,6 +14,7 @@ from adaptation.api.auth import Engine
 from adaptation.api.problems import Problem
 from adaptation.api.schemas import Submission
 from adaptation.dashboard.answers import go_to, page, told_of
+from adaptation.dashboard.curl import submit_by_curl
 from adaptation.dashboard.forms import Form, Sent
 from adaptation.dashboard.session import Looking
 from adaptation.errors import AdaptationError
@@ -22,6 +23,9 @@ router = APIRouter()
 
 OWN = frozenset({"token", "do", "priority", "json"})
 """Fields of the form that are no parameters."""
+OF_JOB = "job-"
+"""How the names of fields begin that say something of the job."""
+NO_TERMS = {"run_at": "", "semaphore_url": "", "persist": ""}
 
 
 @router.get("/workflows")
@@ -54,7 +58,11 @@ def submit(request: Request, sent: Sent, engine: Engine, name: str) -> Response:
     except (Problem, AdaptationError) as error:
         problem = told_of(error)
     facts = _facts(known, given, sent.one("priority", "5"))
-    facts |= {"foretold": foretold, "problem": problem}
+    facts |= {"foretold": foretold, "problem": problem, "terms": _terms(sent)}
+    if problem is None:
+        facts["by_curl"] = submit_by_curl(
+            request, wanted.model_dump(mode="json", exclude_unset=True)
+        )
     return page(request, "workflow.html", sent.visitor, problem[0] if problem else 200, **facts)
 
 
@@ -78,8 +86,13 @@ def _facts(known: workflows.Workflow, given: dict[str, str], priority: str = "5"
         for name, schema in known.parameters.get("properties", {}).items()
     ]
     fields.sort(key=lambda field: not (field["required"] or field["value"]))
-    facts = {"workflow": known, "fields": fields, "priority": priority}
-    return {**facts, "foretold": None, "problem": None}
+    facts = {"workflow": known, "fields": fields, "priority": priority, "terms": NO_TERMS}
+    return {**facts, "foretold": None, "problem": None, "by_curl": ""}
+
+
+def _terms(sent: Form) -> dict[str, str]:
+    """What the form says of the job beside its priority; what is empty is not said."""
+    return {name: sent.one(f"{OF_JOB}{name}").strip() for name in NO_TERMS}
 
 
 def _wanted(name: str, schema: dict[str, Any], sent: Form) -> Submission:
@@ -93,7 +106,10 @@ def _wanted(name: str, schema: dict[str, Any], sent: Form) -> Submission:
         for field, described in schema.get("properties", {}).items()
         if sent.one(field).strip()
     }
-    job = {"workflow": name, "priority": sent.one("priority", "5")}
+    terms: dict[str, Any] = {term: words for term, words in _terms(sent).items() if words}
+    if "persist" in terms:
+        terms["persist"] = True
+    job = {"workflow": name, "priority": sent.one("priority", "5"), **terms}
     try:
         return Submission.model_validate({"job": job, "parameters": parameters})
     except ValidationError as error:

@@ -133,7 +133,10 @@ def _may_start(connection: Connection, job_id: int | None) -> bool:
         return connection.execute(startable).first() is not None
     if connection.execute(select(job.c.id).where(text(QUEUED)).limit(1)).first() is None:
         return False
-    return int(connection.execute(HELD_SLOTS).scalar_one()) < _rules(connection).max_jobs
+    rules = _rules(connection)
+    if rules.queue_paused:
+        return False
+    return int(connection.execute(HELD_SLOTS).scalar_one()) < rules.max_jobs
 
 
 def _choose(

@@ -56,9 +56,18 @@ class EmbeddedWorker:
 
     def rest(self) -> None:
         """Leave the tasks of the broker to other workers; inside a process there are none."""
-        pool = getattr(self._controller, "pool", None)
-        if isinstance(pool, Slots):
+        if pool := self._pool:
             pool.rest()
+
+    def go_on(self) -> None:
+        """Take tasks of the broker again."""
+        if pool := self._pool:
+            pool.go_on()
+
+    @property
+    def _pool(self) -> Slots | None:
+        pool = getattr(self._controller, "pool", None)
+        return pool if isinstance(pool, Slots) else None
 
     def stop(self) -> None:
         """Take no more messages and wait for the slots to be free."""

@@ -73,6 +73,7 @@ class Engine(Acceptance):
         room: ScratchRoom | None = None,
         discard: Callable[[Claim], None] = lambda claim: None,  # noqa: ARG005
         describe: Callable[[], Mapping[str, Any]] = dict,
+        load: Callable[[], Mapping[str, Any]] = dict,
         broker_url: str = "memory://",
         pace: Pace | None = None,
         schedule_seconds: tuple[float, ...] = SCHEDULE_SECONDS,
@@ -94,6 +95,7 @@ class Engine(Acceptance):
         self._room = room or Boundless()
         self._discard = discard
         self._describe = describe
+        self._load = load
         self._prepared = False
         self._worker: Worker | None = None
         # Not shared: Celery would put this engine's task into every other app of the process.
@@ -182,6 +184,7 @@ class Engine(Acceptance):
             self.pace.lease_seconds,
             self.pace.heartbeat_seconds,
             self._room.free_bytes,
+            self._load,
         )
         worker = Worker(
             worker_id=process.worker_id,
@@ -240,7 +243,7 @@ class Engine(Acceptance):
         """
         node = self.node(slots, job_id, queues=queues, max_tasks=max_tasks)
         consumer = EmbeddedWorker(self.app, [SUBMIT_QUEUE, *node.worker.queues], slots)
-        node = replace(node, rest=consumer.rest)
+        node = replace(node, rest=consumer.rest, go_on=consumer.go_on)
         self.joined = True
         try:
             # Before the broker answers: its predecessor is buried, whatever else is away.

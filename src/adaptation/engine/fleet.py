@@ -23,7 +23,7 @@ from adaptation.engine.losses import lose
 from adaptation.engine.model import Member, Process, Running
 from adaptation.engine.room import MOST_TOLD, SCRATCH_NEEDED, Need, Room, most_room
 from adaptation.engine.schema import CLAIMABLE, job, leader, log, task, worker
-from adaptation.engine.states import JobState, TaskState
+from adaptation.engine.states import JobState, TaskState, Wish
 
 EXPIRY_BATCH = 500
 WAITING = "scratch"
@@ -274,6 +274,8 @@ def _process(row: Any) -> Process:
         facts=row.facts,
         scratch_free=row.scratch_free,
         draining=row.draining,
+        wish=Wish(row.wish or Wish.WORK),
+        load=row.load or {},
     )
 
 

@@ -10,7 +10,7 @@ Claimed = TypeVar("Claimed")
 
 
 class Gate:
-    """Counts what a worker claims and runs; any thread may ask, count or close it."""
+    """Counts what a worker claims and runs; any thread may ask, count, close or open it."""
 
     def __init__(self, max_tasks: int | None = None) -> None:
         """Open it.
@@ -50,6 +50,11 @@ class Gate:
         """Allow no more claims; what runs is not touched."""
         with self._lock:
             self._closed = True
+
+    def open(self) -> None:
+        """Allow claims again, up to as many as there may be."""
+        with self._lock:
+            self._closed = False
 
     @property
     def is_closed(self) -> bool:

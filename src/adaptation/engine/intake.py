@@ -67,6 +67,11 @@ class Slots(TaskPool):
         self._resting = True
         self.on_freed()
 
+    def go_on(self) -> None:
+        """Take hints again."""
+        self._resting = False
+        self.on_freed()
+
     def on_apply(  # type: ignore[override] # the stub knows no callbacks
         self,
         target: Callable[..., Any],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation.engine.model import Process
 from adaptation.engine.moves import Beat
-from adaptation.engine.states import Order
+from adaptation.engine.states import Order, Wish
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import TaskRun
 
@@ -29,8 +29,14 @@ class Heart:
     heartbeat_seconds: float
     scratch_free: Callable[[], int | None] = lambda: None
     """Bytes that may be promised to tasks."""
+    load: Callable[[], Mapping[str, Any]] = dict
+    """How busy the machine is; see `adapters.machine`."""
     draining: bool = False
     """Whether this worker takes no new tasks."""
+    wish: Wish = Wish.WORK
+    """What somebody wants of this worker, as of the last heartbeat."""
+    obey: Callable[[Wish], None] = lambda wish: None  # noqa: ARG005
+    """Called by the heart's thread when the wish has changed."""
     _runs: dict[tuple[int, int], TaskRun[Any]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -80,6 +86,7 @@ class Heart:
         while not self._stop.wait(self.heartbeat_seconds):
             try:
                 self.beat()
+                self.hear()
             except SQLAlchemyError as error:
                 # Not fatal: the next beat may pass, and a lease that runs out is taken over.
                 logger.warning("heartbeat failed", error=str(error))
@@ -98,9 +105,25 @@ class Heart:
                 logger.info("task told to stop", task_id=run.claim.task_id, order=order)
                 run.cancelled.set()
 
+    def hear(self) -> None:
+        """Learn what somebody wants of this worker, and do it."""
+        wish = self.store.wish_of(self.process.worker_id)
+        # One that is not known just now has its last wish: with it, it signs on again.
+        if wish is None or wish is self.wish:
+            return
+        logger.info("told what to do", wish=wish)
+        self.wish = wish
+        self.obey(wish)
+
     def standing(self) -> Process:
         """How the worker stands now."""
-        return replace(self.process, scratch_free=self._room(), draining=self.draining)
+        return replace(
+            self.process,
+            scratch_free=self._room(),
+            draining=self.draining,
+            wish=self.wish,
+            load=dict(self.load()),
+        )
 
     def _room(self) -> int | None:
         try:

@@ -33,6 +33,8 @@ from adaptation.errors import ParameterError
 WINDOW = 10_000
 """The newest jobs among which text is searched for and another order is made: without an index,
 all there are would have to be read."""
+MOST_DIGITS = 18
+"""A longer number is no job's."""
 RANKED = 10_000
 """Places in the queue that are told."""
 BY_AGE = frozenset({"id", "created_at"})
@@ -141,12 +143,15 @@ class Lists:
         with self.database.read() as connection:
             return {row.id: row.client for row in connection.execute(asked)}
 
+    def job_counts(self) -> dict[str, int]:
+        """How many jobs there are in each state; completed ones are `completed` or `failed`."""
+        with self.database.read() as connection:
+            return _job_counts(connection)[0]
+
     def counts(self) -> Counts:
         """How many jobs there are in each state, and tasks to do in each queue."""
         with self.database.read() as connection:
-            jobs = dict.fromkeys([*map(str, JobState), tally.FAILED], 0)
-            ended, ever = tally.sums(connection)
-            jobs |= _pairs(connection, UNFINISHED_BY_STATE) | ended
+            jobs, ever = _job_counts(connection)
             ready, running = (
                 _pairs(connection, tasks) for tasks in (READY_BY_QUEUE, RUNNING_BY_QUEUE)
             )
@@ -164,6 +169,13 @@ def places(job_ids: Iterable[int]) -> Select[Any]:
         .subquery()
     )
     return select(first.c.id, first.c.place).where(first.c.id.in_(list(job_ids)))
+
+
+def _job_counts(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
+    """How many jobs there are in each state, and how often what ever came to an end."""
+    jobs = dict.fromkeys([*map(str, JobState), tally.FAILED], 0)
+    ended, ever = tally.sums(connection)
+    return jobs | _pairs(connection, UNFINISHED_BY_STATE) | ended, ever
 
 
 def _pairs(connection: Connection, statement: Select[Any]) -> dict[str, int]:
@@ -198,7 +210,11 @@ def _out_of_the_newest(query: JobQuery) -> Select[Any]:
         found = found.where(recent.c.workflow == query.workflow)
     if query.search:
         named = [
-            select(job.c.id, column).where(*own, name).limit(WINDOW).subquery()
+            select(job.c.id, column)
+            .where(*own, name)
+            .order_by(job.c.id.desc())
+            .limit(WINDOW)
+            .subquery()
             for name in _named(query.search)
         ]
         held = found.where(_holds(recent.c.parameters, query.search))
@@ -243,7 +259,9 @@ def _made_by(query: JobQuery) -> list[ColumnElement[bool]]:
 
 def _named(words: str) -> list[ColumnElement[bool]]:
     subject = (job.c.subject == words) & text("subject <> ''")
-    return [subject, job.c.main_task_id == words]
+    named = [subject, job.c.main_task_id == words, job.c.client == words]
+    is_number = words.isascii() and words.isdecimal() and len(words) <= MOST_DIGITS
+    return [*named, job.c.id == int(words)] if is_number else named
 
 
 def _holds(parameters: ColumnElement[Any], words: str) -> ColumnElement[bool]:

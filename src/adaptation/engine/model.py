@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from adaptation.engine.states import JobState, TaskState, Work
+from adaptation.engine.states import JobState, TaskState, Wish, Work
 from adaptation.limits import Value
 
 
@@ -247,6 +247,10 @@ class Process:
     """Bytes that its scratch has room for; None: not told."""
     draining: bool = False
     """Whether it takes no new tasks."""
+    wish: Wish = Wish.WORK
+    """What somebody wants of it."""
+    load: dict[str, Any] = field(default_factory=dict)
+    """How busy its machine is; see `adapters.machine`."""
 
 
 @dataclass(frozen=True)

@@ -216,6 +216,7 @@ def _heard(connection: Connection, worker_id: str, process: Process | None) -> b
     facts: dict[str, Any] = {"heartbeat_at": now()}
     if process is not None:
         facts |= {"scratch_free": process.scratch_free, "draining": process.draining}
+        facts |= {"load": process.load or None}
     known = connection.execute(update(worker).where(worker.c.id == worker_id).values(**facts))
     return known.rowcount == 1
 

@@ -14,6 +14,7 @@ from adaptation.engine.controller import Controller
 from adaptation.engine.deliverer import Deliverer
 from adaptation.engine.lease import Heart
 from adaptation.engine.model import Process
+from adaptation.engine.states import Wish
 from adaptation.engine.store import Store
 from adaptation.engine.worker import Worker
 from adaptation.errors import AdaptationError
@@ -43,9 +44,12 @@ class Node:
     """Whether it may lead."""
     rest: Callable[[], None] = lambda: None
     """Lets the broker send to others what is still to be run."""
+    go_on: Callable[[], None] = lambda: None
+    """Lets it send to this process again."""
 
     def start(self) -> None:
         """Sign on, begin to beat and to sweep."""
+        self.heart.obey = self._obey
         self.store.sign_on(self.heart.standing())
         self.heart.start()
         if self.leads:
@@ -70,8 +74,25 @@ class Node:
             if self.heart.waits_for_its_end(AGAIN_SECONDS):
                 return
 
+    @property
+    def is_to_leave(self) -> bool:
+        """Whether somebody wants it to end when nothing runs here any more."""
+        return self.heart.wish is Wish.LEAVE
+
+    def _obey(self, wish: Wish) -> None:
+        """Claim nothing for as long as somebody wants that; it may lead all the same."""
+        self.heart.draining = wish is not Wish.WORK
+        if self.heart.draining:
+            self.worker.gate.close()
+            self.rest()
+        else:
+            self.worker.gate.open()
+            self.go_on()
+        self.heart.beat()  # it is seen at once
+
     def drain(self) -> None:
         """Claim nothing any more and let others lead; what runs goes on, and its leases live."""
+        self.heart.obey = _ignore
         self.worker.gate.close()
         self.rest()
         self.heart.draining = True
@@ -84,6 +105,7 @@ class Node:
 
     def close(self) -> None:
         """Start nothing any more, and tell what runs to stop and be handed back."""
+        self.heart.obey = _ignore
         self.worker.gate.close()
         self.controller.stop()
         self.heart.stop_all()
@@ -96,3 +118,7 @@ class Node:
             self.deliverer.stop()
         self.heart.stop()
         self.store.bury(self.process.worker_id)
+
+
+def _ignore(wish: Wish) -> None:
+    """What somebody wants of a worker that leaves comes too late."""

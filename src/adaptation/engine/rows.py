@@ -30,7 +30,7 @@ from adaptation.engine.graph import Plan, Upstream
 from adaptation.engine.model import Dispatch, Outgoing, Process
 from adaptation.engine.schema import job, log, outbox, task, task_dependency, worker
 from adaptation.engine.statements import NONE, ONE, word
-from adaptation.engine.states import TaskState
+from adaptation.engine.states import TaskState, Wish
 from adaptation.errors import ParameterError
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -370,6 +370,8 @@ def insert_worker(connection: Connection, process: Process) -> None:
             facts=process.facts,
             scratch_free=process.scratch_free,
             draining=process.draining,
+            wish=None if process.wish is Wish.WORK else process.wish,
+            load=process.load or None,
             job_id=process.job_id,
             heartbeat_at=now(),
         )

@@ -28,6 +28,9 @@ class Rules:
     most_running: int = ALL
     """Jobs of one client that are started at once, if it has no limit of its own."""
 
+    queue_paused: int = 0
+    """1: no job is started, whoever waits."""
+
     def is_ordinary(self, priority: int) -> bool:
         """Whether a job of this priority must leave the priority slots free."""
         return priority > max(1, self.priority_threshold)
@@ -74,7 +77,7 @@ def order(
     The more urgent comes first, after ageing; of equals the client that holds fewest slots, then
     the one that was served longest ago; of one client and priority first in, first out.
     """
-    if len(started) >= rules.max_jobs:
+    if rules.queue_paused or len(started) >= rules.max_jobs:
         return []
     ordinary = sum(rules.is_ordinary(job.priority) for job in started)
     room = ordinary < rules.ordinary_slots

@@ -160,6 +160,17 @@ class Scheduling:
         Raises:
             ParameterError: `schedule_unknown`.
         """
+        self._change_schedule(name, active=active)
+
+    def look_soon(self, name: str) -> None:
+        """Let a schedule do at once what it would do when its interval has passed.
+
+        Raises:
+            ParameterError: `schedule_unknown`.
+        """
+        self._change_schedule(name, ran_at=None, due_at=now())
+
+    def _change_schedule(self, name: str, **values: Any) -> None:
         if name != QUEUE_SCHEDULED_JOBS:
             raise ParameterError(
                 f"no schedule is called {name!r}",
@@ -168,9 +179,7 @@ class Scheduling:
             )
         with self.database.write() as connection:
             _know(connection)
-            connection.execute(
-                update(schedule).where(schedule.c.name == name).values(active=active)
-            )
+            connection.execute(update(schedule).where(schedule.c.name == name).values(**values))
 
 
 def due_jobs() -> Select[int]:

@@ -223,6 +223,8 @@ worker = Table(
     Column("facts", Json, nullable=False),  # versions and capabilities
     Column("scratch_free", BigInteger),  # bytes; NULL: not told
     Column("draining", Boolean, nullable=False, default=False),  # takes no new tasks
+    Column("wish", String(10)),  # drain, leave: what somebody wants of it; NULL: to work
+    Column("load", Json),  # of its machine, see adapters/machine.py; NULL: not told
     Column("job_id", Id),  # the only job it serves; NULL: all
     Column("heartbeat_at", BigInteger, nullable=False),
 )
@@ -242,6 +244,19 @@ setting = Table(
     Column("value", Json, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
 )
+
+setting_change = Table(
+    "setting_change",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(60), nullable=False),
+    Column("value", Json),  # NULL: the default is in force again
+    Column("changed_by", String(200), nullable=False),  # empty: nobody said so
+    Column("changed_at", BigInteger, nullable=False),
+    Index("setting_change_name", "name", "id"),
+    sqlite_autoincrement=True,
+)
+"""Who has set what, and when."""
 
 schedule = Table(
     "schedule",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 import math
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adaptation.engine.database import Database, now
+from adaptation.engine.reads import time_of
 from adaptation.engine.rules import ALL
-from adaptation.engine.schema import setting
+from adaptation.engine.schema import setting, setting_change
 from adaptation.errors import ParameterError
 
 Number = int | float
@@ -51,6 +54,10 @@ class Known:
         return int(number) if number == int(number) else number
 
 
+MOST_LETTERS = 200
+"""Of who has changed a setting."""
+PAUSED = "queue_paused"
+"""The setting that holds the whole queue."""
 KNOWN = {
     known.name: known
     for known in (
@@ -63,10 +70,23 @@ KNOWN = {
         Known("ageing_seconds", 1_800, 0, 31_536_000, "wait that makes a job one more urgent"),
         Known("most_running", ALL, 0, ALL, "jobs of one client running at once"),
         Known("retention_days", 30, 0, 36_500, "days an ended job is kept; 0: for ever", False),
+        Known(PAUSED, 0, 0, 1, "1: no job that waits is started; those that run go on"),
     )
 }
 """All there are, by name."""
 DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A change of a setting."""
+
+    name: str
+    value: Number | None
+    """None: the default came back into force."""
+    by: str
+    """A client, or who sat at the command line; empty: nobody said so."""
+    at: datetime
 
 
 class Choices:
@@ -92,14 +112,21 @@ class Choices:
             value: Number | None = found.scalar()
         return known.default if value is None else value
 
-    def set_setting(self, name: str, value: object) -> bool:
+    def set_setting(self, name: str, value: object, by: str = "") -> bool:
         """Set a setting; whether it had not been set before.
+
+        Args:
+            name: one of `KNOWN`.
+            value: a number, or one in writing.
+            by: who wants it so.
 
         Raises:
             ParameterError: `setting_unknown`, `setting_invalid`.
         """
-        facts = {"value": known_setting(name).checked(value), "updated_at": now()}
+        number = known_setting(name).checked(value)
+        facts = {"value": number, "updated_at": now()}
         with self.database.write() as connection:
+            _note(connection, name, number, by)
             changed = update(setting).where(setting.c.name == name).values(facts)
             if connection.execute(changed).rowcount:
                 return False
@@ -111,7 +138,7 @@ class Choices:
                 return False
             return True
 
-    def unset_setting(self, name: str) -> bool:
+    def unset_setting(self, name: str, by: str = "") -> bool:
         """Let the default be in force again; whether it was not.
 
         Raises:
@@ -119,7 +146,33 @@ class Choices:
         """
         known_setting(name)
         with self.database.write() as connection:
-            return connection.execute(delete(setting).where(setting.c.name == name)).rowcount == 1
+            done = connection.execute(delete(setting).where(setting.c.name == name)).rowcount == 1
+            if done:
+                _note(connection, name, None, by)
+            return done
+
+    def setting_changes(self, limit: int = 100) -> list[Changed]:
+        """Who has changed which setting, the newest first."""
+        newest = select(setting_change).order_by(setting_change.c.id.desc()).limit(limit)
+        return self._changes(newest)
+
+    def last_changes(self) -> dict[str, Changed]:
+        """The last change of each setting that anybody has changed, by its name."""
+        last = select(func.max(setting_change.c.id)).group_by(setting_change.c.name)
+        newest = select(setting_change).where(setting_change.c.id.in_(last))
+        return {one.name: one for one in self._changes(newest)}
+
+    def _changes(self, asked: Select[Any]) -> list[Changed]:
+        with self.database.read(one=True) as connection:
+            return [
+                Changed(row.name, row.value, row.changed_by, time_of(row.changed_at))
+                for row in connection.execute(asked)
+            ]
+
+
+def _note(connection: Connection, name: str, value: Number | None, by: str) -> None:
+    facts = {"name": name, "value": value, "changed_by": by[:MOST_LETTERS], "changed_at": now()}
+    connection.execute(insert(setting_change).values(facts))
 
 
 def known_setting(name: str) -> Known:

@@ -37,6 +37,14 @@ class Order(StrEnum):
     LOST = "lost"
 
 
+class Wish(StrEnum):
+    """What somebody wants of a worker, which it reads at its heartbeats."""
+
+    WORK = "work"
+    DRAIN = "drain"
+    LEAVE = "leave"
+
+
 class Work(StrEnum):
     """What has become of a job's pieces in the work area."""
 

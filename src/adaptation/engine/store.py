@@ -28,6 +28,7 @@ from adaptation.engine.storages import Storages
 from adaptation.engine.submissions import AT_ONCE, Submissions
 from adaptation.engine.together import Together
 from adaptation.engine.watching import Watching
+from adaptation.engine.wishes import Wishes
 
 SETTLING = dict.fromkeys(("complete", "fail", "give_back"), SETTLE_SECONDS)
 OPENING = dict.fromkeys(("create", "migrate", "close"), 0.0)
@@ -63,6 +64,7 @@ class Store(
     Deliveries,
     EndPoints,
     Storages,
+    Wishes,
     Reads,
 ):
     """Jobs, tasks, logs and messages in one SQL database."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from adaptation.adapters.images import prove_image
 from adaptation.context import Context
+from adaptation.engine.tasks import TaskDefinition
 from adaptation.media.asset_record import CLEAR, listed_tracks
 from adaptation.media.index import Segment, Track
 from adaptation.media.moment import parse_moment, time_outside
@@ -32,6 +33,7 @@ from adaptation.workflows.staging import (
     ADDED,
     FOLDER_NAME,
     STAGED,
+    keep_staged,
     of_staged,
     opened_staged,
     staged_copy,
@@ -105,26 +107,22 @@ def add_trickplay(context: Context, run: Run) -> Context:
     made = f"{run.area}/{FOLDER_NAME}"
     places = {
         "source_folder": str(staging_folder(context, run)),
-        "output_folder": str(run.resources.staging / made),
+        "output_folder": str(run.resources.work.new_folder(made)),
     }
     done = of_staged(publish_trickplay, context, run, **places)
-    return done.extended(**{STAGED: made})
+    return keep_staged(done.extended(**{STAGED: made}), run)
 
 
 @step("package")
 def add_properties(context: Context, run: Run) -> Context:
     """Lay `track_properties` over what the sources say of their tracks."""
-    context = staged_copy(context, run)
-    place = str(staging_folder(context, run))
-    return of_staged(write_properties, context, run, folder=place, output_folder=context.folder_out)
+    return _changed(write_properties, context, run)
 
 
 @step("package", more_tries="retries")
 def add_drm(context: Context, run: Run) -> Context:
     """Make the encrypted copy of the asset, and let its manifests lead to it if that is wanted."""
-    context = staged_copy(context, run)
-    place = str(staging_folder(context, run))
-    return of_staged(switch_drm, context, run, folder=place, output_folder=context.folder_out)
+    return _changed(switch_drm, context, run)
 
 
 TASKS = (
@@ -172,6 +170,14 @@ def mp4_place(context: Context) -> str:
 def is_encrypted(parameters: Context) -> bool:
     """Whether an encrypted copy is made."""
     return bool(wanted_systems(parameters["drm"]))
+
+
+def _changed(task: TaskDefinition, context: Context, run: Run) -> Context:
+    """Do a step of another workflow that changes the asset where it is, with a copy of ours."""
+    context = staged_copy(context, run)
+    place = str(run.resources.work.new_folder(context[STAGED]))
+    done = of_staged(task, context, run, folder=place, output_folder=context.folder_out)
+    return keep_staged(done, run)
 
 
 def _pictures(tracks: Sequence[Track]) -> list[Track]:

@@ -17,7 +17,7 @@ from adaptation.media.sounds import linked
 from adaptation.workflows.material import material_of
 from adaptation.workflows.parameters import TOLD, shown_source
 from adaptation.workflows.profiles import ENCODING
-from adaptation.workflows.resources import Run, get_file, get_json, publish_token, put_text
+from adaptation.workflows.resources import Run, get_files, get_json, publish_token, put_text
 from adaptation.workflows.storage_places import storage_place
 from adaptation.workflows.storing import publish_to_storage
 from adaptation.workflows.texts import text_files, texts_of
@@ -46,7 +46,8 @@ def asset_files(context: Context, run: Run) -> list[tuple[Path, str]]:
         files.append((playlist, f"{track.folder}/{hls.PLAYLIST_NAME}"))
         files += [(key, f"{track.folder}/{key.rpartition('/')[2]}") for key in get_json(run, media)]
     files += text_files(context, run)
-    return [(get_file(run, key), name) for key, name in files]
+    paths = get_files(run, [key for key, _ in files])
+    return [(path, name) for path, (_, name) in zip(paths, files, strict=True)]
 
 
 def put_in_place(context: Context, run: Run, files: Sequence[tuple[Path, str]]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.key_files import KeyFiles
 from adaptation.adapters.live import LiveArea
 from adaptation.adapters.object_store import ObjectStore
+from adaptation.adapters.object_work import numbered
 from adaptation.adapters.storage import Storage
 from adaptation.adapters.storage_config import storage_unknown
 from adaptation.adapters.tools import Tools
@@ -21,6 +23,7 @@ from adaptation.engine.tasks import TaskRun
 from adaptation.limits import Value
 
 NO_KEY_FILES = KeyFiles()
+FETCHED_AT_ONCE = 8
 
 
 def no_storage(name: str) -> ObjectStore:
@@ -43,11 +46,10 @@ class Resources:
     """Folder for downloads under way, so that a cut one is resumed by the next attempt."""
     live: LiveArea
     """Where assets can be watched while they grow."""
-    staging: Path
-    """The folder of the work area, which every worker sees: assets that are not published yet are
-    folders in it."""
     assets_root: Path | None = None
     """The folder of relative outputs: below it, symbolic links are not followed."""
+    shares_outputs: bool = True
+    """Whether all machines see the outputs that lie in folders."""
     source_root: Path | None = None
     """The folder of clients' local sources: the same; None: they have none."""
     parallel_chunks: int = 2
@@ -77,6 +79,14 @@ class Resources:
     def remove_work(self, job_id: int) -> None:
         """Delete everything a job left in the work area."""
         self.work.delete_prefix(f"jobs/{job_id}")
+        self.forget(job_id)
+
+    def jobs_beside(self) -> set[int]:
+        """The jobs that have left something there."""
+        return numbered(self.downloads) | numbered(self.live.root)
+
+    def forget(self, job_id: int) -> None:
+        """Delete what a job left beside the work area."""
         shutil.rmtree(self.download_folder(job_id), ignore_errors=True)
         self.live.remove(job_id)
 
@@ -113,7 +123,13 @@ def put_file(run: Run, path: Path, name: str) -> str:
 
 def get_file(run: Run, key: str) -> Path:
     """A path to read a stored file from."""
-    return run.resources.work.open_local(key, run.scratch)
+    return run.resources.work.open_local(key, run.cancelled)
+
+
+def get_files(run: Run, keys: Sequence[str]) -> list[Path]:
+    """Paths to read stored files from, in their order; what is far away is fetched side by side."""
+    with ThreadPoolExecutor(FETCHED_AT_ONCE, "fetching") as pool:
+        return list(pool.map(lambda key: get_file(run, key), keys))
 
 
 def get_json(run: Run, key: str) -> Any:

@@ -31,7 +31,7 @@ FOLDER_NAME = "asset"
 @step("package")
 def stage(context: Context, run: Run) -> Context:
     """Let a finished asset appear in the work area, where more is added before it is published."""
-    context = put_staged(context, run, asset_files(context, run))
+    context = keep_staged(new_staged(context, run, asset_files(context, run)), run)
     run.log("the asset is whole; what goes with it is made next")
     return context
 
@@ -54,7 +54,7 @@ TASKS = (stage, publish_staged)
 
 def staging_folder(context: Context, run: Run) -> Path:
     """The folder that is the asset by now: to read, never to write to."""
-    return Path(run.resources.staging, context[STAGED])
+    return run.resources.work.open_folder(context[STAGED], run.cancelled)
 
 
 @contextmanager
@@ -64,8 +64,8 @@ def opened_staged(context: Context, run: Run) -> Iterator[AssetFolder]:
         yield folder
 
 
-def put_staged(context: Context, run: Run, files: Iterable[tuple[Path, str]]) -> Context:
-    """Let the asset appear anew in the work area, in a folder of this attempt alone.
+def new_staged(context: Context, run: Run, files: Iterable[tuple[Path, str]]) -> Context:
+    """Let the asset appear anew in a folder of this attempt, which is then given to `keep_staged`.
 
     Args:
         context: of the job.
@@ -75,7 +75,7 @@ def put_staged(context: Context, run: Run, files: Iterable[tuple[Path, str]]) ->
     key = f"{run.area}/{FOLDER_NAME}"
     publish_folder(
         files,
-        run.resources.staging / key,
+        run.resources.work.new_folder(key),
         asset_id=context["main_task_id"],
         token=publish_token(run.claim.job_id),
         overwrite=True,
@@ -84,9 +84,18 @@ def put_staged(context: Context, run: Run, files: Iterable[tuple[Path, str]]) ->
 
 
 def staged_copy(context: Context, run: Run) -> Context:
-    """The asset in a folder of this attempt, for a step that changes it where it is."""
+    """The asset in a folder of this attempt, for a step that changes it where it is.
+
+    What the step leaves is given to `keep_staged`.
+    """
     with opened_staged(context, run) as asset, asset.files() as there:
-        return put_staged(context, run, there)
+        return new_staged(context, run, there)
+
+
+def keep_staged(context: Context, run: Run) -> Context:
+    """Store the folder that this attempt has made for all tasks behind it."""
+    run.resources.work.put_folder(context[STAGED])
+    return context
 
 
 def duration_seconds(asset: AssetFolder) -> float:

@@ -15,6 +15,7 @@ from adaptation.adapters.object_store import ObjectStore
 from adaptation.adapters.source_folder import SourceFolder
 from adaptation.adapters.source_place import ObjectFolder, SourcePlace
 from adaptation.context import Context
+from adaptation.errors import ParameterError
 from adaptation.media.asset import Asset
 from adaptation.media.asset_record import ASSET_NAME
 from adaptation.workflows.allowance import Allowance
@@ -54,11 +55,18 @@ def check_destination(context: Context, run: Run) -> None:
 
     Raises:
         OutputError: `output_exists`.
-        ParameterError: `storage_unknown`.
+        ParameterError: `storage_unknown`, `storage_needed`.
         AdaptationError: as `ObjectStore.read`.
     """
     place = storage_place(str(context.get("output_folder")))
     if place is None:
+        if not run.resources.shares_outputs:
+            raise ParameterError(
+                "the output would lie on whichever machine makes it: no folder is shared",
+                code="storage_needed",
+                hint="Name a destination_storage, or have the operator set ADAPTATION_OUTPUT_ROOT"
+                " to a folder that all machines see.",
+            )
         return
     store = store_of(place, run)
     # Workflows that have no such parameter put single files beside what is there.

@@ -37,6 +37,7 @@ COMMANDS = {
     "callbacks": "remote.callbacks:callbacks",
     "redeliver": "remote.callbacks:redeliver",
     "settings": "remote.fleet:settings",
+    "queue": "remote.fleet:queue",
     "workflows": "remote.fleet:workflows",
     "workers": "remote.fleet:workers",
 }

@@ -1,4 +1,4 @@
-"""`adaptation --server URL settings`, `workers` and `workflows`: the fleet, and what it can do."""
+"""`adaptation --server URL settings`, `queue`, `workers` and `workflows`: the fleet as a whole."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from adaptation.cli import output
+from adaptation.cli.queue import Deed as QueueDeed
 from adaptation.cli.remote import opened_client
-from adaptation.cli.remote.forms import AsJson, percent
+from adaptation.cli.remote.forms import AsJson, percent, plain
+from adaptation.cli.workers import SAID, Deed, refuse_half
 from adaptation.cli.workflows import description_lines, show
 from adaptation.client import Setting, Worker
 from adaptation.errors import ParameterError
@@ -45,13 +47,44 @@ def settings(
         output.data(line)
 
 
-def workers(*, as_json: AsJson = False) -> None:
-    """List the workers and controllers, with what they run of one's own jobs.
+def queue(do: QueueDeed | None = None, /, *, as_json: AsJson = False) -> None:
+    """Tell whether the whole queue is paused; or pause it, or let it go on, as an admin.
+
+    While it is paused no job that waits is started; those that run go on to their ends.
 
     Args:
-        as_json: Print a JSON array.
+        do: pause or resume; only told of when not given.
+        as_json: Print a JSON object.
     """
     with opened_client() as client:
+        if do is None:
+            found = client.queue()
+        else:
+            found = client.pause_queue() if do == "pause" else client.resume_queue()
+    if as_json:
+        output.document(plain(asdict(found)))
+        return
+    by = f" by {found.changed_by}" if found.changed_by else ""
+    since = f" since {found.changed_at:%Y-%m-%d %H:%M:%S} UTC" if found.changed_at else ""
+    output.data(f"The queue is paused{by}{since}." if found.paused else "The queue runs.")
+    output.data(f"{found.queued} jobs wait, {found.started} run.")
+
+
+def workers(do: Deed | None = None, name: str | None = None, /, *, as_json: AsJson = False) -> None:
+    """List the workers and controllers, with what they run of one's own jobs; or tell one.
+
+    A worker that is told obeys at its next heartbeat; that needs an admin's key.
+
+    Args:
+        do: drain: it ends what it runs and takes nothing new; resume: it takes tasks again; stop:
+            it drains, and its process ends when nothing runs there.
+        name: The worker that is told: its name, or its id or the first letters of it.
+        as_json: Print a JSON array.
+    """
+    refuse_half(do, name)
+    with opened_client() as client:
+        if do is not None and name is not None:
+            output.note(f"Worker {client.tell_worker(name, do)} {SAID[do]}.")
         found = client.workers()
     if as_json:
         output.document([asdict(one) for one in found])

@@ -55,6 +55,18 @@ document.addEventListener("htmx:sse:after:message", () => {
   lookAgain();
 });
 
+// A page that is asked for again, part by part, is as live as its last answer.
+document.addEventListener("page:fresh", () => {
+  connected = true;
+  last = Date.now();
+  show();
+});
+document.addEventListener("htmx:error", () => {
+  if (!document.querySelector("[data-again]")) return;
+  connected = false;
+  show();
+});
+
 window.setInterval(() => {
   if (!connected) {
     show();

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, sel
 from adaptation.engine.schema import metadata
 
 FOLDER = Path(__file__).parent
-HISTORY = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+HISTORY = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """The versions from the first to the one that this code works with."""
 HEAD = HISTORY[-1]
 UNVERSIONED = HISTORY[0]
