@@ -17,7 +17,6 @@ import clips
 import services
 from adaptation.api.server import serving
 from adaptation.dashboard.mounting import mount
-from adaptation.engine.clients import Role
 from adaptation.settings import Settings
 from adaptation.wiring import Deployment
 from api_kit import Caller
@@ -88,11 +87,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     store = deployment.store
     deployment.engine.prepare()
     with serving(deployment, "127.0.0.1", 0, mount=mount) as url:
-        callers = []
-        for name in ("client", "other"):
-            own = {"output_root": name}
-            callers.append(Caller(url, name, store.add_client(name, Role.CLIENT, defaults=own)[1]))
-        yield Site(deployment, url.rstrip("/"), *callers, folder / "sources")
+        client, other = (
+            Caller(url, name, store.add_client(name, "client", defaults={"output_root": name})[1])
+            for name in ("client", "other")
+        )
+        yield Site(deployment, url.rstrip("/"), client, other, folder / "sources")
     deployment.close()
 
 

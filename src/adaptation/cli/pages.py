@@ -78,10 +78,12 @@ def _a_key(deployment: Deployment) -> Iterator[int]:
 
 def _wait_for_enter(interruption: Interruption) -> None:
     pressed = threading.Event()
+
+    def read() -> None:
+        sys.stdin.readline()
+        pressed.set()
+
     # A thread of its own: a signal must be heard meanwhile.
-    reader = threading.Thread(
-        target=lambda: (sys.stdin.readline(), pressed.set()), name="enter", daemon=True
-    )
-    reader.start()
+    threading.Thread(target=read, name="enter", daemon=True).start()
     while not pressed.wait(POLL_SECONDS) and not interruption.count:
         continue

@@ -59,19 +59,29 @@ async function begin(cameByItself = false) {
   if (state === "waiting") wait();
   const video = document.getElementById("film");
   if (!video || !hls) return;
+  const comesAlone = state === "growing" || cameByItself;
+  if (comesAlone) video.muted = true;
   const shaka = await library();
-  if (!shaka?.Player.isBrowserSupported()) return;
-  const urls = { dash, hls };
-  const growing = state === "growing";
-  if (growing || cameByItself) video.muted = true;
+  if (shaka?.Player.isBrowserSupported()) await playBy(shaka, video, { dash, hls }, sprite);
+  else playAlone(video);
+  // Who does not want things to move starts it by hand.
+  if (comesAlone && !still) await video.play().catch(() => {});
+}
+
+function playAlone(video) {
+  const sources = video.querySelectorAll("source");
+  sources[sources.length - 1]?.addEventListener("error", () => {
+    say("This browser plays no HLS by itself. A player for it comes with npm: make assets");
+  });
+}
+
+async function playBy(shaka, video, urls, sprite) {
   player = new shaka.Player();
   player.addEventListener("error", ({ detail }) => complain(detail));
   await player.attach(video);
   for (const source of [...video.querySelectorAll("source")]) source.remove();
   controls = new Controls(video, player, (kind) => open(urls[kind], sprite));
-  await open(dash || hls, sprite);
-  // Who does not want things to move starts it by hand.
-  if ((growing || cameByItself) && !still) await video.play().catch(() => {});
+  await open(urls.dash || urls.hls, sprite);
 }
 
 async function open(url, sprite) {
@@ -97,7 +107,9 @@ async function complain(error) {
   if (error?.severity === window.shaka.util.Error.Severity.RECOVERABLE) return;
   if (error?.code === window.shaka.util.Error.Code.LOAD_INTERRUPTED) return;
   if (await lookAgain().catch(() => false)) {
-    await player.destroy();
+    const spent = player;
+    controls = player = undefined;
+    await spent.destroy();
     await begin(true);
     return;
   }
