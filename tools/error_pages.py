@@ -4,21 +4,26 @@ usage: python tools/error_pages.py
 
 What a code means is written by hand, in a row of docs/errors.md. The page adds what the source
 says: the class, whether the engine tries again, the sentences with their remedies, the modules.
+The dashboard shows the same out of one file of the package.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "adaptation"
 TABLES = ROOT / "docs" / "errors.md"
 PAGES = ROOT / "docs" / "errors"
+TABLE = SOURCE / "dashboard" / "codes.json"
+"""The same for the dashboard, which is there without the docs."""
 ROW = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \|(?: \d+ \|)? (.+) \|$", re.MULTILINE)
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 PASSING = "Transient"
@@ -86,16 +91,30 @@ def main() -> None:
         if found.get(name) != text:
             (PAGES / name).write_text(text, encoding="utf-8")
             print(f"docs/errors/{name}", file=sys.stderr)
+    TABLE.write_text(table(), encoding="utf-8")
 
 
 def pages() -> dict[str, str]:
     """The text of each page by its file name."""
+    codes, source = known()
+    return {f"{code.name}.md": page(code, source) for code in codes.values()}
+
+
+def table() -> str:
+    """All codes with what is said of them, as JSON, in the order of their names."""
+    codes, source = known()
+    rows = {name: _facts(code, source) for name, code in sorted(codes.items())}
+    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
+
+
+def known() -> tuple[dict[str, Code], Source]:
+    """All codes with what the source says of them."""
     source = read_source()
     codes = {code.name: code for code in read_rows(TABLES.read_text(encoding="utf-8"))}
     for module, tree in source.trees.items():
         for node in ast.walk(tree):
             _note(node, module, codes, source)
-    return {f"{code.name}.md": page(code, source) for code in codes.values()}
+    return codes, source
 
 
 def read_rows(text: str) -> Iterator[Code]:
@@ -120,20 +139,17 @@ def read_source() -> Source:
 
 def page(code: Code, source: Source) -> str:
     """The page of one code."""
-    families = [kind for own in code.kinds for kind in source.family(own)]
-    is_retried = PASSING in families or code.name in source.may_pass
-    is_retried = is_retried or code.group.startswith(PASSING_GROUP)
     kinds = ", ".join(f"`{kind}`" for kind in sorted(code.kinds))
     lines = [
         f"# `{code.name}`",
         "",
-        f"{code.meaning[0].upper()}{code.meaning[1:]}.",
+        _sentence(code.meaning),
         "",
         "| | |",
         "|---|---|",
         f"| group | [{code.group}](../errors.md) |",
         *([f"| class | {kinds} |"] if kinds else []),
-        f"| tried again by the engine | {'yes' if is_retried else 'no'} |",
+        f"| tried again by the engine | {'yes' if _is_retried(code, source) else 'no'} |",
         f"| named in | {', '.join(f'`{module}`' for module in sorted(code.modules))} |",
     ]
     if code.words:
@@ -141,6 +157,25 @@ def page(code: Code, source: Source) -> str:
     for message, hint in sorted(set(code.words)):
         lines.append(f"- {message}" + (f"\n  *{hint}*" if hint else ""))
     return "\n".join([*lines, "", "<!-- made by `make docs` -->", ""])
+
+
+def _facts(code: Code, source: Source) -> dict[str, Any]:
+    return {
+        "group": code.group,
+        "meaning": _sentence(code.meaning),
+        "retried": _is_retried(code, source),
+        "words": [list(pair) for pair in sorted(set(code.words))],
+    }
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _is_retried(code: Code, source: Source) -> bool:
+    families = [kind for own in code.kinds for kind in source.family(own)]
+    is_passing = PASSING in families or code.name in source.may_pass
+    return is_passing or code.group.startswith(PASSING_GROUP)
 
 
 def _learn(node: ast.ClassDef, source: Source) -> None:

@@ -50,6 +50,7 @@ from adaptation.workflows import (
     drmswitch,
     encoding,
     generate_gif,
+    measure_quality,
     mp4,
     plugins,
     properties,
@@ -129,6 +130,7 @@ class Deployment:
             key_files=KeyFiles(self.settings.cpix_key_file, self.settings.cpix_signers_file),
             storage=self.storage,
             writers_below=self._writers_below,
+            measure=lambda job_id: measure_quality.order(self.engine, job_id),
         )
 
     @cached_property
@@ -172,7 +174,7 @@ class Deployment:
         encoding.register(registry, settings.assets_root, settings.profiles, settings.source_root)
         for workflow in (
             *(capture_frame, generate_gif, build_thumbnails),
-            *(trickplay, drmswitch, deleting),
+            *(trickplay, drmswitch, deleting, measure_quality),
         ):
             workflow.register(registry)
         properties.register(registry)

@@ -43,6 +43,7 @@ OWN = Expected(other=404)
 CHANGES_OWN = Expected(other=404, readonly=403)
 CHANGES_NOTHING_OF_OTHERS = Expected(readonly=403)
 STILL_SENT = Expected(other=404, readonly=403, admin=409, client=409)
+NOT_MADE_YET = Expected(other=404, readonly=403, admin=409, client=409)
 ENABLED_BY_ITS_OWN = Expected(other=404, readonly=403, admin=404)
 ADMIN_ONLY = Expected(other=403, readonly=403, client=403)
 
@@ -72,6 +73,8 @@ KINDS: dict[str, tuple[Expected, object]] = {
     "GET /jobs/{job_id}": (OWN, None),
     "GET /jobs/{job_id}/tasks": (OWN, None),
     "GET /jobs/{job_id}/events": (OWN, None),
+    "GET /jobs/{job_id}/quality": (OWN, None),
+    "POST /jobs/{job_id}/quality": (NOT_MADE_YET, None),
     "GET /logs/{job_id}": (OWN, None),
     "GET /jobs/{job_id}/callbacks": (OWN, None),
     "POST /jobs/{job_id}/callbacks/{delivery_id}/redeliver": (STILL_SENT, None),

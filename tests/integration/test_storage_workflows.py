@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -277,6 +278,43 @@ def test_drm_is_switched_in_a_storage_and_back_and_the_storage_copies_what_moves
     assert pictures[0] == pictures[1]
     for name in files_of(locked) - {"master.m3u8", "manifest.mpd", "asset.json"}:
         assert (locked / name).read_bytes() == (opened / name).read_bytes()
+
+
+def test_whole_segments_are_encrypted_in_a_storage_and_nothing_leads_to_clear_ones(
+    studio: Studio, films: ObjectStore, tmp_path: Path
+) -> None:
+    aes: dict[str, Any] = {
+        "drm": ["aes"],
+        "content_keys": [{"key_id": "00" * 15 + "01", "key": "11" * 16}],
+        "hls_key_uri": "https://keys.example.org/{key_id}",
+    }
+    studio.done("encoding_workflow", url=FILM, output_folder="aes", **ENCODED, **HERE)
+    clear = fetched(films, "studio/aes", tmp_path / "clear")
+
+    on = studio.done("drmswitch", folder="aes", **aes, **HERE)
+    made = studio.done("vodstream", source_folder="in", output_folder="new", **aes, **HERE)
+    locked = fetched(films, "studio/aes", tmp_path / "locked")
+    new = fetched(films, "studio/new", tmp_path / "new")
+    studio.done("drmswitch", folder="aes", drm=["clear"], **HERE)
+
+    for told, folder in ((on, locked), (made, new)):
+        place = told["message"].removesuffix("/master.m3u8")
+        named = {name.removeprefix(f"{place}/") for name in told["files"]}
+        assert files_of(folder) == named, "no manifest of before is left"
+        assert "manifest.mpd" not in named
+        base = judges.record(folder)["base"]
+        led = set(re.findall(r"v\w{16}/(\w+)/\w+/playlist", (folder / "master.m3u8").read_text()))
+        assert led == {"aes128"}
+        (playlist,) = (folder / base / "aes128").glob("*p/playlist.m3u8")
+        assert 'URI="https://keys.example.org/' in playlist.read_text()
+    before = judges.record(clear)["base"]
+    words = ["openssl", "enc", "-d", "-aes-128-cbc", "-K", "11" * 16, "-iv", f"{1:032x}"]
+    segment = locked / judges.record(locked)["base"] / "aes128" / "90p" / "00001.m4s"
+    opened = subprocess.run(
+        words, input=segment.read_bytes(), capture_output=True, check=True, timeout=60
+    )
+    assert opened.stdout == (clear / before / "90p" / "00001.m4s").read_bytes()
+    assert films.facts("studio/aes/manifest.mpd").size_bytes > 500, "it is back"
 
 
 @pytest.mark.parametrize("destination", ["shop", "local"])

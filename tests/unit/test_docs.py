@@ -78,6 +78,7 @@ def test_every_error_code_has_a_page_that_is_up_to_date() -> None:
     found = {path.name: path.read_text() for path in (ROOT / "docs" / "errors").glob("*.md")}
 
     assert found == error_pages.pages(), "make docs"
+    assert error_pages.TABLE.read_text() == error_pages.table(), "make docs"
 
 
 def test_a_page_says_what_the_source_says() -> None:

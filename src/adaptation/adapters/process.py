@@ -12,8 +12,9 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
@@ -44,6 +45,8 @@ HAS_LIMITS = hasattr(os, "fork")
 """Whether the system has resource limits."""
 
 OnLine = Callable[[str], None]
+OnStart = Callable[[Sequence[str]], None]
+_on_start: ContextVar[OnStart | None] = ContextVar("on_start", default=None)
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,16 @@ class Limits:
         return [f"limit:{name}:{number}" for name, number in most.items()] if HAS_LIMITS else []
 
 
+@contextmanager
+def telling(on_start: OnStart) -> Iterator[None]:
+    """Let somebody know of every command that this thread starts within the block."""
+    before = _on_start.set(on_start)
+    try:
+        yield
+    finally:
+        _on_start.reset(before)
+
+
 def run(  # noqa: PLR0913 (all but the first have defaults)
     argv: Sequence[str],
     *,
@@ -147,6 +160,8 @@ def run(  # noqa: PLR0913 (all but the first have defaults)
     limits = limits or Limits()
     words = [*limits.words(access), *within.words(program, access), "--"]
     words += within.around(program, access, cwd)
+    if (on_start := _on_start.get()) is not None:
+        on_start(argv)
     child = _Child(tuple(argv), words, access, cwd)
     collected = _Collected()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,15 @@ class Line:
     id: int
     severity: int
     event: bytes
+    task_id: int = 0
+    """0 for the job itself."""
+    text: str = ""
+    """The message, where listeners look for words."""
+
+
+def anything(line: Line) -> bool:  # noqa: ARG001
+    """What somebody wants to hear who has not said what."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,8 @@ class Listener:
     """Log lines with a higher id come from the hub; with a lower one only out of the past."""
     known: frozenset[int] = frozenset()
     """Lines that it is not told, as they were there before it."""
+    wants: Callable[[Line], bool] = anything
+    """Which lines of that severity it is told."""
     lines: deque[Line] = field(default_factory=deque)
     states: dict[object, bytes] = field(default_factory=dict)
     last: bytes = b""
@@ -81,7 +92,7 @@ class Listener:
         """Take news; what is not sent yet of an older state is forgotten."""
         if self.over:
             return
-        self.lines.extend(line for line in news.lines if line.severity >= self.severity)
+        self.lines.extend(self.fitting(news.lines))
         for about, event in news.states:
             self.states.pop(about, None)
             self.states[about] = event
@@ -92,6 +103,10 @@ class Listener:
             self.last = news.end
             self.close()
         self.wake.set()
+
+    def fitting(self, lines: Iterable[Line]) -> list[Line]:
+        """Those of some lines that it is told."""
+        return [line for line in lines if line.severity >= self.severity and self.wants(line)]
 
     def close(self) -> None:
         """Let the stream end as soon as what waits has been sent."""

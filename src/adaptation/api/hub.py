@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from adaptation.api.channel import Channel, Line, Listener, News, line_event
+from adaptation.api.channel import Channel, Line, Listener, News, anything, line_event
 from adaptation.api.ticking import Ticking
 from adaptation.engine.lists import JobQuery
 from adaptation.engine.model import Job, LogLine
@@ -48,11 +48,19 @@ class Hub(Ticking):
         self._channels.clear()
         self._since_ms = self._task_after = 0
 
-    async def listen(self, job_id: int, severity: int) -> Listener:
-        """Begin to hear of a job: first all there is to say of it, then what changes."""
+    async def listen(
+        self, job_id: int, severity: int, wants: Callable[[Line], bool] = anything
+    ) -> Listener:
+        """Begin to hear of a job: first all there is to say of it, then what changes.
+
+        Args:
+            job_id: of the job.
+            severity: the lowest of log lines.
+            wants: which of these lines.
+        """
         settled = await self._begin()
         channel = self._channels.get(job_id) or self._channel(job_id, settled)
-        listener = Listener(job_id, severity, channel.after)
+        listener = Listener(job_id, severity, channel.after, wants=wants)
         if self._closed:
             listener.close()
             return listener
@@ -79,8 +87,8 @@ class Hub(Ticking):
         while not self._closed:
             asked = partial(ask.log_page, listener.job_id, after, listener.severity)
             page = await self._patiently(asked)
-            if page:
-                yield [self._line(line) for line in page]
+            if lines := listener.fitting(self._line(line) for line in page):
+                yield lines
             if len(page) < PAGE_LINES:
                 return
             after = page[-1].id

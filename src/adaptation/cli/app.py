@@ -21,6 +21,7 @@ COMMANDS = (
     ("submit", "submit:submit", "Store a job for a running service."),
     ("ls", "jobs:ls", "List the newest jobs."),
     ("show", "jobs:show", "Show a job and its tasks."),
+    ("quality", "quality:quality", "Show how good each segment of a job's asset is."),
     ("logs", "logs:logs", "Print what a job has logged."),
     ("watch", "watch:watch", "Print a job's notifications as they come, one JSON a line."),
     ("cancel", "control:cancel", "Stop a job for good and drop its finished pieces."),

@@ -25,8 +25,8 @@ def encode(  # noqa: PLR0913 - each is an option of the command line
     line on stdout is the asset's folder.
 
     Args:
-        source: A path, or a file://, http:// or https:// URL.
-        folder: The folder the asset appears as, whole, at the end.
+        source: A path, a file://, http:// or https:// URL, or storage://NAME/KEY.
+        folder: The folder the asset appears as, whole, at the end; or storage://NAME/KEY.
         request: How the asset is to be.
         as_json: Print one JSON event a line on stdout instead.
         quiet: Say nothing but errors.

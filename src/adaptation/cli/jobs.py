@@ -22,6 +22,7 @@ from adaptation.cli.views import percent
 from adaptation.engine.abilities import WAITS_FOR
 from adaptation.engine.lists import JobQuery
 from adaptation.engine.model import Job, Task
+from adaptation.engine.process import name_of_worker
 from adaptation.engine.room import SCRATCH_NEEDED
 from adaptation.engine.states import JobState, TaskState
 from adaptation.engine.store import Store
@@ -139,7 +140,7 @@ def _table(tasks: list[Task]) -> list[str]:
     names = track_names(tasks)
     rows = [("task", "track", "name", "state", "tries", "done", "worker")]
     for task in tasks:
-        track, worker = names.get(task.id, ""), (task.worker_id or "")[:8]
+        track, worker = names.get(task.id, ""), name_of_worker(task.worker_id or "")
         share = percent(task.progress)
         row = (str(task.id), track, task.name, task.state, str(task.attempt), share, worker)
         rows.append(row)

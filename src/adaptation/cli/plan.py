@@ -30,7 +30,8 @@ def plan(
     are any.
 
     Args:
-        source: A path or a file:// URL; with --fetch, an http:// or https:// URL, too.
+        source: A path or a file:// URL; with --fetch, an http:// or https:// URL, or
+            storage://NAME/KEY, too.
         request: How the asset is to be.
         fetch: Bring a video of up to 64 MiB that lies elsewhere here to look at it.
         as_json: Print one JSON object.
@@ -38,8 +39,9 @@ def plan(
     from adaptation.wiring import deploy
     from adaptation.workflows.encoding import NAME
     from adaptation.workflows.parameters import is_web
+    from adaptation.workflows.storage_places import storage_place
 
-    if is_web(source) and not fetch:
+    if (is_web(source) or storage_place(source)) and not fetch:
         raise ParameterError(
             "the plan of a video follows from its packets, and this one is not here yet",
             code="source_scheme",

@@ -45,6 +45,8 @@ class Request:
     """Also make 5.1 of sound that has it; stereo is made in any case."""
     overwrite: bool = False
     """Replace another asset in OUTPUT; nothing but an asset is ever replaced."""
+    measure_quality: bool = False
+    """Then have the asset measured against the source: VMAF of each segment of each rendition."""
     metadata: str | None = None
     """A JSON object, kept in asset.json as given."""
 
@@ -54,6 +56,8 @@ class Request:
         Raises:
             ParameterError: something cannot be read; the workflow checks the rest.
         """
+        from adaptation.workflows.storage_places import storage_place
+
         asked: dict[str, Any] = {
             "url": source,
             "segment_seconds": self.segment_seconds,
@@ -65,12 +69,16 @@ class Request:
             "passthrough": self.passthrough,
             "surround": self.surround,
             "empty_target": self.overwrite,
+            "measure_quality": self.measure_quality,
             "metadata": _metadata(self.metadata),
         }
         if self.rendition:
             asked["renditions"] = [_rendition(text) for text in self.rendition]
         if folder is not None:
-            asked["output_folder"] = str(absolute_folder(folder))
+            # A place of a storage is no path: a path would lose one of its slashes.
+            asked["output_folder"] = (
+                folder if storage_place(folder) else str(absolute_folder(folder))
+            )
         return asked
 
 

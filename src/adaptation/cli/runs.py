@@ -24,6 +24,8 @@ from adaptation.errors import AdaptationError
 from adaptation.media.hls import MASTER_NAME
 from adaptation.settings import load_settings
 from adaptation.wiring import Deployment, deploy
+from adaptation.workflows import measure_quality
+from adaptation.workflows.parameters import MEASURE
 
 LOOK_SECONDS, QUIET_LOOK_SECONDS = 0.25, 0.5
 HEARTBEAT_SECONDS = 0.5
@@ -111,12 +113,34 @@ class Run:
         try:
             self._greet(job, existed)
             if not job.ended:
-                return self._run(job)
-            # A run that was killed right after the job's end has left its pieces.
-            self._deployment.repair()
-            return Outcome(job)
+                outcome = self._run(job)
+            else:
+                # A run that was killed right after the job's end has left its pieces.
+                self._deployment.repair()
+                outcome = Outcome(job)
+            return self._measured(outcome)
         finally:
             self._deployment.store.close()
+
+    def _measured(self, outcome: Outcome) -> Outcome:
+        """Measure the asset, too, if that is wanted; it is there, however that ends."""
+        if not (outcome.job.succeeded and self.parameters.get(MEASURE)):
+            return outcome
+        number = measure_quality.order(self._deployment.engine, outcome.job.id)
+        job = self._deployment.store.job(number)
+        self.style.say(f"Job {job.id} measures the asset at {outcome.job.output}")
+        if not job.ended:
+            self._deployment.store.resume(job.id)  # one that was interrupted is paused
+            ran = self._run(job)
+            job = ran.job
+            if ran.interrupted_by is not None:
+                return Outcome(outcome.job, ran.interrupted_by)
+        self.style.event("measured", job_id=job.id, succeeded=job.succeeded, error=job.error)
+        if job.succeeded:
+            self.style.say(f"hint: look at it: adaptation quality {outcome.job.id}")
+        elif job.error:
+            output.note(f"warning: {job.error['message']} ({job.error['code']})")
+        return outcome
 
     def report(self, outcome: Outcome) -> int:
         """Tell how the run ended; returns the exit status."""

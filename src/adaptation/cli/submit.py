@@ -26,8 +26,10 @@ def submit(
     clients know it. A job that was asked for in the same words and has not succeeded goes on.
 
     Args:
-        source: A path, or a file://, http:// or https:// URL; workers must be able to read it.
-        folder: The folder the asset appears as; a new one under the output root when not given.
+        source: A path, a file://, http:// or https:// URL, or storage://NAME/KEY; workers must be
+            able to read it.
+        folder: The folder the asset appears as, or storage://NAME/KEY; a new one under the output
+            root when not given.
         request: How the asset is to be.
         when: When the job runs, and how urgently.
         as_json: Print a JSON object.

@@ -79,7 +79,7 @@ def refuse_half(do: str | None, name: str | None) -> None:
 def _row(member: Member) -> tuple[str, ...]:
     process = member.process
     return (
-        process.worker_id[:8],
+        process.worker_id.rpartition("/")[2][:8],
         _host(member),
         str(process.pid),
         f"{len(member.running)}/{process.slots}",

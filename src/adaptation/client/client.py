@@ -143,6 +143,14 @@ class Client:
         rows = self._connection.ask("GET", f"/jobs/{job_id}/tasks")
         return self._read_all(Task, rows)
 
+    def quality(self, job_id: int) -> dict[str, Any]:
+        """How good each segment of a job's asset is: the answer of `GET /jobs/ID/quality`."""
+        return self._object(self._connection.ask("GET", f"/jobs/{job_id}/quality"))
+
+    def measure(self, job_id: int) -> int:
+        """Have a job's asset measured; the number of the job that does it."""
+        return self._read(Submitted, self._connection.ask("POST", f"/jobs/{job_id}/quality")).id
+
     def logs(self, job_id: int, *, show_all: bool = False) -> list[LogLine]:
         """What a job has logged, oldest first; with `show_all` debug lines, too."""
         rows = self._connection.ask("GET", _with(f"/logs/{job_id}", show_all=show_all))

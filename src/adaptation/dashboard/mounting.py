@@ -12,11 +12,14 @@ from starlette.types import Scope
 from adaptation.api.middleware import PAGES
 from adaptation.dashboard import (
     clients,
+    codes,
+    commands,
     deeds,
     entry,
     fleet,
     jobs,
     live,
+    log,
     login,
     player,
     queue,
@@ -28,6 +31,7 @@ from adaptation.dashboard import (
 )
 from adaptation.dashboard.answers import answer_errors
 from adaptation.dashboard.entry import Passes
+from adaptation.dashboard.eta import Estimates
 from adaptation.dashboard.live import PaintedBoard, PaintedHub
 from adaptation.dashboard.login import HOME
 from adaptation.dashboard.painting import STATIC
@@ -35,6 +39,7 @@ from adaptation.dashboard.session import Sessions
 
 PARTS = (
     *(login, entry, queue, live, deeds, jobs, player, sample, submission),
+    *(log, commands, codes),
     *(fleet, schedules, settings, clients, storages),
 )
 KEPT = "public, max-age=31536000, immutable"
@@ -50,7 +55,11 @@ def mount(api: FastAPI) -> None:
     pages.state.passes = api.state.passes = Passes()
     store = keeper.deployment.store
     pages.state.readiness = api.state.readiness
-    pages.state.board, pages.state.hub = PaintedBoard(store), PaintedHub(store)
+    tasks = keeper.deployment.registry.tasks
+    expanders = frozenset(name for name, known in tasks.items() if known.expands)
+    pages.state.estimates = estimates = Estimates(store, expanders)
+    pages.state.board = PaintedBoard(store, estimates)
+    pages.state.hub = PaintedHub(store, estimates)
     api.state.streams += [pages.state.board, pages.state.hub]
     for part in PARTS:
         pages.include_router(part.router)

@@ -25,6 +25,8 @@ WORDS = {
     "done": ("✓", "done"),
     "cancelled": ("⊘", "cancelled"),
     "skipped": ("-", "skipped"),
+    "lost": ("◌", "worker lost"),
+    "released": ("↩", "handed back"),
     "idle": ("○", "idle"),
     "working": ("●", "busy"),
     "draining": ("◐", "draining"),

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from adaptation.dashboard.eta import Estimates
 from adaptation.engine.model import Job
 from adaptation.engine.overview import UnderWork
 from adaptation.engine.states import JobState
 from adaptation.engine.store import Store
-
-LEAST_SHARE, LEAST_SECONDS = 0.03, 3.0
-"""Before so much is done nobody can say when it will end."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,14 @@ class Row:
         return ((self.finished_at or datetime.now(UTC)) - self.started_at).total_seconds()
 
 
-def rows_of(store: Store, jobs: Iterable[Job]) -> list[Row]:
-    """Jobs with how far they are, what runs of them, and their places in the queue."""
+def rows_of(store: Store, jobs: Iterable[Job], estimates: Estimates | None = None) -> list[Row]:
+    """Jobs with how far they are, what runs of them, and their places in the queue.
+
+    Args:
+        store: that knows them.
+        jobs: as stored.
+        estimates: says when they will be done; one that knows only the store when not given.
+    """
     listed = list(jobs)
     if not listed:
         return []
@@ -64,13 +68,19 @@ def rows_of(store: Store, jobs: Iterable[Job]) -> list[Row]:
     tasks = store.running_in(running)
     queued = [job.id for job in listed if job.state is JobState.QUEUED]
     places = store.positions(queued) if queued else {}
+    left = (estimates or Estimates(store)).of(running)
     return [
-        row_of(job, far.get(job.id), places.get(job.id), tasks.get(job.id, ())) for job in listed
+        row_of(job, far.get(job.id), places.get(job.id), tasks.get(job.id, ()), left.get(job.id))
+        for job in listed
     ]
 
 
 def row_of(
-    job: Job, progress: float | None, place: int | None, tasks: Sequence[UnderWork] = ()
+    job: Job,
+    progress: float | None,
+    place: int | None,
+    tasks: Sequence[UnderWork] = (),
+    eta_seconds: float | None = None,
 ) -> Row:
     """One job.
 
@@ -79,6 +89,7 @@ def row_of(
         progress: mean of its tasks; None: by its state alone.
         place: in the queue.
         tasks: what runs of it.
+        eta_seconds: until its end; None: nobody can say.
     """
     state = state_of(job)
     if progress is None or job.succeeded:
@@ -95,7 +106,7 @@ def row_of(
         progress=progress,
         doing=_doing(tasks),
         speed=sum(speeds) if speeds else None,
-        eta_seconds=_eta(job, progress),
+        eta_seconds=eta_seconds if job.state is JobState.STARTED else None,
         sentence=_sentence(job),
         created_at=job.created_at,
         started_at=job.started_at,
@@ -115,15 +126,6 @@ def _doing(tasks: Sequence[UnderWork]) -> str:
     names = list(dict.fromkeys(one.name for one in tasks))
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
     return ", ".join(name.replace("_", " ") for name in names[:2]) + more
-
-
-def _eta(job: Job, progress: float) -> float | None:
-    if job.ended or job.started_at is None or job.state is not JobState.STARTED:
-        return None
-    took = (datetime.now(UTC) - job.started_at).total_seconds()
-    if progress < LEAST_SHARE or took < LEAST_SECONDS:
-        return None
-    return took * (1 - progress) / progress
 
 
 def _sentence(job: Job) -> str:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from adaptation.engine.attempts import Attempt
+from adaptation.engine.process import name_of_worker
+
 ALIKE = 4
 """So many tasks of one name beside each other become one node of the graph."""
 WIDTH, HEIGHT, GAP_X, GAP_Y, EDGE = 168, 46, 44, 14, 8
@@ -25,6 +28,7 @@ class Shown:
     progress: float
     attempt: int
     worker: str
+    """Host and process that runs it, or ran it last; empty: nobody has."""
     seconds: float | None
     """How long it has run, or ran."""
     message: str
@@ -73,9 +77,12 @@ class Tasks:
     height: int
 
 
-def shown_tasks(rows: Iterable[Mapping[str, Any]]) -> Tasks:
-    """The tasks as the API's rows tell of them."""
-    listed = tuple(_shown(row) for row in sorted(rows, key=lambda row: row["id"]))
+def shown_tasks(rows: Iterable[Mapping[str, Any]], attempts: Iterable[Attempt] = ()) -> Tasks:
+    """The tasks as the API's rows tell of them, each with who tried it last."""
+    last = {one.task_id: one.worker_id for one in attempts}
+    listed = tuple(
+        _shown(row, last.get(row["id"], "")) for row in sorted(rows, key=lambda row: row["id"])
+    )
     columns = _columns(listed)
     nodes, placed = dict[int, Node](), dict[int, int]()
     tallest = max((len(groups) for groups in columns), default=0)
@@ -98,7 +105,7 @@ def shown_tasks(rows: Iterable[Mapping[str, Any]]) -> Tasks:
     return Tasks(listed, tuple(nodes.values()), tuple(lines), max(width, 0), max(height, 0))
 
 
-def _shown(row: Mapping[str, Any]) -> Shown:
+def _shown(row: Mapping[str, Any], last: str) -> Shown:
     began, ended = row["started_at"], row["finished_at"]
     seconds = None if began is None else ((ended or datetime.now(UTC)) - began).total_seconds()
     return Shown(
@@ -107,7 +114,7 @@ def _shown(row: Mapping[str, Any]) -> Shown:
         state=row["state"],
         progress=1.0 if row["state"] == "done" else row["progress"],
         attempt=row["attempt"],
-        worker=(row["worker"] or "")[:60],
+        worker=name_of_worker(row["worker"] or last),
         seconds=seconds,
         message=row["message"],
         depends_on=tuple(row["depends_on"]),

@@ -25,6 +25,8 @@ from adaptation.engine.terms import check_priority, check_semaphore, millisecond
 REPLACES = "replaces"
 """Field of the context of a job that does the same again: the main tasks it follows."""
 MOST_REPLACED = 20
+RUNS_AGAIN = "runs again as job "
+"""How the log of a job begins to tell by which number it was run anew."""
 
 
 class Keep(Enum):
@@ -128,7 +130,7 @@ class Changes:
             new_id, is_new = insert_job(connection, new, len(plan.tasks), after_id)
             if is_new:
                 store_plans(connection, {new_id: Arrival(new, plan, queues)})
-                line = f"runs again as job {new_id}"
+                line = f"{RUNS_AGAIN}{new_id}"
                 rows.insert_lines(connection, job_id, 0, [(20, line)], progname="api")
             return new_id
 

@@ -12,18 +12,32 @@ import psutil
 
 from adaptation.engine.model import Process
 
+HOST_LETTERS = 40
+"""As much of the host's name stands in an id, which has 64 letters."""
+
 
 def this_process(slots: int, job_id: int | None = None, queues: Sequence[str] = ()) -> Process:
     """Describe the running process as a worker; see `Process`."""
+    pid = os.getpid()
     return Process(
-        worker_id=uuid.uuid4().hex,
+        worker_id=f"{socket.gethostname()[:HOST_LETTERS]}/{pid}/{uuid.uuid4().hex[:12]}",
         host=host_identity(),
-        pid=os.getpid(),
+        pid=pid,
         started_at_ms=int(psutil.Process().create_time() * 1000),
         slots=slots,
         job_id=job_id,
         queues=tuple(queues),
     )
+
+
+def name_of_worker(worker_id: str) -> str:
+    """What people call a worker: its host and process, also when it is long gone.
+
+    Args:
+        worker_id: as stored with what it ran; older ones are numbers that say nothing.
+    """
+    name, _, _ = worker_id.rpartition("/")
+    return name or worker_id[:8]
 
 
 def host_identity() -> str:

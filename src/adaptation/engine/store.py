@@ -5,6 +5,7 @@ from __future__ import annotations
 from adaptation.adapters.vault import Vault
 from adaptation.engine.admission import Admission
 from adaptation.engine.again import SETTLE_SECONDS, tried_again
+from adaptation.engine.attempts import Attempts
 from adaptation.engine.changes import Changes
 from adaptation.engine.claims import Claims
 from adaptation.engine.control import Control
@@ -15,11 +16,14 @@ from adaptation.engine.endpoints import EndPoints
 from adaptation.engine.enrolment import Enrolment
 from adaptation.engine.fleet import Fleet
 from adaptation.engine.history import History
+from adaptation.engine.kinship import Kinship
+from adaptation.engine.lines import Lines
 from adaptation.engine.lists import Lists
 from adaptation.engine.measures import Measures
 from adaptation.engine.moves import Moves
 from adaptation.engine.overview import Overview
 from adaptation.engine.reads import Reads
+from adaptation.engine.remaining import Remaining
 from adaptation.engine.resealing import Resealing
 from adaptation.engine.retention import Retention
 from adaptation.engine.scheduling import Scheduling
@@ -64,6 +68,10 @@ class Store(
     Deliveries,
     EndPoints,
     Storages,
+    Attempts,
+    Kinship,
+    Lines,
+    Remaining,
     Wishes,
     Reads,
 ):

@@ -13,11 +13,14 @@ from typing import Any, Generic, TypeVar
 from celery.canvas import Signature
 from pydantic import BaseModel
 
+from adaptation.engine.commands import shell_lines
 from adaptation.engine.model import Claim, Outgoing, PastJob
 from adaptation.errors import Cancelled, ParameterError
 from adaptation.limits import Value
 
 Resources = TypeVar("Resources")
+MOST_COMMANDS = 50
+"""Commands of one attempt that are logged."""
 LINES_AT_ONCE = 1_000
 """Log lines that are kept until the next heartbeat."""
 Payload = Any
@@ -50,6 +53,8 @@ class TaskRun(Generic[Resources]):
     detail: dict[str, Any] = field(default_factory=dict)
     outgoing: list[Outgoing] = field(default_factory=list)
     lines: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=LINES_AT_ONCE))
+    commands: int = 0
+    """Commands that were started."""
     dropped: int = 0
     """Lines that came too fast to be kept until the next heartbeat."""
 
@@ -90,6 +95,15 @@ class TaskRun(Generic[Resources]):
         if len(self.lines) == LINES_AT_ONCE:
             self.dropped += 1
         self.lines.append((severity, message))
+
+    def ran(self, argv: Sequence[str]) -> None:
+        """Add a command to the job's log, as a shell takes it; of very many the first."""
+        self.commands += 1
+        if self.commands <= MOST_COMMANDS:
+            for line in shell_lines(argv):
+                self.log(line, logging.DEBUG)
+        elif self.commands == MOST_COMMANDS + 1:
+            self.log(f"more than {MOST_COMMANDS} commands are not told", logging.DEBUG)
 
     def take_lines(self) -> tuple[tuple[int, str], ...]:
         """The log lines since the last call; the heartbeat and the task's end both take them."""

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation import tracing
 from adaptation.adapters.masking import redacted_fields
+from adaptation.adapters.process import telling
 from adaptation.engine.abilities import ABILITIES
 from adaptation.engine.gate import Gate
 from adaptation.engine.graph import Plan, Upstream, lower
@@ -167,7 +168,8 @@ class Worker:
                 run = TaskRun(claim, folder, self.resources, confirm=self._confirm)
                 self.heart.add(run)
                 try:
-                    return self._run(run)
+                    with telling(run.ran):
+                        return self._run(run)
                 finally:
                     self.heart.remove(run)
         except OSError as error:

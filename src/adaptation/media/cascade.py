@@ -122,7 +122,7 @@ def cascade_filter(
         rungs: largest first.
     """
     # Fields are put together before the cut: that needs the frames before and after.
-    first = [*deinterlacing(video), trim(timeline, chunk), *_thinned(timeline)]
+    first = [*deinterlacing(video), trim(timeline, chunk), *thinned(timeline)]
     first += [from_zero(timeline, chunk)]
     first += picture_filters(video, rungs[0].size)
     stages = [f"[0:{video.index}]{','.join(first)}{_ends(rungs, 0)}"]
@@ -160,8 +160,8 @@ def from_zero(timeline: Timeline, chunk: Chunk) -> str:
     return f"setpts=PTS-round({decimal(first)}/TB)"
 
 
-def _thinned(timeline: Timeline) -> list[str]:
-    """Each frame of the timeline and none between; a chunk begins with one of them."""
+def thinned(timeline: Timeline) -> list[str]:
+    """Keeps each frame of the timeline and none between; a chunk begins with one of them."""
     return [f"select=not(mod(n\\,{timeline.thinning}))"] if timeline.thinning > 1 else []
 
 

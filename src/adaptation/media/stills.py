@@ -175,6 +175,27 @@ def frame_command(excerpt: Excerpt, kind: ImageKind, output_path: Path) -> list[
     ]
 
 
+def rendition_command(
+    input_path: Path, size: tuple[int, int], frame: int, output_path: Path
+) -> list[str]:
+    """One picture of a rendition that was made here as a JPEG.
+
+    Args:
+        input_path: absolute, segments behind their init segment.
+        size: width and height.
+        frame: number of the picture in the file.
+        output_path: absolute.
+    """
+    look = [f"select=eq(n\\,{frame})", *image_filters("jpeg", size)]
+    return [
+        *("-i", f"file:{input_path}", "-map", "0:v:0", "-vf", ",".join(look)),
+        *ENCODERS["jpeg"],
+        *NO_EXTRAS,
+        *ONE_IMAGE,
+        f"file:{output_path}",
+    ]
+
+
 def gif_size(video: VideoTrack, width: int, height: int) -> tuple[int, int]:
     """Width and height of a GIF.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import shlex
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -163,5 +161,4 @@ def _encode(encoding: Encoding, run: Run, limits: Limits) -> None:
         on_progress=report,
         limits=limits,
     )
-    run.log(shlex.join(command.argv), logging.DEBUG)
     run.log(f"{encoding.deed} in {command.wall_seconds:.1f} s, {command.cpu_seconds:.1f} CPU s")

@@ -14,7 +14,13 @@ from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.workflows import copying, steps, texts, tracks
 from adaptation.workflows.allowance import limit_of
 from adaptation.workflows.forecast import forecast
-from adaptation.workflows.parameters import EncodingParameters, check_encoding, confined, is_web
+from adaptation.workflows.parameters import (
+    MEASURE,
+    EncodingParameters,
+    check_encoding,
+    confined,
+    is_web,
+)
 from adaptation.workflows.profiles import Profiles
 from adaptation.workflows.report import report
 
@@ -37,6 +43,7 @@ def author(parameters: dict[str, Any]) -> Signature[Any]:
         steps.chunk_dash.s(),
         steps.publish.s(),
         steps.notify.s(quality_name="all", status="completed", complete=True),
+        *([steps.order_quality.s()] if parameters.get(MEASURE) else []),
     )
 
 

@@ -35,6 +35,8 @@ MOST_ENDPOINTS = 100
 MOST_RENDITIONS = 64
 
 
+MEASURE = "measure_quality"
+"""Parameter: whether a job that measures follows."""
 PRINTED = r"^[^\x00-\x1f\x7f]*$"
 """A text without control characters: some databases and terminals cannot hold them."""
 
@@ -114,6 +116,10 @@ class EncodingParameters(CommonParameters):
     )
     surround: bool = Field(False, description="Also make 5.1 of sound that has it.")
     empty_target: bool = Field(False, description="Replace an asset that is in the way.")
+    measure_quality: bool = Field(
+        False,
+        description="Have the finished asset measured against its source by a job of its own.",
+    )
 
     @field_validator("segment_seconds", "max_frame_rate", mode="before")
     @classmethod
@@ -124,9 +130,10 @@ class EncodingParameters(CommonParameters):
 TOLD = tuple(
     name
     for name in EncodingParameters.model_fields
-    if name == "content_id" or name not in CommonParameters.model_fields
+    if name == "content_id" or name not in {*CommonParameters.model_fields, MEASURE}
 )
-"""What an asset's record tells of its parameters: not who is called back, or a client's own."""
+"""What an asset's record tells of its parameters: not who is called back, a client's own, or what
+is done with it later."""
 
 
 def check_encoding(

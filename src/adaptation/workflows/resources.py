@@ -20,10 +20,24 @@ from adaptation.adapters.storage import Storage
 from adaptation.adapters.storage_config import storage_unknown
 from adaptation.adapters.tools import Tools
 from adaptation.engine.tasks import TaskRun
+from adaptation.errors import SettingsError
 from adaptation.limits import Value
 
 NO_KEY_FILES = KeyFiles()
 FETCHED_AT_ONCE = 8
+
+
+def no_measuring(job_id: int) -> int:
+    """For a process that takes no jobs in.
+
+    Raises:
+        SettingsError: `submit_impossible`.
+    """
+    raise SettingsError(
+        f"job {job_id} cannot be followed by another one from here",
+        code="submit_impossible",
+        hint="Submit a job of measure_quality yourself.",
+    )
 
 
 def no_storage(name: str) -> ObjectStore:
@@ -71,6 +85,9 @@ class Resources:
     """For whom and by whom documents with content keys may be encrypted and signed."""
     storage: Callable[[str], ObjectStore] = no_storage
     """Opens a configured storage by its name; raises `storage_unknown`."""
+    measure: Callable[[int], int] = no_measuring
+    """Has the asset of a job measured by another one, whose number it gives; see
+    `adaptation.workflows.measure_quality.order`."""
 
     def download_folder(self, job_id: int) -> Path:
         """Where a job's downloads gather."""

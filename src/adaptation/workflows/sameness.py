@@ -10,13 +10,15 @@ from typing import Any
 
 from adaptation.errors import SourceError
 from adaptation.workflows.encoding import NAME
-from adaptation.workflows.parameters import is_web
+from adaptation.workflows.parameters import MEASURE, is_web
 from adaptation.workflows.storage_places import storage_place
 
 
 def fingerprint(checked: Mapping[str, Any], client: str) -> str:
     """Equal for requests of one client that would do the same work."""
-    identity: dict[str, Any] = {"workflow": NAME, "parameters": dict(checked)}
+    # An asset that is there is measured, not encoded once more.
+    parameters = {name: value for name, value in checked.items() if name != MEASURE}
+    identity: dict[str, Any] = {"workflow": NAME, "parameters": parameters}
     identity |= {"client": client} if client else {}
     if not is_web(checked["url"]) and (path := Path(checked["url"])).exists():
         facts = path.stat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from adaptation.context import Context
 from adaptation.engine.history import PLANNED
 from adaptation.engine.tasks import Expand
 from adaptation.engine.tasks import task as engine_task
+from adaptation.errors import AdaptationError
 from adaptation.media import dash, hls
 from adaptation.media.inspection import check_length
 from adaptation.media.picture import notes
@@ -198,6 +200,19 @@ def publish(context: Context, run: Run) -> Context:
     return context
 
 
+@step("notify")
+def order_quality(context: Context, run: Run) -> Context:
+    """Have the published asset measured by a job of its own; without that it is no worse."""
+    try:
+        number = run.resources.measure(run.claim.job_id)
+    except AdaptationError as error:
+        told = f"quality is not measured: {error.message} ({error.code})"
+        run.log(told, logging.WARNING)
+    else:
+        run.log(f"quality is measured by job {number}")
+    return context
+
+
 TASKS = (
     download_file,
     get_video_size,
@@ -206,6 +221,7 @@ TASKS = (
     add_playlist_footer,
     chunk_dash,
     publish,
+    order_quality,
 )
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "plan": "remote.submit:plan",
     "ls": "remote.jobs:ls",
     "show": "remote.jobs:show",
+    "quality": "remote.quality:quality",
     "logs": "remote.follow:logs",
     "watch": "remote.follow:watch",
     "cancel": "remote.control:cancel",

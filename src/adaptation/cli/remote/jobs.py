@@ -101,6 +101,11 @@ def _about(job: Job, tasks: list[Task]) -> list[str]:
 def _table(tasks: list[Task]) -> list[str]:
     rows = [("task", "name", "state", "tries", "done", "worker")]
     for task in tasks:
-        worker, share = (task.worker or "")[:8], percent(task.progress)
+        worker, share = _worker(task.worker or ""), percent(task.progress)
         rows.append((str(task.id), task.name, task.state, str(task.attempt), share, worker))
     return output.aligned(rows)
+
+
+def _worker(worker_id: str) -> str:
+    """Its host and process."""
+    return worker_id.rpartition("/")[0] or worker_id[:8]
