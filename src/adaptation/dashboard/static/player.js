@@ -10,6 +10,7 @@ const now = () => document.getElementById("film-now");
 const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 let player;
 let controls;
+let wanted = null; // the second that was asked for while there was nothing to seek in
 
 function say(words) {
   const place = document.getElementById("film-says") ?? document.getElementById("film-sentence");
@@ -80,6 +81,7 @@ async function playBy(shaka, video, urls, sprite) {
   player.addEventListener("error", ({ detail }) => complain(detail));
   await player.attach(video);
   for (const source of [...video.querySelectorAll("source")]) source.remove();
+  video.addEventListener("canplay", () => wanted !== null && seek(video, wanted));
   controls = new Controls(video, player, (kind) => open(urls[kind], sprite));
   await open(urls.dash || urls.hls, sprite);
 }
@@ -117,13 +119,20 @@ async function complain(error) {
   say(`It cannot be played here (${code}). Load the page again, or use another player.`);
 }
 
+function seek(video, seconds) {
+  // While it begins or changes tracks it has nothing, and would lose its way.
+  wanted = player && !video.buffered.length ? seconds : null;
+  if (wanted !== null) return;
+  const range = player?.seekRange();
+  video.currentTime = range?.end ? Math.min(Math.max(seconds, range.start), range.end) : seconds;
+}
+
 // Anybody on the page may lead to a moment of the film.
 document.addEventListener("film:seek", ({ detail }) => {
   const video = document.getElementById("film");
   const seconds = Number(detail?.seconds);
   if (!video || !Number.isFinite(seconds)) return;
-  const range = player?.seekRange();
-  video.currentTime = range?.end ? Math.min(Math.max(seconds, range.start), range.end) : seconds;
+  seek(video, seconds);
   video.scrollIntoView({ block: "nearest" });
 });
 

@@ -74,8 +74,9 @@ export class Controls {
   #seekBar() {
     const at = element("at");
     at.addEventListener("input", () => {
-      this.video.currentTime = Number(at.value);
-      this.#preview(Number(at.value));
+      const seconds = Number(at.value);
+      document.dispatchEvent(new CustomEvent("film:seek", { detail: { seconds } }));
+      this.#preview(seconds);
     });
     at.addEventListener("pointermove", (event) => {
       const box = at.getBoundingClientRect();
