@@ -22,9 +22,9 @@ from benchmarks.serving import got, serving
 from benchmarks.setup import Bench
 from benchmarks.store import A_JOB, LATER, SERIES, fill, opened
 
-CALLS = 60
+CALLS = 40
 """Of each page, a round."""
-WARM = 5
+WARM = 3
 MOST_MS = 150.0
 QUEUED = 10_000
 """Of these every tenth is scheduled, and every hundredth paused."""

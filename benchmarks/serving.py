@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from benchmarks.processes import BenchError, Command, failure, started, wait_until
 from benchmarks.progress import note
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 

@@ -48,8 +48,10 @@ class Fleet:
         self.store = self.engine.store
 
     @contextmanager
-    def worker(self, slots: int = 2, broker_url: str = "") -> Iterator[subprocess.Popen[bytes]]:
-        """A worker process; SIGTERM ends it, and it must end well."""
+    def worker(
+        self, slots: int = 2, broker_url: str = "", status: int = 0
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """A worker process; SIGTERM ends it, and it must end well, or as it is said."""
         ready = self.log.count(READY)
         # A fleet may serve several tests: it lives in nobody's home.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ADAPTATION_")}
@@ -64,7 +66,7 @@ class Fleet:
                 yield process
             finally:
                 process.terminate()
-                assert process.wait(timeout=20) == 0, self.log
+                assert process.wait(timeout=20) == status, self.log
 
     @property
     def log(self) -> str:

@@ -70,6 +70,8 @@ def test_what_nobody_can_do_says_so_once_and_is_done_when_somebody_comes(
     assert "waits for a worker with av1, packager" in line
     told = store.tasks(needy)[0].detail
     assert told == {"waits_for_a_worker_with": "av1, packager"}
+    assert store.waits_of([needy]) == {needy: "av1, packager"}
+    assert store.unfit(60) == {"av1, packager": 1}
     (item,) = store.due(resend_seconds=0)
     assert store.due(resend_seconds=60) == []
 
@@ -79,6 +81,7 @@ def test_what_nobody_can_do_says_so_once_and_is_done_when_somebody_comes(
     assert store.tasks(needy)[0].detail is None
     assert store.due(resend_seconds=60) == [item], "it is sent at once"
     assert store.tell_unfit(60) == 0
+    assert (store.waits_of([needy]), store.unfit(60)) == ({}, {})
     assert store.claim_next(QUEUES, "w2", LEASE_SECONDS, abilities=ABLE.facts["abilities"])
 
 
@@ -99,3 +102,16 @@ def test_a_message_to_who_cannot_do_it_is_passed_on(store: Store, needy: int) ->
     assert store.due(resend_seconds=60) == [], "who can do it has no reason to"
     store.pass_on(item.task_id, item.generation, ["av1"])
     assert store.due(resend_seconds=60) == [item]
+
+
+def test_what_nobody_can_do_is_counted_by_what_it_needs(store: Store, needy: int) -> None:
+    assert store.unfit(60) == {}, "nobody serves the queue at all"
+    plan = lower(needing(count_one.s(), 0, abilities=["av1", "packager"]))
+    store.admit(store.submit(NewJob("more", "line", {}), plan, {"count_one": "light"}))
+    plan = lower(needing(count_one.s(), 0, abilities=["x264"]))
+    store.admit(store.submit(NewJob("easy", "line", {}), plan, {"count_one": "light"}))
+    store.sign_on(PROCESS)
+
+    assert store.unfit(60) == {"av1, packager": 2}
+    store.sign_on(replace(ABLE, job_id=needy))
+    assert store.unfit(60) == {"av1, packager": 1}, "it serves that job alone"

@@ -53,6 +53,7 @@ KINDS: dict[str, tuple[Expected, object]] = {
     "GET /readyz": (OPEN, None),
     "GET /health": (SEEN_BY_ALL, None),
     "GET /dashboard": (SEEN_BY_ALL, None),
+    "GET /overview": (SEEN_BY_ALL, None),
     "GET /metrics": (ADMIN_ONLY, None),
     "GET /callbacks/endpoints": (SEEN_BY_ALL, None),
     "POST /callbacks/endpoints/disable": (CHANGES_NOTHING_OF_OTHERS, {"url": ELSEWHERE}),

@@ -24,6 +24,8 @@ from adaptation import __version__, tracing
 from adaptation.api.server import serving
 from adaptation.engine import measures
 from adaptation.engine.deliveries import Verdict
+from adaptation.engine.graph import lower, needing
+from adaptation.engine.model import NewJob, Process
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.settings import load_settings
 from api_kit import Api, Caller, error_of, running_api
@@ -199,6 +201,19 @@ def test_probes_need_no_key(api: Api) -> None:
 
     assert nobody.get("/livez") == {"result": "alive"}
     assert nobody.get("/readyz") == {"result": "ready"}
+
+
+def test_tasks_that_no_live_worker_can_do_are_counted_and_told_of(
+    api: Api, hand: HandWorker
+) -> None:
+    plan = lower(needing(count_one.s(), 0, abilities=["libsvtav1"]))
+    new = NewJob("needy", "line", {})
+    hand.store.admit(hand.store.submit(new, plan, hand.queues))
+    hand.store.sign_on(Process("w", "host/1", 1, 0, 2, facts={"abilities": ["libx264"]}))
+
+    assert figures(api.admin)["adaptation_tasks_unfit", "libsvtav1"] == 1
+    warning = "1 task waits for a worker with libsvtav1"
+    assert Caller(api.url, "", "").get("/readyz") == {"result": "ready", "warnings": [warning]}
 
 
 def test_a_process_without_its_database_lives_and_is_not_ready(

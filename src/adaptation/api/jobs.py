@@ -24,6 +24,8 @@ router = APIRouter(tags=["jobs"])
 
 UNDER_A_KEY = uuid.UUID("5b1c2f0e-9d5e-4a43-8a64-2f6e0c3a7d11")
 """Names the ids that idempotency keys stand for."""
+MOST_LINES = 10_500
+"""As many are kept of a job's log."""
 Key = Annotated[
     str | None,
     Header(
@@ -79,10 +81,17 @@ def logs(
     show_all: Annotated[
         bool, Query(description="1: debug lines, which are not visible, too.")
     ] = False,
+    last: Annotated[
+        int | None, Query(ge=1, le=MOST_LINES, description="Only so many, the newest.")
+    ] = None,
 ) -> list[LogRow]:
     """What a job has logged, oldest first; at most 10,500 lines."""
     job_seen_by(engine.store, asking, job_id)
-    lines = engine.store.logs(job_id, severity=0 if show_all else 20)
+    severity = 0 if show_all else 20
+    if last is None:
+        lines = engine.store.logs(job_id, severity=severity)
+    else:
+        lines = engine.store.last_lines(job_id, last, severity=severity)
     return [LogRow.model_validate(log_row(line)) for line in lines]
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation import __version__
 from adaptation.api.auth import Admin
-from adaptation.api.operations import standing
+from adaptation.api.operations import SILENT_SECONDS, standing
 from adaptation.api.routes import BAD
 from adaptation.api.traffic import Traffic
 from adaptation.engine.callbacks import ENDS, PENDING
@@ -90,6 +90,7 @@ class Metrics(Collector):
             *_attempts(done),
             _one("encode_speed", told, speed, ("task",)),
             *_workers(members),
+            *_unfit(store.unfit(SILENT_SECONDS)),
             *_callbacks(told_to),
         ]
 
@@ -138,6 +139,11 @@ def _workers(members: Iterable[Member]) -> Iterator[Metric]:
     slots = sum(number for state, number in found if state != "silent")
     yield _one("workers", "Workers, by state.", by_state, ("state",))
     yield _one("slots", "Tasks that may run at the same time.", {(): slots})
+
+
+def _unfit(found: Mapping[str, int]) -> Iterator[Metric]:
+    meaning = "Ready tasks that no live worker of their queue can do, by what they need."
+    yield _one("tasks_unfit", meaning, {(needs,): n for needs, n in found.items()}, ("needs",))
 
 
 def _callbacks(told_to: Mapping[str, int]) -> Iterator[Metric]:

@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError
 from pydantic import Field
 from sqlalchemy.exc import SQLAlchemyError
 
+from adaptation.api.operations import SILENT_SECONDS
 from adaptation.api.problems import AWAY_SECONDS, error_body
 from adaptation.api.schemas import Answer, Error
 from adaptation.engine.migrations import HEAD
@@ -27,6 +28,9 @@ class Standing(Answer):
     """The process can do its work."""
 
     result: str = Field(default="ready", description="ready")
+    warnings: list[str] | None = Field(
+        default=None, description="What it does not hinder, but somebody should look at."
+    )
 
 
 class Living(Answer):
@@ -42,15 +46,36 @@ class Readiness:
         self._deployment = deployment
         self._lock = threading.Lock()
         self._reasons: list[str] = []
+        self._warnings: list[str] = []
         self._asked_at = -KEPT_SECONDS
 
     def reasons(self) -> list[str]:
         """Why requests could not be answered; none: they can."""
         with self._lock:
-            if time.monotonic() - self._asked_at > KEPT_SECONDS:
-                self._reasons = [*self._of_the_database(), *self._of_the_broker()]
-                self._asked_at = time.monotonic()
+            self._ask()
             return self._reasons
+
+    def warnings(self) -> list[str]:
+        """What hinders no request, but somebody should look at."""
+        with self._lock:
+            self._ask()
+            return self._warnings
+
+    def _ask(self) -> None:
+        if time.monotonic() - self._asked_at > KEPT_SECONDS:
+            self._reasons = [*self._of_the_database(), *self._of_the_broker()]
+            self._warnings = [] if self._reasons else self._of_the_fleet()
+            self._asked_at = time.monotonic()
+
+    def _of_the_fleet(self) -> list[str]:
+        try:
+            unfit = self._deployment.store.unfit(SILENT_SECONDS)
+        except SQLAlchemyError:
+            return []
+        return [
+            f"{number} {'task waits' if number == 1 else 'tasks wait'} for a worker with {needs}"
+            for needs, number in sorted(unfit.items())
+        ]
 
     def _of_the_database(self) -> list[str]:
         try:
@@ -78,6 +103,7 @@ async def livez() -> Living:
 @router.get(
     "/readyz",
     response_model=Standing,
+    response_model_exclude_none=True,
     responses={503: {"model": Error, "description": "What is behind it is away."}},
     summary="Can the process do its work",
 )
@@ -86,7 +112,7 @@ def readyz(request: Request) -> Standing | JSONResponse:
     readiness: Readiness = request.app.state.readiness
     reasons = readiness.reasons()
     if not reasons:
-        return Standing()
+        return Standing(warnings=readiness.warnings() or None)
     hint = "Start what is away; after an update: adaptation migrate."
     body = error_body("; ".join(reasons), "not_ready", hint, request.state.request_id)
     return JSONResponse(body, 503, {"Retry-After": str(AWAY_SECONDS)})

@@ -19,6 +19,7 @@ COMMANDS = (
     ("demo", "demo:demo", "Encode a real clip to see the engine work."),
     ("play", "play:play", "Play an asset in the browser."),
     ("submit", "submit:submit", "Store a job for a running service."),
+    ("top", "top.here:top", "Show the queue and the fleet live in the terminal."),
     ("ls", "jobs:ls", "List the newest jobs."),
     ("show", "jobs:show", "Show a job and its tasks."),
     ("quality", "quality:quality", "Show how good each segment of a job's asset is."),

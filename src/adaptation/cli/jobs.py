@@ -9,7 +9,7 @@ from cyclopts.validators import Number
 
 from adaptation.adapters.masking import masked
 from adaptation.cli import output
-from adaptation.cli.output import size
+from adaptation.cli.output import percent, size
 from adaptation.cli.progress import survey, track_names
 from adaptation.cli.store import (
     find_job,
@@ -18,7 +18,6 @@ from adaptation.cli.store import (
     task_document,
     verdict,
 )
-from adaptation.cli.views import percent
 from adaptation.engine.abilities import WAITS_FOR
 from adaptation.engine.lists import JobQuery
 from adaptation.engine.model import Job, Task

@@ -78,6 +78,18 @@ def size(size_bytes: int) -> str:
     return f"{size_bytes / 1e3:.1f} kB"
 
 
+def percent(fraction: float) -> str:
+    """A share as a person reads it, four columns and a sign."""
+    return f"{100 * fraction:3.0f} %"
+
+
+def clock(seconds: float) -> str:
+    """A time as m:ss or h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of cells as lines, each column as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from adaptation.engine.model import Task
@@ -16,8 +15,6 @@ SOUND_WEIGHT = 60_000
 """A sound track's work; that of a picture is its height squared plus what decoding costs."""
 DECODING_WEIGHT = 160_000
 HEVC_FACTOR = 4
-RATE_WINDOW_SECONDS = 30.0
-"""The time left is judged by the pace of so many seconds."""
 CHUNK, COPY, SOUND = "encode_chunk", "copy_picture", "transcode_audio"
 """The tasks that take the time."""
 COPY_WEIGHT = 60_000
@@ -174,27 +171,3 @@ def _stage(encodings: Sequence[Task], others: Sequence[Task]) -> str:
 def _weight(rung: dict[str, Any]) -> float:
     factor = HEVC_FACTOR if rung.get("codec") == "hevc" else 1
     return DECODING_WEIGHT + factor * int(rung["height"]) ** 2
-
-
-@dataclass
-class Estimate:
-    """The time left, judged by the pace of the last half minute."""
-
-    _seen: deque[tuple[float, float]] = field(default_factory=deque)
-
-    def seconds_left(self, now: float, fraction: float) -> float | None:
-        """The time until `fraction` is 1; None while there is too little to go by.
-
-        Args:
-            now: seconds on any clock that does not jump.
-            fraction: 0 to 1.
-        """
-        if self._seen and fraction < self._seen[-1][1]:
-            self._seen.clear()  # a try began anew
-        self._seen.append((now, fraction))
-        while now - self._seen[0][0] > RATE_WINDOW_SECONDS and len(self._seen) > 2:
-            self._seen.popleft()
-        since, first = self._seen[0]
-        if now - since < 1 or fraction - first < 0.01:
-            return None
-        return (1 - fraction) * (now - since) / (fraction - first)

@@ -13,8 +13,9 @@ from typing import Any
 
 from adaptation.adapters.masking import masked
 from adaptation.cli import exits, output
+from adaptation.cli.estimate import Estimate
 from adaptation.cli.interruption import Interruption
-from adaptation.cli.progress import Estimate, survey
+from adaptation.cli.progress import survey
 from adaptation.cli.views import Bars, Events, Lines, Look, View
 from adaptation.engine.engine import Engine
 from adaptation.engine.model import Job

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from adaptation.cli import output
+from adaptation.cli.output import clock, percent
 from adaptation.cli.progress import JobProgress, TrackProgress, track_names
 from adaptation.engine.model import Job, LogLine, Message, Task
 from adaptation.engine.states import JobState, TaskState
@@ -209,18 +210,6 @@ def summary(look: Look) -> str:
         return f"{percent(running[0].progress)}  {_doing(running[0])}" if running else "waiting"
     tracks = f"{progress.done} of {len(progress.tracks)} tracks"
     return f"{percent(progress.fraction)}  {tracks}  {_total_facts(look)}".rstrip()
-
-
-def percent(fraction: float) -> str:
-    """A share as a person reads it, four columns and a sign."""
-    return f"{100 * fraction:3.0f} %"
-
-
-def clock(seconds: float) -> str:
-    """A time as m:ss or h:mm:ss."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _facts(track: TrackProgress) -> str:

@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from adaptation.cli import output
-from adaptation.cli.output import size
+from adaptation.cli.output import percent, size
 from adaptation.cli.store import opened_store
-from adaptation.cli.views import percent
 from adaptation.engine.model import Member
 from adaptation.engine.states import Wish
 from adaptation.engine.wishes import member_named, name_of

@@ -19,6 +19,7 @@ from adaptation.client.records import (
     Filters,
     Job,
     LogLine,
+    Overview,
     Queue,
     Setting,
     Submitted,
@@ -151,9 +152,18 @@ class Client:
         """Have a job's asset measured; the number of the job that does it."""
         return self._read(Submitted, self._connection.ask("POST", f"/jobs/{job_id}/quality")).id
 
-    def logs(self, job_id: int, *, show_all: bool = False) -> list[LogLine]:
-        """What a job has logged, oldest first; with `show_all` debug lines, too."""
-        rows = self._connection.ask("GET", _with(f"/logs/{job_id}", show_all=show_all))
+    def logs(
+        self, job_id: int, *, show_all: bool = False, last: int | None = None
+    ) -> list[LogLine]:
+        """What a job has logged, oldest first.
+
+        Args:
+            job_id: its number.
+            show_all: debug lines, too.
+            last: only so many lines, the newest; None: all.
+        """
+        end = {} if last is None else {"last": last}
+        rows = self._connection.ask("GET", _with(f"/logs/{job_id}", show_all=show_all, **end))
         return self._read_all(LogLine, rows)
 
     def events(
@@ -235,6 +245,14 @@ class Client:
     def enable_end_point(self, url: str, client: str | None = None) -> str:
         """Send to a disabled end point again; try a failing one at once."""
         return self._act_on_end_point("enable", url, client)
+
+    def overview(self, limit: int = 100) -> Overview:
+        """The engine at one look: counts, what runs, waits and failed last.
+
+        Args:
+            limit: jobs of each state at most, 1 to 100.
+        """
+        return self._read(Overview, self._connection.ask("GET", _with("/overview", limit=limit)))
 
     def workers(self) -> list[Worker]:
         """Workers and controllers, with what they run of one's own jobs."""

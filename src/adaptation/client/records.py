@@ -144,6 +144,68 @@ class Event:
 
 
 @dataclass(frozen=True)
+class RunningTask:
+    """What runs of a job."""
+
+    name: str
+    progress: float
+    """0 to 1."""
+    speed: float | None = None
+    """In times real time; None: it does not tell."""
+
+
+@dataclass(frozen=True)
+class JobAtWork:
+    """A job with how far it is."""
+
+    id: int
+    client: str
+    workflow: str
+    priority: int
+    """1 is first, 10 last."""
+    queue_state: str
+    """started, queued, paused, scheduled, or completed when it has failed."""
+    failed: bool
+    created_at: datetime
+    subject: str = ""
+    """The content id, or what else people know it by."""
+    position: int | None = None
+    """Place in the queue, 1 is next; None: not queued."""
+    run_at: datetime | None = None
+    started_at: datetime | None = None
+    progress: float = 0.0
+    """0 to 1."""
+    running: list[RunningTask] = field(default_factory=list)
+    waits_for: str | None = None
+    """What a task of it needs that no live worker can do."""
+    error: dict[str, Any] | None = None
+    """`code`, `message`, `hint` and `task` of the first failure."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The engine at one moment."""
+
+    version: str
+    now_at: datetime
+    """By the server's clock."""
+    counts: dict[str, int]
+    """Jobs of all clients, by state; `failed` are completed ones that ended badly."""
+    max_jobs: int
+    """Jobs that may run at once."""
+    priority_slots: int
+    """Of those, slots only for priority jobs."""
+    priority_threshold: int
+    """A job of priority 1 to this is a priority job."""
+    paused: bool = False
+    """Whether somebody holds the queue, and no job is started."""
+    jobs: list[JobAtWork] = field(default_factory=list)
+    """Those that run, oldest first; queued ones, next first; paused; scheduled."""
+    failures: list[JobAtWork] = field(default_factory=list)
+    """The newest that ended badly."""
+
+
+@dataclass(frozen=True)
 class WorkerTask:
     """What a worker runs."""
 
@@ -269,6 +331,15 @@ class Workflow:
     """Parameters that are enough."""
 
 
+INNER: dict[tuple[type, str], type] = {
+    (Worker, "tasks"): WorkerTask,
+    (Overview, "jobs"): JobAtWork,
+    (Overview, "failures"): JobAtWork,
+    (JobAtWork, "running"): RunningTask,
+}
+"""Fields that are lists of records."""
+
+
 def record(kind: type[T], row: Mapping[str, Any]) -> T:
     """A row as a record of its kind.
 
@@ -282,5 +353,5 @@ def record(kind: type[T], row: Mapping[str, Any]) -> T:
 def _value(kind: type, name: str, value: Any) -> Any:
     if (name.endswith("_at") or name == "since") and isinstance(value, str):
         return datetime.fromisoformat(value)
-    is_worker = kind is Worker and name == "tasks"
-    return [record(WorkerTask, one) for one in value] if is_worker else value
+    inner = INNER.get((kind, name))
+    return value if inner is None else [record(inner, one) for one in value]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from adaptation.api.listing import whose
 from adaptation.api.schemas import MOST_ID
 from adaptation.dashboard.answers import page
 from adaptation.dashboard.curl import first_by_curl
-from adaptation.dashboard.rows import Row, rows_of
+from adaptation.dashboard.rows import LATE_BEATS, Row, rows_of
 from adaptation.dashboard.session import Looking, Visitor
 from adaptation.dashboard.standing import standing_of
 from adaptation.engine.lists import JobQuery
@@ -137,8 +138,15 @@ def numbers(engine: Deployment) -> dict[str, int]:
 def _listed(engine: Deployment, visitor: Visitor, wanted: Wanted) -> tuple[list[Row], int]:
     """A page of jobs, and the number before which the next one begins; 0: there is none."""
     found = rows_of(engine.store, engine.store.list_jobs(wanted.query(visitor)))
-    shown = found[:SHOWN]
+    shown = _with_the_unheard(engine, found[:SHOWN])
     return shown, shown[-1].id if len(found) > SHOWN else 0
+
+
+def _with_the_unheard(engine: Deployment, rows: list[Row]) -> list[Row]:
+    running = [row.id for row in rows if row.state == "started"]
+    late_seconds = LATE_BEATS * engine.settings.heartbeat_seconds
+    unheard = engine.store.unheard(running, late_seconds) if running else {}
+    return [replace(row, unheard_seconds=unheard.get(row.id)) for row in rows]
 
 
 def _moment(words: str, usual: str) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from adaptation.dashboard.eta import Estimates
@@ -11,6 +11,9 @@ from adaptation.engine.model import Job
 from adaptation.engine.overview import UnderWork
 from adaptation.engine.states import JobState
 from adaptation.engine.store import Store
+
+LATE_BEATS = 2.0
+"""Heartbeats of a worker that may be missing before pages tell of it."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Row:
     persist: bool
     retryable: bool
     ended: bool
+    unheard_seconds: float | None = None
+    """Since a worker that holds some of it was heard; None: all are heard as they should be."""
 
     @property
     def seconds(self) -> float | None:
@@ -69,10 +74,12 @@ def rows_of(store: Store, jobs: Iterable[Job], estimates: Estimates | None = Non
     queued = [job.id for job in listed if job.state is JobState.QUEUED]
     places = store.positions(queued) if queued else {}
     left = (estimates or Estimates(store)).of(running)
-    return [
+    rows = [
         row_of(job, far.get(job.id), places.get(job.id), tasks.get(job.id, ()), left.get(job.id))
         for job in listed
     ]
+    lacks = store.waits_of(running) if running else {}
+    return [_lacking(row, lacks[row.id]) if row.id in lacks else row for row in rows]
 
 
 def row_of(
@@ -120,6 +127,11 @@ def row_of(
 def state_of(job: Job) -> str:
     """A job's state as a key of `painting.WORDS`."""
     return "failed" if job.failed and job.state is JobState.COMPLETED else str(job.state)
+
+
+def _lacking(row: Row, needs: str) -> Row:
+    """A job of which nothing runs because no live worker can do it."""
+    return row if row.doing else replace(row, sentence=f"waits for a worker with {needs}")
 
 
 def _doing(tasks: Sequence[UnderWork]) -> str:

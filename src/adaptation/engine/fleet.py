@@ -222,7 +222,7 @@ class Fleet:
         """
         with self.database.read() as connection:
             needs = [_need(row) for row in connection.execute(_needs())]
-            rooms = [_room(row) for row in connection.execute(_rooms(silent_seconds))]
+            rooms = live_rooms(connection, silent_seconds)
         told = 0
         for need in needs:
             if missing := lacking(need, rooms):
@@ -248,6 +248,15 @@ class Fleet:
             if free and connection.execute(select(log.c.id).where(*told).limit(1)).first() is None:
                 rows.insert_lines(connection, need.job_id, need.task_id, [(30, line)], by)
             return bool(free)
+
+
+def live_rooms(connection: Connection, silent_seconds: float) -> list[Room]:
+    """What each worker that takes tasks has to give.
+
+    Args:
+        silent_seconds: one that was not heard for so long does not count.
+    """
+    return [_room(row) for row in connection.execute(_rooms(silent_seconds))]
 
 
 def _offer(connection: Connection, abilities: Collection[str]) -> None:

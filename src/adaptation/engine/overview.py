@@ -12,7 +12,7 @@ from adaptation.engine.database import Database, now
 from adaptation.engine.model import LogLine
 from adaptation.engine.reads import time_of
 from adaptation.engine.rows import AnyRow
-from adaptation.engine.schema import UNFINISHED, job, log, task
+from adaptation.engine.schema import UNFINISHED, job, log, task, worker
 from adaptation.engine.states import JOB_ENDS, JobState, TaskState
 from adaptation.engine.watching import late_ms_of
 
@@ -52,6 +52,12 @@ class UnderWork:
     """0 to 1."""
     detail: dict[str, Any]
     """What it says of itself, such as `speed`: seconds of film a second."""
+
+    @property
+    def speed(self) -> float | None:
+        """In times real time; None: it does not tell."""
+        told = self.detail.get("speed")
+        return float(told) if isinstance(told, int | float) else None
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,23 @@ class Overview:
                 facts = UnderWork(row.name, float(row.progress or 0), row.detail or {})
                 found.setdefault(row.job_id, []).append(facts)
         return found
+
+    def unheard(self, job_ids: Collection[int], seconds: float) -> dict[int, float]:
+        """Jobs of which something runs at a worker that was not heard for so many seconds.
+
+        Returns:
+            For each the seconds since the worker was heard, the longest.
+        """
+        heard, late = worker.c.heartbeat_at, int(seconds * 1000)
+        asked = (
+            select(task.c.job_id, (now() - func.min(heard)).label("silent_ms"))
+            .join(worker, worker.c.id == task.c.worker_id)
+            .where(task.c.job_id.in_(list(job_ids)), task.c.state == TaskState.RUNNING)
+            .where(heard <= now() - late)
+            .group_by(task.c.job_id)
+        )
+        with self.database.read() as connection:
+            return {row.job_id: row.silent_ms / 1000 for row in connection.execute(asked)}
 
     def unfinished(self, client: str | None) -> list[int]:
         """The newest unfinished jobs of a client, or of all, the oldest of them first."""

@@ -120,6 +120,22 @@ class Reads:
         with self.database.read() as connection:
             return [line_of(row) for row in connection.execute(statement)]
 
+    def last_lines(self, job_id: int, number: int, *, severity: int = 20) -> list[LogLine]:
+        """The end of a job's log, oldest first.
+
+        Args:
+            number: so many lines at most.
+            severity: the lowest that is shown; 10 shows debug lines.
+        """
+        newest = (
+            select(log)
+            .where(log.c.job_id == job_id, log.c.severity >= severity)
+            .order_by(log.c.id.desc())
+            .limit(number)
+        )
+        with self.database.read() as connection:
+            return [line_of(row) for row in connection.execute(newest)][::-1]
+
     def messages(
         self, address: str, *, after: int = 0, kind: str = "notification"
     ) -> list[Message]:

@@ -31,6 +31,7 @@ from adaptation.engine.setting import Choices
 from adaptation.engine.storages import Storages
 from adaptation.engine.submissions import AT_ONCE, Submissions
 from adaptation.engine.together import Together
+from adaptation.engine.unfit import Unfit
 from adaptation.engine.watching import Watching
 from adaptation.engine.wishes import Wishes
 
@@ -57,6 +58,7 @@ class Store(
     Changes,
     Choices,
     Fleet,
+    Unfit,
     History,
     Retention,
     Lists,

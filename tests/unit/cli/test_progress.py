@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from adaptation.cli.progress import Estimate, survey, track_names
+from adaptation.cli.estimate import Estimate
+from adaptation.cli.progress import survey, track_names
 from adaptation.engine.model import Task
 from adaptation.engine.states import TaskState
 

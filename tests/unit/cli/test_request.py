@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from adaptation.cli.output import clock, percent
 from adaptation.cli.request import Request
-from adaptation.cli.views import clock, percent
 from adaptation.errors import ParameterError
 
 

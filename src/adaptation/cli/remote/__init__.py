@@ -24,6 +24,7 @@ KEY_FILE = "ADAPTATION_API_KEY_FILE"
 COMMANDS = {
     "submit": "remote.submit:submit",
     "plan": "remote.submit:plan",
+    "top": "top.there:top",
     "ls": "remote.jobs:ls",
     "show": "remote.jobs:show",
     "quality": "remote.quality:quality",

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from adaptation.cli import output
+from adaptation.cli.output import percent
 from adaptation.cli.queue import Deed as QueueDeed
 from adaptation.cli.remote import opened_client
-from adaptation.cli.remote.forms import AsJson, percent, plain
+from adaptation.cli.remote.forms import AsJson, plain
 from adaptation.cli.workers import SAID, Deed, refuse_half
 from adaptation.cli.workflows import description_lines, show
 from adaptation.client import Setting, Worker

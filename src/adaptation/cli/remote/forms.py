@@ -50,11 +50,6 @@ def plain(facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def percent(fraction: float) -> str:
-    """A share as a person reads it, four columns and a sign."""
-    return f"{100 * fraction:3.0f} %"
-
-
 def source(job: Job) -> str:
     """What a job works on."""
     return str(job.parameters.get("url", job.workflow))

@@ -8,12 +8,12 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from adaptation.cli import output
+from adaptation.cli.output import percent
 from adaptation.cli.remote import opened_client
 from adaptation.cli.remote.forms import (
     AsJson,
     JobNumber,
     job_document,
-    percent,
     source,
     task_document,
     verdict,

@@ -1,0 +1,1 @@
+"""`adaptation top`: the queue and the fleet in a terminal, live."""
