@@ -27,6 +27,8 @@ CI = os.environ.get("CI") == "true"
 """In CI everything must be proven: a skip is a failure."""
 ROOT = Path(__file__).resolve().parent.parent
 SECRET_KEY = base64.b64encode(b"what seals the secrets of tests.").decode()
+LONG_SECONDS = 3600
+"""How long a test marked `long` may take; `timeout` in pyproject.toml holds for all others."""
 LEAVING_SECONDS = 5.0
 """How long a process that a test ended may take to be gone."""
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
@@ -37,6 +39,12 @@ def pytest_configure() -> None:
     """Let commands be interrupted by Ctrl-C: a shell's background jobs ignore it, and heirs too."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.timeout(LONG_SECONDS))
 
 
 @pytest.hookimpl(wrapper=True)

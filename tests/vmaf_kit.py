@@ -6,6 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import bar_codes
 import clips
 
 WIDTH, HEIGHT, RATE, SECONDS = 320, 180, 25, 9
@@ -18,10 +19,11 @@ RUNGS = [
 
 
 def make_film(folder: Path) -> Path:
-    """9 s of 320x180 at 25 fps: a drifting pattern, between 4 and 6 s under noise."""
+    """9 s of 320x180 at 25 fps with bar codes, its pattern under noise between 4 and 6 s."""
     first, end = NOISY
-    noise = f"noise=alls=90:allf=t:enable=gte(t\\,{first})*lt(t\\,{end})"
-    picture = f'-f lavfi -i "testsrc2=s={WIDTH}x{HEIGHT}:r={RATE}:d={SECONDS},{noise}"'
+    noise = f"noise=alls=90:allf=t:enable='gte(t\\,{first})*lt(t\\,{end})'"
+    size, rate = f"{WIDTH}x{HEIGHT}", str(RATE)
+    picture = bar_codes.numbered(size=size, rate=rate, seconds=SECONDS, before=noise)
     coding = "-c:v libx264 -preset ultrafast -crf 6 -pix_fmt yuv420p"
     colours = "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv"
     return clips.ffmpeg(folder, f"{picture} {coding} {colours} film.mp4")

@@ -11,6 +11,8 @@ TARGET = ROOT / "src" / "adaptation" / "dashboard" / "static" / "vendor"
 FILES = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "hx-sse.min.js": "htmx.org/dist/ext/hx-sse.min.js",
+    "uplot.min.js": "uplot/dist/uPlot.iife.min.js",
+    "uplot.css": "uplot/dist/uPlot.min.css",
     "modern-normalize.css": "modern-normalize/modern-normalize.css",
     "shaka-player.js": "shaka-player/dist/shaka-player.compiled-es2021.js",
 }

@@ -46,6 +46,7 @@ STILL_SENT = Expected(other=404, readonly=403, admin=409, client=409)
 NOT_MADE_YET = Expected(other=404, readonly=403, admin=409, client=409)
 ENABLED_BY_ITS_OWN = Expected(other=404, readonly=403, admin=404)
 ADMIN_ONLY = Expected(other=403, readonly=403, client=403)
+ADMIN_ONLY_AND_NOBODY_THERE = Expected(other=403, readonly=403, client=403, admin=404)
 
 KINDS: dict[str, tuple[Expected, object]] = {
     "GET /": (OPEN, None),
@@ -54,6 +55,9 @@ KINDS: dict[str, tuple[Expected, object]] = {
     "GET /health": (SEEN_BY_ALL, None),
     "GET /dashboard": (SEEN_BY_ALL, None),
     "GET /overview": (SEEN_BY_ALL, None),
+    "GET /queue": (SEEN_BY_ALL, None),
+    "POST /queue/pause": (ADMIN_ONLY, None),
+    "POST /queue/resume": (ADMIN_ONLY, None),
     "GET /metrics": (ADMIN_ONLY, None),
     "GET /callbacks/endpoints": (SEEN_BY_ALL, None),
     "POST /callbacks/endpoints/disable": (CHANGES_NOTHING_OF_OTHERS, {"url": ELSEWHERE}),
@@ -61,12 +65,17 @@ KINDS: dict[str, tuple[Expected, object]] = {
     "GET /events": (SEEN_BY_ALL, None),
     "GET /jobs": (SEEN_BY_ALL, None),
     "GET /workers": (SEEN_BY_ALL, None),
+    "POST /workers/{worker}/drain": (ADMIN_ONLY_AND_NOBODY_THERE, None),
+    "POST /workers/{worker}/resume": (ADMIN_ONLY_AND_NOBODY_THERE, None),
+    # Where there is no broker the only worker is in the process that answers.
+    "POST /workers/{worker}/stop": (Expected(403, 403, admin=409, client=403), None),
     "GET /workflows": (SEEN_BY_ALL, None),
     "GET /workflows/{name}": (SEEN_BY_ALL, None),
     "GET /schedules": (SEEN_BY_ALL, None),
     "GET /settings": (SEEN_BY_ALL, None),
     "POST /settings": (ADMIN_ONLY, {"name": "max_jobs", "setting": 2}),
     "PUT /scheduler": (ADMIN_ONLY, SCHEDULE),
+    "POST /schedules/{schedule}/run": (ADMIN_ONLY, None),
     "POST /job": (
         CHANGES_NOTHING_OF_OTHERS,
         {"job": {"workflow": "line"}, "parameters": {"length": 1}},
@@ -135,7 +144,8 @@ def test_everybody_is_answered_as_they_should_be(api: Api, route: str, caller: s
         BEFORE[route](api.deployment.store, job_id)
     told = api.deployment.store.deliveries(job_id)
     delivery_id = told[-1].id if told else 0
-    path = path.format(job_id=job_id, name="encoding_workflow", delivery_id=delivery_id)
+    names = {"name": "encoding_workflow", "worker": "nobody", "schedule": SCHEDULE["schedule"]}
+    path = path.format(job_id=job_id, delivery_id=delivery_id, **names)
     named = {
         "nobody": (api.client, {"client": "", "api-key": ""}),
         "wrong key": (api.client, {"api-key": api.other.key}),

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from typing import Any
 import httpx2
 import pytest
 from celery import chain
+from sqlalchemy import update
 
 from adaptation.adapters.masking import masked
 from adaptation.engine.model import Process
+from adaptation.engine.schema import job
 from adaptation.engine.tasks import TaskRun, WorkflowDefinition, task
 from adaptation.errors import ToolError
 from api_kit import Api, ContractDeployment
@@ -232,3 +235,34 @@ def test_callbacks_show_their_tries_and_answers_and_are_sent_again(
     assert path in part()
     assert browser.post(path, token=browser.token()).status_code == 303
     assert store.deliveries(job_id)[0].state == "pending"
+
+
+def test_a_job_that_is_gone_says_why_and_tells_nobody_of_others(
+    working: Api, browser: Browser
+) -> None:
+    store = working.deployment.store
+    older = working.client.submit()
+    job_id = working.client.submit()
+    others = working.other.submit()
+    ended(working, job_id)
+    ended(working, others)
+    with store.database.write() as connection:
+        long_ago = update(job).where(job.c.id == job_id).values(finished_at=1, work="removed")
+        connection.execute(long_ago)
+    store.clean_up()
+
+    def told(number: int) -> str:
+        answer = browser.get(f"/ui/jobs/{number}")
+        assert answer.status_code == 404
+        found = re.search(r"</h1>\s*<p>(.*?)</p>", answer.text)
+        assert found
+        return unescape(found[1])
+
+    assert told(999_999) == "No job has had this number yet."
+    assert told(job_id) == told(others)
+    assert told(job_id).startswith("It was deleted, or is another client's. Jobs are deleted 30")
+    browser.sign_in(working.admin)
+    first = store.job(older).created_at
+    assert told(job_id).startswith("It was deleted. Jobs are deleted 30 days after their end")
+    assert f"deleted after {first + timedelta(days=30):%Y-%m-%d %H:%M} UTC" in told(job_id)
+    assert browser.get(f"/ui/jobs/{others}").status_code == 200

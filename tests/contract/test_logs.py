@@ -184,7 +184,7 @@ def test_a_workers_row_has_exactly_these_fields(talking: Api) -> None:
     assert {frozenset(row) for row in rows} == {
         frozenset(
             {"name", "queues", "state", "tasks", "slots", "heartbeat_seconds", "version",
-             "free_scratch_bytes"}
+             "free_scratch_bytes", "id", "wish", "load"}
         )
     }  # fmt: skip
     queues = talking.admin.get("/health")["queues"]

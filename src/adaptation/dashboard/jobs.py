@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from adaptation.api import callbacks
 from adaptation.api.auth import Engine
+from adaptation.api.problems import Problem
 from adaptation.api.routes import One
 from adaptation.api.rows import fit_to_be_shown, job_seen_by, task_rows
 from adaptation.dashboard.answers import go_to, page
@@ -17,8 +18,10 @@ from adaptation.dashboard.curl import as_curl
 from adaptation.dashboard.failure import failure_of
 from adaptation.dashboard.film import film_of
 from adaptation.dashboard.forms import Sent
+from adaptation.dashboard.gone import why_gone
 from adaptation.dashboard.log import SEVERITIES, LookedFor, log_page
 from adaptation.dashboard.outputs import outputs_of
+from adaptation.dashboard.quality import shown_quality
 from adaptation.dashboard.reported import reported
 from adaptation.dashboard.rows import rows_of
 from adaptation.dashboard.session import Looking
@@ -35,19 +38,24 @@ def job(
 ) -> Response:
     """Everything about one job."""
     store = engine.store
-    found = job_seen_by(store, looking.client, job_id)
+    try:
+        found = job_seen_by(store, looking.client, job_id)
+    except Problem as error:
+        hint = why_gone(store, looking.client, job_id)
+        raise Problem(error.status, error.message, code=error.code, hint=hint) from error
     row = rows_of(store, [found], request.app.state.estimates)[0]
     attempts = store.attempts_of(job_id)
     tasks = shown_tasks(task_rows(store.tasks(job_id), store.edges(job_id)), attempts)
     sent = callbacks.callbacks(looking.client, engine, job_id)
     parameters = fit_to_be_shown(found.parameters)
     facts: dict[str, Any] = {
+        "quality": shown_quality(engine, found),
         "job": found,
         "row": row,
         "tasks": tasks,
         "log": log_page(store, job_id, looked_for),
         "severities": SEVERITIES,
-        "timeline": timeline_of(tasks.listed, attempts, found.started_at),
+        "timeline": timeline_of(tasks.listed, attempts, store.could_run_since(job_id)),
         "failure": failure_of(store, found, attempts),
         "waiting": why_waiting(store, found, row.place),
         "kin": store.kin_of(job_id),

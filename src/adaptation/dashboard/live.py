@@ -109,7 +109,8 @@ class PaintedChannel(Channel):
         if paints:
             self._is_stale, self._painted_at = False, time.monotonic()
             shown = shown_tasks(self.rows.values(), attempts)
-            timeline = timeline_of(shown.listed, attempts, self.job.started_at)
+            since = self.store.could_run_since(self.job_id)
+            timeline = timeline_of(shown.listed, attempts, since)
             states.append(("tasks", _event(painted("_job_tasks_part.html", tasks=shown))))
             part = painted("_job_timeline_part.html", timeline=timeline)
             states.append(("timeline", _event(part)))

@@ -22,6 +22,7 @@ from adaptation.dashboard import (
     log,
     login,
     player,
+    quality,
     queue,
     sample,
     schedules,
@@ -38,7 +39,8 @@ from adaptation.dashboard.painting import STATIC
 from adaptation.dashboard.session import Sessions
 
 PARTS = (
-    *(login, entry, queue, live, deeds, jobs, player, sample, submission),
+    *(login, entry, queue, live, deeds, jobs, player),
+    *(quality, sample, submission),
     *(log, commands, codes),
     *(fleet, schedules, settings, clients, storages),
 )

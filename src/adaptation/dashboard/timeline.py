@@ -116,7 +116,7 @@ def timeline_of(
     Args:
         tasks: of the job.
         attempts: in the order they began.
-        since: when the job was started; what runs again after that did not wait before it.
+        since: when the job was started, or queued again: nothing waited for a slot before.
         now: until when it is told; the present moment when not given.
     """
     moment = now or datetime.now(UTC)

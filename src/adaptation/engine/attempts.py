@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from adaptation.engine.database import Database
 from adaptation.engine.reads import time_of, time_or_none
-from adaptation.engine.schema import attempt, task
+from adaptation.engine.schema import attempt, job, task
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,12 @@ class Attempts:
                 )
                 for row in connection.execute(statement)
             ]
+
+    def could_run_since(self, job_id: int) -> datetime | None:
+        """When a job was started, or queued again after that; None: it has not been."""
+        asked = select(job.c.started_at, job.c.queued_at).where(job.c.id == job_id)
+        with self.database.read() as connection:
+            row = connection.execute(asked).one_or_none()
+        if row is None or row.started_at is None:
+            return None
+        return time_of(max(row.started_at, row.queued_at or 0))

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from adaptation.errors import SourceError
+from adaptation.media.as_stored import PictureAsStored
 from adaptation.media.ladder import box_side
-from adaptation.media.probe import AudioTrack, Source, VideoTrack
+from adaptation.media.probe import AudioTrack, VideoTrack
 from adaptation.media.rendition import Rendition
 from adaptation.media.source_files import Heard
-from adaptation.media.stored import StoredPicture
-from adaptation.media.timeline import SeekPoint, Timeline
+from adaptation.media.timeline import SeekPoint
 
 CODECS = ("h264", "hevc", "av1")
 """Pictures that CMAF holds and our segments are made of, by ffprobe's names."""
@@ -23,30 +23,11 @@ it: what is missing would have to be filled."""
 
 
 @dataclass(frozen=True)
-class AsIs:
+class AsIs(PictureAsStored):
     """A picture that is to be taken as it is."""
 
     name: str
     """Of its file."""
-    source: Source
-    """It has a picture."""
-    timeline: Timeline
-    """When each frame is shown."""
-    seek_points: tuple[SeekPoint, ...]
-    """Its key frames."""
-    stored: StoredPicture
-    """Its packets."""
-
-    @property
-    def picture(self) -> VideoTrack:
-        """The video track.
-
-        Raises:
-            ValueError: there is none.
-        """
-        if self.source.video is None:
-            raise ValueError("only a picture can be taken")
-        return self.source.video
 
     def check(self) -> None:
         """Refuse what would not come out as it is shown now.

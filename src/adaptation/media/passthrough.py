@@ -8,13 +8,12 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate, pairwise
 
+from adaptation.media.as_stored import PictureAsStored
 from adaptation.media.chunk import is_indexed
 from adaptation.media.encode import TIMESCALE, keyframes
 from adaptation.media.index import Segment, Segmented
 from adaptation.media.picture import HD_HEIGHT
-from adaptation.media.probe import Source, VideoTrack
 from adaptation.media.rendition import Rendition, target_size
-from adaptation.media.stored import StoredPicture
 from adaptation.media.timeline import SeekPoint, Timeline
 
 CODEC = "h264"
@@ -43,32 +42,13 @@ class _Pieces(Segmented):
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Candidate(PictureAsStored):
     """A picture that may be copied, and the ladder that it may become the top of."""
 
-    source: Source
-    """It has a picture."""
-    timeline: Timeline
-    """When each frame is shown."""
-    seek_points: tuple[SeekPoint, ...]
-    """Its key frames."""
-    stored: StoredPicture
-    """Its packets."""
     ladder: tuple[Rendition, ...]
     """What would be made of it without copying."""
     segment_seconds: float
     """Wanted length of a segment."""
-
-    @property
-    def picture(self) -> VideoTrack:
-        """The video track.
-
-        Raises:
-            ValueError: there is none.
-        """
-        if self.source.video is None:
-            raise ValueError("only a picture can be copied")
-        return self.source.video
 
     @cached_property
     def rung(self) -> Rendition | None:

@@ -219,7 +219,7 @@ def _as_they_are(context: Context, run: Run, programme: Programme) -> Expand:
 
 def _as_is(read: ReadFile) -> AsIs:
     known = read.known
-    found = AsIs(read.file.name, known.source, known.timeline, known.seek_points, known.stored)
+    found = AsIs(known.source, known.timeline, known.seek_points, known.stored, read.file.name)
     found.check()
     return found
 

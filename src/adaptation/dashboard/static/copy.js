@@ -22,11 +22,17 @@ document.addEventListener("click", async (event) => {
   const element = button && document.getElementById(button.dataset.copy);
   if (!element) return;
   const words = (button.dataset.words ??= button.textContent);
+  const label = (button.dataset.label ??= button.getAttribute("aria-label") ?? words);
+  // What stands on it is what it is called.
+  button.removeAttribute("aria-label");
   try {
     await copied(element);
     button.textContent = "✓ Copied";
   } catch {
     button.textContent = "Press Ctrl+C";
   }
-  window.setTimeout(() => (button.textContent = words), SHOWN_MS);
+  window.setTimeout(() => {
+    button.textContent = words;
+    button.setAttribute("aria-label", label);
+  }, SHOWN_MS);
 });
