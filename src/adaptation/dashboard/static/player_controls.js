@@ -90,8 +90,10 @@ export class Controls {
     }
   }
 
-  #preview(seconds) {
+  #preview(wanted) {
     const { min, max } = element("at");
+    // Nothing is shown at the very end.
+    const seconds = Math.min(wanted, Number(max) - 0.1);
     const share = (seconds - Number(min)) / Math.max(0.001, Number(max) - Number(min));
     this.thumbnails?.show(seconds, share);
   }
