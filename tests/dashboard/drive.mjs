@@ -56,6 +56,7 @@ const verbs = {
   frames: () => page.frames().map((frame) => frame.url()),
   wide: () => page.evaluate(() => document.documentElement.scrollWidth),
   picture: (path) => page.screenshot({ path, fullPage: true }).then(() => path),
+  part: (selector, path) => page.locator(selector).screenshot({ path }).then(() => path),
   axe: async () => {
     await page.evaluate(axe);
     const { violations } = await page.evaluate(() => window.axe.run());

@@ -12,6 +12,7 @@ import pytest
 import vmaf_kit
 from adaptation.api.server import serving
 from adaptation.dashboard.mounting import mount
+from adaptation.dashboard.painting import STATIC
 from adaptation.settings import Settings
 from adaptation.wiring import Deployment, deploy
 from api_kit import Api, enrolled
@@ -84,6 +85,7 @@ def browser(scene: Scene) -> Iterator[Browser]:
 
 def test_a_click_on_the_plot_plays_the_segment_that_is_there(scene: Scene) -> None:
     need_browser()
+    assert (STATIC / "vendor" / "uplot.min.js").is_file(), "make assets"
     steps = [
         *signed_in(scene.api.admin, f"/ui/jobs/{scene.job_id}"),
         ["see", "#quality-plot canvas", ""],

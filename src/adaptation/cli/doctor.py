@@ -170,6 +170,7 @@ def _reached(settings: Settings) -> str:
     """
     deployment, name = deploy(settings), settings.work_storage
     try:
+        deployment.store.create()
         deployment.storage(name).objects("jobs/0")
     finally:
         deployment.close()
