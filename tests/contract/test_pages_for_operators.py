@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -191,6 +192,26 @@ def test_the_queue_says_why_nothing_is_started(api: Api, browser: Browser) -> No
         api.deployment.store.set_setting("max_jobs", 2)
         api.deployment.store.set_setting("priority_slots", 2)
         assert "All slots are reserved" in browser.get("/ui/").text
+
+
+def test_an_empty_queue_offers_a_sample_and_the_ways_to_a_first_job(
+    api: Api, browser: Browser
+) -> None:
+    browser.sign_in(api.client)
+    page = browser.get(f"/ui/?client={api.client.name}").text
+    assert "Nothing fits" in page
+    page = browser.get("/ui/").text
+    assert "No job yet" in page
+    assert "Run the sample" not in page, "it writes where admins write"
+    assert f"curl {browser.url}/job" in page
+    browser.sign_in(api.admin)
+    answer = browser.post("/ui/sample", token=browser.token())
+    assert answer.status_code == 303, answer.text
+    job = api.admin.get("/jobs", limit=1)[0]
+    assert answer.headers["location"] == f"/ui/jobs/{job['id']}"
+    assert job["client"] == api.admin.name
+    assert Path(job["parameters"]["url"]).stat().st_size > 10_000
+    browser.do("cancel", job["id"])
 
 
 def test_a_search_finds_by_number_content_and_client(api: Api, browser: Browser) -> None:

@@ -49,6 +49,8 @@ class Picture:
     dark: bool = False
     steps: tuple[tuple[str, ...], ...] = ()
     """What is done on the page first."""
+    part: str = ""
+    """A selector of what is shown of the page; empty: all."""
 
 
 BEFORE = (Picture("queue_empty", "/ui/"), Picture("workers_none", "/ui/workers", wide=False))
@@ -62,6 +64,7 @@ PAGES = (
     Picture("job_failed", "/ui/jobs/{promo}"),
     Picture("job_done", "/ui/jobs/{trailer}"),
     Picture("job_done_narrow", "/ui/jobs/{trailer}", wide=False, dark=True),
+    Picture("job_quality", "/ui/jobs/{trailer}", part="#quality"),
     Picture("workers", "/ui/workers"),
     Picture("workers_narrow", "/ui/workers", wide=False, dark=True),
     Picture("workflows", "/ui/workflows"),
@@ -74,9 +77,11 @@ PAGES = (
             ("see", "main", "MB"),
         ),
     ),
+    Picture("schedules", "/ui/schedules", wide=False, dark=True),
     Picture("settings", "/ui/settings"),
     Picture("clients", "/ui/clients"),
     Picture("storages", "/ui/storages", dark=True),
+    Picture("sign_in", "/ui/login", wide=False),
     Picture("error", "/ui/jobs/999999", wide=False),
 )
 STALE = "queue_stale"
@@ -125,7 +130,6 @@ def draw(wanted: frozenset[str]) -> None:
                 _fill(studio, folder)
                 _take(studio, PAGES, wanted, folder)
                 looking = _looking_on(studio, folder)
-                _calm(studio)
         looking.join()
         _kept(folder / f"{STALE}.png")
 
@@ -160,7 +164,9 @@ def _fill(studio: Studio, folder: Path) -> None:
     studio.words["source"] = str(film)
     store = studio.deployment.store
     store.set_setting("max_jobs", 1)
-    studio.ended(studio.order("trailer-2026", film))
+    trailer = studio.order("trailer-2026", film)
+    studio.ended(trailer)
+    studio.ended(studio.admin.call("POST", f"/jobs/{trailer}/quality").json()["id"])
     studio.ended(studio.order("promo-17", broken))
     cancelled = studio.order("cancelled-9", film, run_at=LATER)
     studio.admin.call("POST", f"/jobs/{cancelled}/cancel")
@@ -199,7 +205,8 @@ def _take(
         for one in own:
             steps.append(["goto", one.path.format_map(studio.words)])
             steps += [[part.format_map(studio.words) for part in step] for step in one.steps]
-            steps.append(["picture", str(folder / f"{one.name}.png")])
+            shot = str(folder / f"{one.name}.png")
+            steps.append(["part", one.part, shot] if one.part else ["picture", shot])
         seen = visit(studio.admin.url, steps, width=1280 if wide else 390, dark=dark)
         assert [error for error in seen.errors if "404" not in error] == []
         for one in own:
@@ -228,12 +235,6 @@ def _kept(shot: Path) -> None:
     few = f"split[a][b];[a]palettegen=max_colors={COLOURS}[p];[b][p]paletteuse=dither=none"
     clips.ffmpeg(shot.parent, f"-i '{shot}' -vf '{crop},{few}' -frames:v 1 -bitexact few.png")
     shutil.move(shot.parent / "few.png", PICTURES / shot.name)
-
-
-def _calm(studio: Studio) -> None:
-    """End what still runs."""
-    for number in (int(word) for word in studio.words.values() if word.isdecimal()):
-        studio.admin.call("POST", f"/jobs/{number}/cancel")
 
 
 if __name__ == "__main__":

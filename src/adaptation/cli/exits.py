@@ -29,6 +29,7 @@ _BY_CODE = {
     "delivery_unknown": NOT_FOUND,
     "end_point_unknown": NOT_FOUND,
     "workflow_unknown": NOT_FOUND,
+    "worker_unknown": NOT_FOUND,
     "asset_missing": NOT_FOUND,
     "state_forbids": USAGE,
     "work_removed": USAGE,

@@ -115,9 +115,9 @@ def remove(sent: Sent, engine: Engine, name: str) -> Response:
 
 
 def _list(request: Request, visitor: Visitor, engine: Deployment) -> Response:
+    keys = engine.store.keys_of_all()
     listed = [
-        (one, sum(key.is_live for key in engine.store.keys(one.name)))
-        for one in engine.store.clients()
+        (one, sum(key.is_live for key in keys.get(one.name, ()))) for one in engine.store.clients()
     ]
     return page(request, "clients.html", visitor, clients=listed, roles=list(Role))
 

@@ -96,6 +96,14 @@ class Credentials:
                 _expect(connection, name)
             return [_key(row) for row in found]
 
+    def keys_of_all(self) -> dict[str, list[Key]]:
+        """All keys there are by client, newest first."""
+        found: dict[str, list[Key]] = {}
+        with self.database.read() as connection:
+            for row in connection.execute(select(client_key).order_by(client_key.c.id.desc())):
+                found.setdefault(row.client, []).append(_key(row))
+        return found
+
     def rotate_key(
         self, name: str, *, overlap_seconds: float, expires_at: datetime | None = None
     ) -> str:
