@@ -1,6 +1,7 @@
 # Everything a person types here. Needs make and Python 3.11 or newer, nothing else.
 #
-#   make demo [SOURCE=<file or URL>]   encode a real clip; the last line is the asset's folder
+#   make demo [SOURCE=<file or URL>]   encode a real clip and watch it meanwhile;
+#                                      the last line is the asset's folder
 #   make test [TESTS=<files>]          bring what the tests need, then run them all
 #   make check                         format, lint, types, import directions, tests
 #   make sim [SEED=1] [SEEDS=<n>]      simulate fleets: tell what happens under one seed, or try many

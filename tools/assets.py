@@ -14,6 +14,7 @@ FILES = {
     "uplot.min.js": "uplot/dist/uPlot.iife.min.js",
     "uplot.css": "uplot/dist/uPlot.min.css",
     "modern-normalize.css": "modern-normalize/modern-normalize.css",
+    "shaka-player.js": "shaka-player/dist/shaka-player.compiled-es2021.js",
 }
 """Names in the package, and where npm has put the files."""
 

@@ -6,7 +6,8 @@ import fs from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
+const LONG_PATIENCE_MS = 150_000;
 const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
 const wanted = JSON.parse(fs.readFileSync(0, "utf8"));
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -46,6 +47,15 @@ const verbs = {
   click: (selector) => page.click(selector),
   // Waits until an element is there that has the words in it.
   see: (selector, words) => page.locator(selector, { hasText: words }).first().waitFor(),
+  // Waits until some JavaScript is true on the page; what is encoded meanwhile takes its time.
+  until: async (code) => {
+    const end = Date.now() + LONG_PATIENCE_MS;
+    while (!(await page.evaluate(code))) {
+      if (Date.now() > end) throw new Error(`never: ${code}`);
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  },
+  hover: (selector) => page.hover(selector),
   gone: (selector) => page.locator(selector).first().waitFor({ state: "detached" }),
   text: (selector) => page.locator(selector).first().textContent(),
   count: (selector) => page.locator(selector).count(),

@@ -50,7 +50,7 @@ def visit(
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=420,
         cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr

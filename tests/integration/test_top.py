@@ -132,7 +132,7 @@ def test_a_server_is_looked_at_through_its_api_also_while_it_is_away(
         screen.press(CTRL_Z)
         stopped = psutil.Process(screen.process.pid)
         screen.until(lambda: stopped.status() == psutil.STATUS_STOPPED)
-        assert screen.written.count("\x1b[?1049l") == 1
+        screen.until(lambda: screen.written.count("\x1b[?1049l") == 1)
         screen.process.send_signal(signal.SIGCONT)
         screen.until(lambda: screen.written.count("\x1b[?1049h") == 2)
         serving.close()

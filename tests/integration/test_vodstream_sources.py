@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 
 import clips
 import folder_films
 import judges
+import parsers
 import watching
 from adaptation.context import Context
 from adaptation.engine.lists import JobQuery
@@ -260,6 +262,21 @@ def test_containers_codecs_and_clocks_of_many_kinds(studio: Studio, tmp_path: Pa
     assert codecs == {"eng": "mp4a.40.2", "fre": "ac-3"}
     assert sounds["fre"]["channels"] == 2
     assert "audio_en of pcm_eng.wav is encoded to AAC: players do not take pcm_s16le" in log(studio)
+
+
+def test_hdr_is_called_what_it_is(studio: Studio) -> None:
+    folder = a_folder(studio)
+    hdr = "setparams=range=tv:colorspace=bt2020nc:color_primaries=bt2020:color_trc=smpte2084"
+    code = "-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25:min-keyint=25"
+    code += ":scenecut=0:open-gop=0 -pix_fmt yuv420p10le film.mp4"
+    picture = clips.picture("160x90", seconds=2)
+    clips.ffmpeg(studio.sources / folder, f"{picture} -vf {hdr} {code}")
+    asset = made(studio, folder)
+    (variant,) = parsers.parsed(asset)["hls"]["variants"]
+    assert variant["VIDEO-RANGE"] == "PQ"
+    told = etree.parse(asset / judges.MANIFEST).findall(".//{*}EssentialProperty")
+    curve = ("urn:mpeg:mpegB:cicp:TransferCharacteristics", "16")
+    assert [(one.get("schemeIdUri"), one.get("value")) for one in told] == [curve]
 
 
 @pytest.mark.long

@@ -1,4 +1,4 @@
-"""Media types of an asset's files, by how their names end."""
+"""Media types of an asset's files and of what goes with it, by how their names end."""
 
 from __future__ import annotations
 
@@ -9,4 +9,9 @@ MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".vtt": "text/vtt",
     ".json": "application/json",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
 }

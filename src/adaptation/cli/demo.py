@@ -31,15 +31,18 @@ def demo(
 ) -> int:
     """Encode a real clip to see the engine work.
 
-    The last line on stdout is the asset's folder. An asset that an earlier demo left there is
-    made anew.
+    A link on stderr leads to the job's page, where the film plays while it is made. This process
+    serves the pages until the job has ended; at a terminal, until Enter is pressed. The last line
+    on stdout is the asset's folder. An asset that an earlier demo left there is made anew.
 
     Args:
         source: Another video: a path or a URL.
         folder: Where the asset goes; ./demo/NAME when not given.
         slots: Tasks at the same time; as many as there are processors when not given.
     """
+    from adaptation.cli.pages import CLIENT, job_page
     from adaptation.cli.runs import Run, Style
+    from adaptation.engine.terms import Terms
     from adaptation.settings import load_settings
     from adaptation.workflows.parameters import absolute_source, shown_source
 
@@ -47,7 +50,7 @@ def demo(
     target = absolute_folder(folder or str(Path("demo", _name(url))))
     ours = folder is None or _source_of(target) == shown_source(url)
     parameters = {"url": url, "output_folder": str(target), "empty_target": ours}
-    run = Run(parameters, Style(), slots, anew=True)
+    run = Run(parameters, Style(), slots, anew=True, terms=Terms(CLIENT), beside=job_page)
     outcome = run.perform()
     if outcome.interrupted_by is None and outcome.job.succeeded:
         _show(target)
@@ -105,6 +108,8 @@ def _show(folder: Path) -> None:
     size_mb = record["size_bytes"] / 1e6
     console.print(f"{record['duration_seconds']:.1f} s in {size_mb:.1f} MB, HLS and DASH.")
     console.print(f"Look at it: {_command()} play {shlex.quote(_near(folder))}", markup=False)
+    pages = f"{_command()} client add NAME --role admin; {_command()} serve"
+    console.print(f"All pages again: {pages}", markup=False)
 
 
 def _facts(track: dict[str, Any]) -> tuple[str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from adaptation.cli.views import Bars, Events, Lines, Look, View
 from adaptation.engine.engine import Engine
 from adaptation.engine.model import Job
 from adaptation.engine.store import Store
+from adaptation.engine.terms import Terms
 from adaptation.errors import AdaptationError
 from adaptation.media.hls import MASTER_NAME
 from adaptation.settings import load_settings
@@ -29,6 +31,14 @@ from adaptation.workflows.parameters import MEASURE
 LOOK_SECONDS, QUIET_LOOK_SECONDS = 0.25, 0.5
 HEARTBEAT_SECONDS = 0.5
 """Progress is stored with the heartbeat: this is what makes bars move smoothly."""
+
+Beside = Callable[[Deployment, Job, Interruption], AbstractContextManager[None]]
+"""(engine, job, what was asked for) -> a block that the job runs in."""
+
+
+def nothing(deployment: Deployment, job: Job, interruption: Interruption) -> nullcontext[None]:  # noqa: ARG001
+    """Nothing beside the job."""
+    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,10 @@ class Run:
     """Tasks at the same time; None: as the settings say."""
     anew: bool = False
     """Encode also where the very same asset is there already."""
+    terms: Terms | None = None
+    """Whose the job is; None: nobody's."""
+    beside: Beside = nothing
+    """What goes on in this process while the job runs."""
     _deployment: Deployment = field(init=False)
 
     def perform(self) -> Outcome:
@@ -90,7 +104,9 @@ class Run:
         output.begin_logs(logging.ERROR)
         try:
             self._deployment = embedded(self.slots)
-            job, existed = self._deployment.submit_encoding(self.parameters, anew=self.anew)
+            job, existed = self._deployment.submit_encoding(
+                self.parameters, anew=self.anew, terms=self.terms
+            )
         except AdaptationError as error:
             facts = {"code": error.code, "message": error.message, "hint": error.hint}
             self.style.event("refused", error=facts)
@@ -150,7 +166,7 @@ class Run:
 
     def _run(self, job: Job) -> Outcome:
         store, engine = self._deployment.store, self._deployment.engine
-        with Interruption() as interruption:
+        with Interruption() as interruption, self.beside(self._deployment, job, interruption):
             with engine.running(self._deployment.settings.slots, job.id):
                 try:
                     live = self._deployment.resources.live.folder(job.id)

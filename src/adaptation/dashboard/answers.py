@@ -20,9 +20,10 @@ from adaptation.dashboard.said import sentence
 from adaptation.dashboard.session import COOKIE, SignedOut, Visitor, drop_cookie
 from adaptation.errors import AdaptationError
 
+# blob: is how players address what they fetch, data: the empty text they begin captions with.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " media-src 'self' blob:; worker-src blob:; connect-src 'self'; form-action 'self';"
+    " media-src 'self' blob: data:; worker-src blob:; connect-src 'self'; form-action 'self';"
     " frame-ancestors 'none'; base-uri 'none'"
 )
 HEADERS = {

@@ -16,6 +16,7 @@ from adaptation.api.rows import fit_to_be_shown, job_seen_by, task_rows
 from adaptation.dashboard.answers import go_to, page
 from adaptation.dashboard.curl import as_curl
 from adaptation.dashboard.failure import failure_of
+from adaptation.dashboard.film import film_of
 from adaptation.dashboard.forms import Sent
 from adaptation.dashboard.gone import why_gone
 from adaptation.dashboard.log import SEVERITIES, LookedFor, log_page
@@ -61,6 +62,7 @@ def job(
         "callbacks": reported(store, job_id, sent),
         "parameters": json.dumps(parameters, indent=2, ensure_ascii=False),
         "outputs": outputs_of(engine, found),
+        "film": film_of(engine, found, far=False),
         "again": as_curl(request, found),
     }
     return page(request, "job.html", looking, **facts)

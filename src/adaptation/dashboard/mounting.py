@@ -15,11 +15,13 @@ from adaptation.dashboard import (
     codes,
     commands,
     deeds,
+    entry,
     fleet,
     jobs,
     live,
     log,
     login,
+    player,
     quality,
     queue,
     sample,
@@ -29,6 +31,7 @@ from adaptation.dashboard import (
     submission,
 )
 from adaptation.dashboard.answers import answer_errors
+from adaptation.dashboard.entry import Passes
 from adaptation.dashboard.eta import Estimates
 from adaptation.dashboard.live import PaintedBoard, PaintedHub
 from adaptation.dashboard.login import HOME
@@ -36,7 +39,8 @@ from adaptation.dashboard.painting import STATIC
 from adaptation.dashboard.session import Sessions
 
 PARTS = (
-    *(login, queue, live, deeds, jobs, quality, sample, submission),
+    *(login, entry, queue, live, deeds, jobs, player),
+    *(quality, sample, submission),
     *(log, commands, codes),
     *(fleet, schedules, settings, clients, storages),
 )
@@ -49,6 +53,8 @@ def mount(api: FastAPI) -> None:
     pages = FastAPI(title="Adaptation", openapi_url=None, docs_url=None, redoc_url=None)
     keeper = api.state.gatekeeper
     pages.state.gatekeeper, pages.state.sessions = keeper, Sessions(keeper)
+    # Whoever runs the server in its own process may grant links.
+    pages.state.passes = api.state.passes = Passes()
     store = keeper.deployment.store
     pages.state.readiness = api.state.readiness
     tasks = keeper.deployment.registry.tasks

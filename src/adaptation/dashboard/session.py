@@ -67,7 +67,11 @@ class Sessions:
         found = self.keeper.deployment.store.authenticated(name, key)
         if found is None:  # made invalid within this moment
             raise Problem(401, "the key is not valid any more")
-        facts = {"key": found[1], "at": int(time.time()), "token": secrets.token_urlsafe(24)}
+        return self.begun(found[1])
+
+    def begun(self, key_id: int) -> str:
+        """The text of the cookie of whoever is known to hold a key, by its number."""
+        facts = {"key": key_id, "at": int(time.time()), "token": secrets.token_urlsafe(24)}
         return self._vault.sealed(json.dumps(facts), FIELD)
 
     def visitor(self, text: str) -> Visitor:

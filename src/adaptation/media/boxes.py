@@ -17,6 +17,8 @@ PICTURES = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1", b"av01"})
 TFHD_BASE_OFFSET, TFHD_DESCRIPTION, TFHD_DURATION, TFHD_SIZE, TFHD_FLAGS = 1, 2, 8, 16, 32
 TRUN_DATA_OFFSET, TRUN_FIRST_FLAGS = 0x1, 0x4
 TRUN_DURATION, TRUN_SIZE, TRUN_FLAGS, TRUN_OFFSET = 0x100, 0x200, 0x400, 0x800
+PICTURE_FIELDS_BYTES = 78
+"""Length of a VisualSampleEntry in front of its boxes, ISO/IEC 14496-12 §12.1.3."""
 SPAN_BYTES = 128
 """How much of a segment of ours holds its `styp` and its `sidx`."""
 NOT_SYNC = 0x10000
@@ -45,6 +47,8 @@ class Init:
     """Ticks of a sample that does not say its own (`trex`)."""
     default_flags: int
     """Flags of a sample that does not say its own (`trex`)."""
+    transfer: int = 0
+    """TransferCharacteristics of a picture, ISO/IEC 23091-2; 0: nothing is said, and of sound."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,7 @@ def read_init(data: bytes) -> Init:
         sample_rate=0 if is_picture else int.from_bytes(entry[24:26], "big"),
         default_duration=default_duration,
         default_flags=default_flags,
+        transfer=_transfer(entry) if is_picture else 0,
     )
 
 
@@ -305,7 +310,7 @@ def _codec_and_channels(kind: bytes, entry: bytes) -> tuple[str, int]:
     """Name of the codec, and channels of sound."""
     try:
         if kind in PICTURES:
-            return picture_codec(kind, _child(entry, 78)), 0
+            return picture_codec(kind, _child(entry, PICTURE_FIELDS_BYTES)), 0
         child = _child(entry, 28)
         codec, channels = sound_codec(kind, child), sound_channels(kind, child)
     except (struct.error, IndexError):
@@ -313,6 +318,14 @@ def _codec_and_channels(kind: bytes, entry: bytes) -> tuple[str, int]:
     if codec is None:
         raise _broken(f"codec {kind.decode('latin-1')!r} is not known")
     return codec, int.from_bytes(entry[16:18], "big") if channels is None else channels
+
+
+def _transfer(entry: bytes) -> int:
+    """What a `colr` box of type `nclx` says, ISO/IEC 14496-12 §12.1.5."""
+    for kind, body in boxes(entry[PICTURE_FIELDS_BYTES:]):
+        if kind == b"colr" and body[:4] == b"nclx":
+            return int.from_bytes(body[6:8], "big")
+    return 0
 
 
 def _child(entry: bytes, length: int) -> Child:

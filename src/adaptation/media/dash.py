@@ -39,6 +39,8 @@ DESCRIPTION_ID = "1"
 """Of the label that is a description; that of the name is 0, ISO/IEC 23009-1 §5.3.10.2."""
 TRICK_SCHEME = "http://dashif.org/guidelines/trickmode"
 """Says of which set a track is for searching, DASH-IF IOP §3.2.9."""
+TRANSFER_SCHEME = "urn:mpeg:mpegB:cicp:TransferCharacteristics"
+"""ISO/IEC 23091-2. HLG is as well seen without knowing of it, PQ is not."""
 TILE_SCHEME = "http://dashif.org/guidelines/thumbnail_tile"
 """Says how thumbnails lie in an image, DASH-IF IOP §6.2.6."""
 FASTEST = 32
@@ -139,6 +141,10 @@ def _pictures(period: etree._Element, tracks: Sequence[Track]) -> None:
             segmentAlignment="true",
             startWithSAP="1",
         )
+        if group[0].video_range != "SDR":
+            transfer = str(group[0].transfer)
+            kind = "EssentialProperty" if group[0].video_range == "PQ" else "SupplementalProperty"
+            etree.SubElement(adaptation_set, kind, schemeIdUri=TRANSFER_SCHEME, value=transfer)
         etree.SubElement(adaptation_set, "Role", schemeIdUri=ROLE_SCHEME, value="main")
         for track in group:
             _representation(

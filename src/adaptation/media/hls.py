@@ -162,7 +162,7 @@ def _iframe_stream(track: Track) -> str:
         *_rates(track),
         f'CODECS="{track.codec}"',
         f"RESOLUTION={track.width}x{track.height}",
-        "VIDEO-RANGE=SDR",
+        f"VIDEO-RANGE={track.video_range}",
         f'URI="{track.folder}/{IFRAMES_NAME}"',
     ]
     return f"#EXT-X-I-FRAME-STREAM-INF:{','.join(attributes)}"
@@ -253,7 +253,7 @@ def _stream(track: Track, group: str, sounds: Sequence[Track], texts: Sequence[T
         f'CODECS="{codecs}"',
         f"RESOLUTION={track.width}x{track.height}",
         f"FRAME-RATE={float(track.frame_rate):.3f}",
-        "VIDEO-RANGE=SDR",
+        f"VIDEO-RANGE={track.video_range}",
         "CLOSED-CAPTIONS=NONE",
     ]
     attributes += [f'AUDIO="{group}"'] if group else []

@@ -15,6 +15,9 @@ from adaptation.media.boxes import Fragment, Init, read_fragment, read_init
 from adaptation.media.probe import UNKNOWN_LANGUAGE
 
 Kind = Literal["video", "audio"]
+VideoRange = Literal["SDR", "PQ", "HLG"]
+HDR_RANGES: dict[int, VideoRange] = {16: "PQ", 18: "HLG"}
+"""The two curves of ITU-R BT.2100 by their TransferCharacteristics."""
 INIT_NAME = "init.mp4"
 """File of a track's init segment."""
 SEGMENT_TEMPLATE = "$Number%05d$.m4s"
@@ -127,6 +130,8 @@ class Track(Segmented):
     """Pixels; 0 for sound."""
     frame_rate: Fraction = Fraction(0)
     """Average frames per second; 0 for sound."""
+    transfer: int = 0
+    """TransferCharacteristics of a picture, ISO/IEC 23091-2; 0: nobody has said, and of sound."""
     language: str = UNKNOWN_LANGUAGE
     """ISO 639 code of sound."""
     title: str = ""
@@ -150,6 +155,11 @@ class Track(Segmented):
     stereo_name: str = ""
     """Of another version of a sound (5.1, another codec or bit rate): the track it is the same
     as, which is the one in stereo where there is one."""
+
+    @property
+    def video_range(self) -> VideoRange:
+        """The range of a picture, RFC 8216bis §4.4.6.2."""
+        return HDR_RANGES.get(self.transfer, "SDR")
 
     @property
     def sample_count(self) -> int:
@@ -293,6 +303,7 @@ def _track(
         width=header.width,
         height=header.height,
         frame_rate=frame_rate,
+        transfer=header.transfer,
         channels=header.channels,
         sample_rate=header.sample_rate,
     )

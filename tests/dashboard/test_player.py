@@ -1,0 +1,316 @@
+"""The film on a job's page: who gets its files, and that it plays while it is made and after."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+import clips
+import services
+from adaptation.api.server import serving
+from adaptation.dashboard.mounting import mount
+from adaptation.settings import Settings
+from adaptation.wiring import Deployment
+from api_kit import Caller
+from dashboard.visits import need_browser, signed_in, visit
+
+SECONDS = 6
+HALF = 3
+MARKS = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 25 -keyint_min 25 -sc_threshold 0"
+SUBTITLES = "1\n00:00:01,000 --> 00:00:05,000\nBonjour\n"
+FILM = "document.getElementById('film')"
+COLOUR = """(() => {
+  const [source, x, y] = [SOURCE, 8, 8];
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [16, 16];
+  canvas.getContext("2d").drawImage(source, 0, 0, 16, 16);
+  const [red, , blue] = canvas.getContext("2d").getImageData(x, y, 1, 1).data;
+  return red > 150 && blue < 90 ? "red" : blue > 150 && red < 90 ? "blue" : "other";
+})()"""
+"""What colour a picture has in its middle."""
+EAR = f"""(() => {{
+  const context = new AudioContext();
+  window.ear = context.createAnalyser();
+  window.ear.fftSize = 8192;
+  context.createMediaElementSource({FILM}).connect(window.ear);
+  {FILM}.muted = false;
+  context.resume();
+}})()"""
+LOUDEST = """(() => {
+  const loud = new Uint8Array(window.ear.frequencyBinCount);
+  window.ear.getByteFrequencyData(loud);
+  const most = Math.max(...loud);
+  return most && loud.indexOf(most) * window.ear.context.sampleRate / window.ear.fftSize;
+})()"""
+"""The pitch that is heard most, in hertz."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server with pages and an engine that runs when it is asked to."""
+
+    deployment: Deployment
+    url: str
+    client: Caller
+    other: Caller
+    sources: Path
+
+    def done(self, workflow: str, **parameters: Any) -> int:
+        """The number of a job that has completed."""
+        job_id = self.client.submit(workflow, {"content_id": "film", **parameters})
+        with self.deployment.engine.running(2):
+            assert services.wait_until(lambda: self.deployment.store.job(job_id).ended, 120)
+        job = self.deployment.store.job(job_id)
+        assert job.succeeded, job.error
+        return job_id
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("player")
+    settings = Settings(
+        home=folder / "home",
+        source_root=folder / "sources",
+        port=0,
+        parallel_chunks=4,
+        heartbeat_seconds=0.5,
+    )
+    deployment = Deployment(settings)
+    store = deployment.store
+    deployment.engine.prepare()
+    with serving(deployment, "127.0.0.1", 0, mount=mount) as url:
+        client, other = (
+            Caller(url, name, store.add_client(name, "client", defaults={"output_root": name})[1])
+            for name in ("client", "other")
+        )
+        yield Site(deployment, url.rstrip("/"), client, other, folder / "sources")
+    deployment.close()
+
+
+@pytest.fixture(scope="module")
+def film(site: Site) -> int:
+    """A job of `vodstream`: 3 s of red and 3 s of blue in two sizes, two pitches, subtitles."""
+    folder = site.sources / "film"
+    for name, size in {"large.mp4": "320x180", "small.mp4": "160x90"}.items():
+        halves = [f"-f lavfi -i color={one}:s={size}:r=25:d={HALF}" for one in ("red", "blue")]
+        joined = f"-filter_complex concat=n=2 {MARKS} -an {name}"
+        clips.ffmpeg(folder, f"{' '.join(halves)} {joined}")
+    for name, pitch in {"tone_eng.m4a": 440, "tone_fre.m4a": 1760}.items():
+        tone = f"-f lavfi -i sine=f={pitch}:r=48000:d={SECONDS}"
+        clips.ffmpeg(folder, f"{tone} -c:a aac {name}")
+    (folder / "text_fre.srt").write_text(SUBTITLES)
+    tiles = {"trickplay_thumbnails": True, "trickplay_thumbnail_interval": 1}
+    return site.done("vodstream", source_folder="film", **tiles)
+
+
+@contextmanager
+def visitor(site: Site, caller: Caller | None = None) -> Iterator[httpx2.Client]:
+    """A browser of somebody, or of nobody, that follows no redirection."""
+    with httpx2.Client(base_url=site.url, trust_env=False) as web:
+        if caller:
+            fields = {"client": caller.name, "api-key": caller.key, "to": "/ui/"}
+            assert web.post("/ui/login", data=fields).status_code == 303
+        yield web
+
+
+def test_only_who_may_see_a_job_gets_its_film(site: Site, film: int) -> None:
+    paths = [f"/ui/jobs/{film}/film", f"/ui/jobs/{film}/media/master.m3u8"]
+    with visitor(site, site.client) as web:
+        assert [web.get(path).status_code for path in paths] == [200, 200]
+    with visitor(site, site.other) as web:
+        assert [web.get(path).status_code for path in paths] == [404, 404]
+    with visitor(site) as web:
+        assert [web.get(path).status_code for path in paths] == [401, 401]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "%2e%2e/film/master.m3u8",
+        "..%2f..%2f..%2fsecret.key",
+        "%2fetc%2fpasswd",
+        "video%2f..%2fmaster.m3u8",
+        "asset.json",
+        "nothing.m4s",
+        "",
+    ],
+)
+def test_no_name_leads_to_another_file(site: Site, film: int, name: str) -> None:
+    with visitor(site, site.client) as web:
+        assert web.get(f"/ui/jobs/{film}/media/{name}").status_code == 404
+
+
+def test_a_link_in_an_asset_leads_nowhere(site: Site, film: int) -> None:
+    asset = Path(str(site.deployment.store.job(film).output))
+    link = asset / "link.vtt"
+    link.symlink_to(site.sources / "film" / "text_fre.srt")
+    try:
+        with visitor(site, site.client) as web:
+            assert web.get(f"/ui/jobs/{film}/media/link.vtt").status_code == 404
+    finally:
+        link.unlink()
+
+
+def test_parts_of_files_are_answered_as_they_are_asked_for(site: Site, film: int) -> None:
+    asset = Path(str(site.deployment.store.job(film).output))
+    name = next(one.relative_to(asset).as_posix() for one in asset.rglob("00001.m4s"))
+    whole, address = (asset / name).read_bytes(), f"/ui/jobs/{film}/media/{name}"
+    size = len(whole)
+    with visitor(site, site.client) as web:
+        first = web.get(address)
+        assert (first.status_code, first.content) == (200, whole)
+        assert first.headers["content-type"] == "video/iso.segment"
+        assert first.headers["content-security-policy"] == "default-src 'none'; sandbox"
+        for words, span in {
+            "bytes=0-99": (0, 100),
+            "bytes=100-": (100, size),
+            "bytes=-7": (size - 7, size),
+            f"bytes=5-{size * 2}": (5, size),
+        }.items():
+            part = web.get(address, headers={"Range": words})
+            assert (part.status_code, part.content) == (206, whole[slice(*span)])
+            assert part.headers["content-range"] == f"bytes {span[0]}-{span[1] - 1}/{size}"
+        beyond = web.get(address, headers={"Range": f"bytes={size}-"})
+        assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{size}")
+        etag = first.headers["etag"]
+        assert web.get(address, headers={"If-None-Match": etag}).status_code == 304
+        changed = {"Range": "bytes=0-9", "If-Range": '"another"'}
+        assert web.get(address, headers=changed).content == whole
+        head = web.head(address)
+        assert (head.content, head.headers["content-length"]) == (b"", str(size))
+
+
+def test_what_is_chosen_is_what_plays(site: Site, film: int) -> None:
+    steps = [
+        *signed_in(site.client, f"/ui/jobs/{film}"),
+        ["until", "document.getElementById('film-picture').options.length === 3"],
+        ["axe"],
+        ["wide"],
+        # By keyboard.
+        ["value", "document.getElementById('film-play').focus()"],
+        ["press", "Enter"],
+        ["until", f"{FILM}.currentTime > 0.2"],
+        ["value", EAR],
+        ["choose", "#film-picture", "1"],
+        ["until", f"{FILM}.videoHeight === 90"],
+        ["choose", "#film-picture", "0"],
+        ["until", f"{FILM}.videoHeight === 180"],
+        ["choose", "#film-sound", "1"],
+        *_seen_at(4.2, "blue"),
+        ["until", f"({FILM}.paused && {FILM}.play(), Math.abs({LOUDEST} - 1760) < 60)"],
+        ["choose", "#film-sound", "0"],
+        *_seen_at(0.5, "red"),
+        ["until", f"({FILM}.paused && {FILM}.play(), Math.abs({LOUDEST} - 440) < 60)"],
+    ]
+    seen = visit(site.url, steps)
+    assert seen.errors == []
+    told = [answer for step, answer in zip(steps, seen.seen, strict=True) if step[0] == "axe"]
+    assert told == [[]]
+    assert seen.seen[[step[0] for step in steps].index("wide")] <= 1280
+
+
+def test_a_small_picture_stands_above_the_time_line(site: Site, film: int) -> None:
+    steps = [
+        *signed_in(site.client, f"/ui/jobs/{film}"),
+        ["until", "document.getElementById('film-picture').options.length === 3"],
+        ["hover", "#film-at"],
+        ["until", "!document.getElementById('film-thumbnail').hidden"],
+        ["value", "document.getElementById('film-at').focus()"],
+        ["press", "Home"],
+        ["until", f"{COLOUR.replace('SOURCE', THUMBNAIL)} === 'red'"],
+    ]
+    seen = visit(site.url, steps)
+    assert seen.errors == []
+
+
+THUMBNAIL = "document.getElementById('film-thumbnail')"
+
+
+def _seen_at(seconds: float, colour: str) -> list[list[str]]:
+    """Go there as other parts of the page do, and look."""
+    told = f"new CustomEvent('film:seek', {{detail: {{seconds: {seconds}}}}})"
+    there = f"Math.abs({FILM}.currentTime - {seconds}) < 1.5 && {FILM}.readyState > 1"
+    return [
+        ["value", f"{FILM}.pause()"],
+        ["value", f"void document.dispatchEvent({told})"],
+        ["until", f"{there} && {COLOUR.replace('SOURCE', FILM)} === '{colour}'"],
+    ]
+
+
+def test_the_player_fits_a_telephone(site: Site, film: int) -> None:
+    steps = [
+        *signed_in(site.client, f"/ui/jobs/{film}"),
+        ["until", "document.getElementById('film-picture').options.length === 3"],
+        ["axe"],
+        ["wide"],
+    ]
+    seen = visit(site.url, steps, width=390, dark=True)
+    assert seen.errors == []
+    assert seen.seen[-2] == []
+    assert seen.seen[-1] <= 390
+
+
+def test_a_film_plays_by_itself_while_it_is_encoded_and_on_to_its_end(
+    site: Site, tmp_path: Path
+) -> None:
+    need_browser()
+    inputs = f"{clips.picture(seconds=16)} {clips.beep(seconds=16)}"
+    clips.ffmpeg(site.sources, f"{inputs} {clips.X264} -c:a aac grows.mp4")
+    rungs = [{"height": 180, "bitrate": 300}, {"height": 90, "bitrate": 80}]
+    given = {"url": "grows.mp4", "output_folder": "grows", "renditions": rungs}
+    job_id = site.client.submit("encoding_workflow", given)
+    store, live = site.deployment.store, site.deployment.settings.live_root / str(job_id)
+    waits, plays = tmp_path / "waits", tmp_path / "plays"
+    steps = [
+        *signed_in(site.client, f"/ui/jobs/{job_id}"),
+        ["see", "#film-sentence", "The job waits for its turn."],
+        ["axe"],
+        ["touch", str(waits)],
+        # Nobody does anything: it begins by itself.
+        ["until", f"{FILM} && {FILM}.currentTime > 0.3"],
+        ["value", "document.getElementById('film-now').dataset.state"],
+        ["value", "document.getElementById('film-time').textContent"],
+        ["axe"],
+        ["touch", str(plays)],
+        ["until", f"{FILM}.ended"],
+        ["value", f"{FILM}.currentTime"],
+    ]
+
+    def work() -> None:
+        _wait_for(waits.exists)
+        with site.deployment.engine.running(2):
+            # Chunks are encoded one after the other: no other begins until the page plays.
+            _wait_for((live / "master.m3u8").exists)
+            store.pause(job_id)
+            _wait_for(plays.exists)
+            states.append(str(store.job(job_id).state))
+            store.resume(job_id)
+            _wait_for(lambda: store.job(job_id).ended)
+
+    states: list[str] = []
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    seen = visit(site.url, steps)
+    worker.join(120)
+    assert seen.errors == []
+    assert states == ["paused"], "it played before the job had ended"
+    found = [answer for step, answer in zip(steps, seen.seen, strict=True) if step[0] == "value"]
+    assert found[0] == "growing"
+    assert found[1].endswith("so far")
+    assert found[2] == pytest.approx(16, abs=0.1)
+    assert [one for step, one in zip(steps, seen.seen, strict=True) if step == ["axe"]] == [[], []]
+
+
+def _wait_for(happens: Callable[[], bool]) -> None:
+    end = time.monotonic() + 240
+    while not happens():
+        assert time.monotonic() < end
+        time.sleep(0.05)
