@@ -61,6 +61,7 @@ install: .venv/.run
 develop: .venv/.dev
 
 demo: .venv/.run
+	@$(BIN)/python tools/assets.py --fetch
 	@$(BIN)/adaptation demo $${SOURCE:+--source "$$SOURCE"}
 
 test: .venv/.dev

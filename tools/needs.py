@@ -17,7 +17,6 @@ import apt
 import assets
 
 ROOT = Path(__file__).resolve().parent.parent
-CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 NEEDS = (
     (("chromium", "chromium-browser", "google-chrome"), ("chromium",)),
     (("redis-server",), ("redis-server",)),
@@ -40,7 +39,7 @@ def main() -> None:
         for package in missing:
             apt.install([package])
     if shutil.which("npm") and not _node_packages_are_current():
-        subprocess.run(["npm", "ci"], check=False, cwd=ROOT, stdout=2, env=_environment())
+        subprocess.run(["npm", "ci"], check=False, cwd=ROOT, stdout=2, env=assets.environment())
     assets.main()
 
 
@@ -58,12 +57,6 @@ def _node_packages_are_current() -> bool:
     installed = ROOT / "node_modules" / ".package-lock.json"
     lock = ROOT / "package-lock.json"
     return installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime
-
-
-def _environment() -> dict[str, str]:
-    # Node knows only its own list of certificates unless told of the machine's.
-    known = {"NODE_EXTRA_CA_CERTS": str(CERTIFICATES)} if CERTIFICATES.exists() else {}
-    return {**known, **os.environ}
 
 
 if __name__ == "__main__":

@@ -90,6 +90,8 @@ def test_make_demo_works_in_a_fresh_clone_with_an_empty_environment(tmp_path: Pa
     assert asset == clone / "demo" / "bigbuckbunny"
     assert (asset / "manifest.mpd").is_file()
     assert "adaptation play" in done.stderr
+    pages = clone / "src" / "adaptation" / "dashboard" / "static" / "vendor"
+    assert (pages / "shaka-player.js").is_file(), "the pages have their player"
     assert "Big Buck Bunny" in done.stderr, "the footage is credited"
 
 
