@@ -25,6 +25,7 @@ def life(folder: str, film: str) -> Iterator[Step]:
     picture = {"source": source, "output_folder": "pictures"}
     asset = {"source_folder": "asset"}
     yield "encoding_workflow", {"url": source, "output_folder": "ladder"}
+    yield "measure_quality", {"url": source, "source_folder": "ladder"}
     yield "vodstream", {"source_folder": folder, "output_folder": "asset"}
     yield "capture_frame", {**picture, "frame_time": 1, "image_filename": "poster.jpg"}
     yield "generate_gif", {**picture, "start_at": 1, "duration": 1, "gif_filename": "film.gif"}

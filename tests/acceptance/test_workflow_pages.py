@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from whole_jobs import JOB_FIELDS, TASK_FIELDS, Studio
 from workflow_pages import Ran, page, ran
 
 DELETING = {"voddelete", "asset_delete"}
-UNSEEN = DELETING | {"track_properties"}
+UNSEEN = DELETING | {"track_properties", "measure_quality"}
 """What they do is seen in no picture."""
 ASSETS = {"encoding_workflow", "vodstream", "trickplay", "drmswitch", "track_properties"}
 """They tell of all files of an asset."""
@@ -51,6 +52,11 @@ def judge(done: Ran) -> None:
         return
     made = Path(done.told[-1]["message"])
     assert made.is_relative_to(folder)
+    if done.name == "measure_quality":
+        measured = json.loads(made.read_text())["renditions"]
+        assert [len(one["segments"]) for one in measured] == [6, 6]
+        assert measured[0]["vmaf"] > measured[1]["vmaf"] > 10
+        return
     if done.name == "drmswitch":
         content = b"".join(p.read_bytes() for p in sorted((folder / "cenc/180p").glob("*.m4s")))
         whole = folder / "whole.mp4"

@@ -13,7 +13,7 @@ from adaptation.engine import rows
 from adaptation.engine.changes import Change
 from adaptation.engine.model import Outgoing
 from adaptation.engine.moves import Beat
-from adaptation.engine.schema import job, metadata, setting, tally
+from adaptation.engine.schema import job, metadata, setting, setting_change, tally
 from adaptation.engine.states import JobState
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import LINES_AT_ONCE, TaskRun
@@ -40,7 +40,7 @@ def left(store: Store) -> dict[str, int]:
         counts = {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
             for table in metadata.sorted_tables
-            if table not in (setting, tally)
+            if table not in (setting, setting_change, tally)
         }
     return {name: count for name, count in counts.items() if count}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,11 @@ import pytest
 
 import clips
 import judges
+from adaptation.engine.commands import commands_in
 from command_line import adaptation, here, show
 
 SECONDS = 18
 RUNGS = ("--rendition", "180:300", "--rendition", "90:100", "--preset", "ultrafast")
-FFMPEG_LINE = 10
-"""Severity of the log lines that hold commands."""
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +45,14 @@ def planned(*words: object) -> dict[str, Any]:
 
 
 def commands_run(job: int) -> set[str]:
-    """The commands of FFmpeg that a job has logged, with each task's scratch left open."""
-    lines = here("logs", job, "--debug", "--json").documents
-    found = [
-        line["message"] for line in lines if line["severity"] == FFMPEG_LINE and line["task_id"]
-    ]
-    return {re.sub(r"(file:)\S+?/scratch/\d+-\d+-\d+/", r"\1SCRATCH/", line) for line in found}
+    """The commands a job has logged that made media, with each task's scratch left open."""
+    told = defaultdict[int, list[str]](list)
+    for line in here("logs", job, "--debug", "--json").documents:
+        told[line["task_id"]].append(line["message"])
+    found = [command for messages in told.values() for command in commands_in(messages)]
+    whole = (command.replace(" \\\n", " ") for command in found)
+    opened = (re.sub(r"(file:)\S+?/scratch/\d+-\d+-\d+/", r"\1SCRATCH/", one) for one in whole)
+    return {one for one in opened if re.search(r" -f mp4 file:SCRATCH/\S+$", one)}
 
 
 @pytest.mark.parametrize("copied", [None, "180p"])
