@@ -201,10 +201,11 @@ def test_what_a_lost_machine_had_finished_is_not_done_again(fleet: Fleet, tmp_pa
         shutil.rmtree(tmp_path / "lost" / "work")
     with worker(tmp_path / "other", "", fleet.environment):
         ended(store, job)
+        work = deployment.storage("work")
+        assert wait_until(lambda: work.objects("jobs") == [], 60), "it has cleaned up"
 
     for one in store.tasks(job.id):
         if one.name == "encode_chunk":
             assert len(store.attempts(one.id)) == 1
     frames, said = judges.decode(fetched(shop, "film", tmp_path / "film") / "master.m3u8")
     assert (len(frames[0].starts), said) == (30, "")
-    assert deployment.storage("work").objects("jobs") == []

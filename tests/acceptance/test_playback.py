@@ -54,7 +54,10 @@ class Played:
     """What a player asked for and the asset did not hold."""
 
 
-@pytest.fixture(scope="session", params=sorted(FRAMES))
+@pytest.fixture(
+    scope="session",
+    params=["bigbuckbunny.mp4", COPIED, pytest.param("bikes.mp4", marks=pytest.mark.long)],
+)
 def played_asset(
     request: pytest.FixtureRequest,
     real_clips: dict[str, Path],

@@ -137,7 +137,8 @@ def test_a_server_is_looked_at_through_its_api_also_while_it_is_away(
         screen.until(lambda: screen.written.count("\x1b[?1049h") == 2)
         serving.close()
         screen.shows(r"no news for 0:\d\d: http://127.0.0.1:\d+ does not answer")
-        assert any("ours" in line for line in screen.lines), "the last picture stays"
+        # The last picture stays.
+        screen.shows(rf"{ours} .* ours")
         screen.press(CTRL_C)
         assert screen.ended() == 128 + signal.SIGINT
         assert screen.written.count("\x1b[?1049l") == 2
