@@ -45,7 +45,7 @@ def served(
     )
     deployment.store.migrate()
     with (
-        serving(deployment, "127.0.0.1", 0, failed_logins=1_000_000, mount=mount) as address,
+        serving(deployment, "127.0.0.1", 0, mount=mount) as address,
         httpx2.Client(trust_env=False) as web,
     ):
         yield deployment, address, web

@@ -119,7 +119,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A server with two clients, a reader and an admin."""
     deployment = ContractDeployment(Settings(home=tmp_path_factory.mktemp("api"), port=0))
     deployment.store.migrate()
-    with serving(deployment, "127.0.0.1", 0) as url, httpx2.Client(trust_env=False) as web:
+    # Two wrong keys a route: on a quick machine more than an address may send in a minute.
+    server = serving(deployment, "127.0.0.1", 0, failed_logins=2 * len(KINDS))
+    with server as url, httpx2.Client(trust_env=False) as web:
         yield enrolled(deployment, url, web, "-of-a")
     deployment.store.close()
 
