@@ -45,8 +45,8 @@ function wait() {
 }
 
 async function library() {
-  if (window.shaka || !part.dataset.library) return window.shaka;
-  const script = Object.assign(document.createElement("script"), { src: part.dataset.library });
+  if (window.shaka || !part.dataset.script) return window.shaka;
+  const script = Object.assign(document.createElement("script"), { src: part.dataset.script });
   await new Promise((done) => {
     script.onload = script.onerror = done;
     document.head.append(script);
