@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import IO, Any
+from unittest.mock import patch
 
 from adaptation.cli import main
 
@@ -88,10 +89,11 @@ def read_until(stream: IO[str] | None, holds: Callable[[dict[str, Any]], bool]) 
     raise AssertionError("the command ended without saying so")
 
 
-def here(*words: object) -> Ended:
-    """Run a command that only asks, in this process: it need not load everything again."""
+def here(*words: object, **environment: str) -> Ended:
+    """The same in this process, which need not load everything again; nothing may kill it."""
     out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
+    changed = patch.dict(os.environ, environment)
+    with changed, redirect_stdout(out), redirect_stderr(err):
         status = main([str(word) for word in words])
     return Ended(status, out.getvalue(), err.getvalue())
 

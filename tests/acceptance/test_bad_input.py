@@ -1,4 +1,4 @@
-"""Bad input, one by one, through the real command: a clear error, a remedy, and nothing left."""
+"""Bad input, one by one, through the command itself: a clear error, a remedy, and nothing left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import clips
 import disks
 import fault_server
-from command_line import Ended, adaptation, here
+from command_line import Ended, here
 from fault_server import FaultServer, Resource
 
 RUNG = ("--rendition", "90:100")
@@ -44,7 +44,7 @@ def output(tmp_path: Path) -> Path:
 
 
 def encode(source: object, output: Path, *words: str, **environment: str) -> Ended:
-    return adaptation("encode", source, output, *RUNG, *words, **ONE_TRY, **environment)
+    return here("encode", source, output, *RUNG, *words, **ONE_TRY, **environment)
 
 
 def refused(source: object, output: Path, *words: str) -> Ended:

@@ -13,7 +13,7 @@ import clips
 import judges
 from adaptation.engine.states import TaskState
 from adaptation.wiring import deploy
-from command_line import adaptation, read_until, show, started
+from command_line import here, read_until, show, started
 
 SECONDS = 32
 FRAMES = 25 * SECONDS
@@ -34,7 +34,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def alone(film: Path) -> Path:
     """The asset that one slot makes, chunk after chunk."""
     asset = film.parent / "alone"
-    assert adaptation("encode", film, asset, *RUNGS, "--slots", 1, **IN_CHUNKS).status == 0
+    assert here("encode", film, asset, *RUNGS, "--slots", 1, **IN_CHUNKS).status == 0
     return asset
 
 
@@ -66,12 +66,12 @@ def test_a_film_in_chunks_is_exact_and_its_bytes_depend_on_the_plan_alone(
 ) -> None:
     together, killed = tmp_path / "together", tmp_path / "killed"
 
-    assert adaptation("encode", film, together, *RUNGS, "--slots", 3, **IN_CHUNKS).status == 0
+    assert here("encode", film, together, *RUNGS, "--slots", 3, **IN_CHUNKS).status == 0
     for number in range(KILLS):
         with started("encode", film, killed, *RUNGS, "--slots", 1, "--json", **IN_CHUNKS) as run:
             read_until(run.stdout, in_the_middle_of_chunk(number))
             run.kill()
-    assert adaptation("encode", film, killed, *RUNGS, "--slots", 2, **IN_CHUNKS).status == 0
+    assert here("encode", film, killed, *RUNGS, "--slots", 2, **IN_CHUNKS).status == 0
 
     assert len(chunks_of(show(1))) > KILLS
     assert digests(alone) == digests(together) == digests(killed)
@@ -117,6 +117,6 @@ def test_one_chunk_is_enough_for_a_short_film_that_nobody_shares(
     film: Path, tmp_path: Path
 ) -> None:
     alone = {"ADAPTATION_PARALLEL_CHUNKS": "1"}
-    assert adaptation("encode", film, tmp_path / "asset", *RUNGS, **alone).status == 0
+    assert here("encode", film, tmp_path / "asset", *RUNGS, **alone).status == 0
 
     assert len(chunks_of(show(1))) == 1

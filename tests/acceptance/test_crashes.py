@@ -18,7 +18,7 @@ import pytest
 
 import clips
 import judges
-from command_line import adaptation, here, read_until, show, started
+from command_line import here, read_until, show, started
 from services import wait_until
 
 SHORT_SECONDS = 3
@@ -83,7 +83,7 @@ class ByService:
     @contextmanager
     def running(self, output: Path) -> Iterator[subprocess.Popen[str]]:
         if job_of(output) is None:
-            assert adaptation("submit", self.source, output, *RUNGS).status == 0
+            assert here("submit", self.source, output, *RUNGS).status == 0
         with started("serve") as process:
             yield process
             if process.poll() is None:
@@ -242,7 +242,7 @@ def measure(way: Way, home: Path, output: Path) -> Life:
     """Run a job in peace and see when it did what."""
     trial = Trial(way, home, output)
     if isinstance(way, ByService):
-        assert adaptation("submit", way.source, output, *RUNGS).status == 0
+        assert here("submit", way.source, output, *RUNGS).status == 0
     assert trial.endure([]) == 0
     trial.judge(END_SECONDS)
     job = job_of(output)

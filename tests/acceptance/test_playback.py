@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 import clips
 import services
+from command_line import here
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -34,7 +34,6 @@ DURATION_TOLERANCE_SECONDS = 0.05
 HARMLESS = {"bufferStalledError", "bufferNudgeOnStall", "aborted"}
 """What hls.js says when this machine, not the asset, is slow, and when it gives up a fetch itself
 because another rendition was chosen meanwhile."""
-ENCODE_SECONDS = 300
 PLAY_SECONDS = 180
 
 pytestmark = pytest.mark.slow
@@ -69,13 +68,12 @@ def played_asset(
     for name in NODE_PACKAGES:
         services.need_node_package(ROOT, name)
     folder = tmp_path_factory.mktemp("playback") / "asset"
-    encode = [sys.executable, "-m", "adaptation", "encode"]
     if request.param == COPIED:
         clip = make_fitting(folder.parent / "clip", real_clips["bigbuckbunny.mp4"])
-        encode += [str(clip), str(folder), *FITTING_RUNGS, "--passthrough", "require"]
+        ended = here("encode", clip, folder, *FITTING_RUNGS, "--passthrough", "require")
     else:
-        encode += [str(real_clips[request.param]), str(folder)]
-    subprocess.run(encode, check=True, timeout=ENCODE_SECONDS)
+        ended = here("encode", real_clips[request.param], folder)
+    assert ended.status == 0, ended.err
     pairs = [f"{player}={manifest}" for player, manifest in PLAYERS.items()]
     drive = [node, str(HERE / "playback" / "drive.mjs"), chromium, str(folder), "prove"]
     printed = subprocess.run(

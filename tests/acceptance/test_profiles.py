@@ -11,7 +11,7 @@ import clips
 import judges
 from adaptation.media.coding import ENCODERS
 from adaptation.workflows.encoders import trouble
-from command_line import Ended, adaptation
+from command_line import Ended, here
 
 FASTER = """
 extends = "multi-codec"
@@ -31,7 +31,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def encode(clip: Path, output: Path, *words: str, **environment: str) -> Ended:
-    return adaptation("encode", clip, output, "--segment-seconds", "1", *words, **environment)
+    return here("encode", clip, output, "--segment-seconds", "1", *words, **environment)
 
 
 def codec_of(folder: Path, track: judges.Listed) -> str:
@@ -112,7 +112,7 @@ def test_hardware_that_is_not_here_ends_the_job_before_it_encodes(
 def test_a_poor_source_gets_a_small_ladder_and_the_reason(tmp_path: Path) -> None:
     poor = "-c:v libx264 -preset slow -pix_fmt yuv420p -b:v 100k -maxrate 100k -bufsize 100k"
     clip = clips.ffmpeg(tmp_path, f"{clips.picture('1280x720', seconds=3)} {poor} poor.mp4")
-    planned = adaptation("plan", clip, "--passthrough", "never", "--json").documents[0]
+    planned = here("plan", clip, "--passthrough", "never", "--json").documents[0]
     rates = {rung["name"]: rung["bitrate"] for rung in planned["ladder"]}
     assert rates["720p"] == 2 * planned["source"]["video"]["bitrate"] // 10_000 * 10_000
     assert "540p" not in rates
@@ -122,35 +122,35 @@ def test_a_poor_source_gets_a_small_ladder_and_the_reason(tmp_path: Path) -> Non
 
 def test_profiles_are_listed_and_shown(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('extends = "av1"\ndescription = "Mine."\n')
-    here = {"ADAPTATION_PROFILES": str(tmp_path)}
+    mine = {"ADAPTATION_PROFILES": str(tmp_path)}
 
-    listed = adaptation("profiles", "--json", **here)
+    listed = here("profiles", "--json", **mine)
     rows = {row["name"]: row for row in listed.documents[0]}
-    shown = adaptation("profiles", "mine", "--json", **here).documents[0]
+    shown = here("profiles", "mine", "--json", **mine).documents[0]
 
     assert listed.status == 0
     assert rows["mine"]["description"] == "Mine."
     assert (rows["mine"]["built_in"], rows["av1"]["built_in"]) == (False, True)
     assert rows["multi-codec"]["codecs"] == ["h264", "av1"]
     assert shown["ladders"][0]["coding"]["encoder"] == "libsvtav1"
-    assert "Mine." in adaptation("profiles", **here).out
-    assert "libsvtav1" in adaptation("profiles", "mine", **here).out
+    assert "Mine." in here("profiles", **mine).out
+    assert "libsvtav1" in here("profiles", "mine", **mine).out
 
 
 def test_a_broken_profile_is_listed_with_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('extends = "av1"\nvido = 1\n')
-    here = {"ADAPTATION_PROFILES": str(tmp_path)}
-    listed = adaptation("profiles", **here)
+    mine = {"ADAPTATION_PROFILES": str(tmp_path)}
+    listed = here("profiles", **mine)
     assert listed.status == 1
     assert "unknown field 'vido'" in listed.out
-    shown = adaptation("profiles", "mine", **here)
+    shown = here("profiles", "mine", **mine)
     assert (shown.status, shown.code) == (2, "profile_invalid")
     assert shown.hint.startswith("Did you mean video?")
-    assert adaptation("profiles", "none").code == "profile_unknown"
+    assert here("profiles", "none").code == "profile_unknown"
 
 
 def test_the_doctor_tries_each_encoder() -> None:
-    findings = {found["name"]: found for found in adaptation("doctor", "--json").documents[0]}
+    findings = {found["name"]: found for found in here("doctor", "--json").documents[0]}
     for name, encoder in ENCODERS.items():
         if not encoder.is_hardware:
             assert findings[name]["ok"] == (not trouble(name, clips.tools()))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -19,11 +17,10 @@ import pytest
 
 import clips
 import judges
-from command_line import adaptation, started
+from command_line import here, started
 from judges import MANIFEST, MASTER, Decoded, Listed
 from services import wait_until
 
-ENCODE_SECONDS = 300
 GRID_SECONDS = 4
 TOLERANCE_SECONDS = Fraction(1, 20)
 RATE_HEADROOM = Fraction(11, 10)
@@ -77,8 +74,8 @@ class Asset:
 
 def encode(source: Path, folder: Path, *options: str) -> Asset:
     """`adaptation encode SOURCE FOLDER OPTIONS…`, which must end well."""
-    command = [sys.executable, "-m", "adaptation", "encode", str(source), str(folder), *options]
-    subprocess.run([*command, "--quiet"], check=True, timeout=ENCODE_SECONDS, capture_output=True)
+    ended = here("encode", source, folder, *options, "--quiet")
+    assert ended.status == 0, ended.err
     return Asset(source, folder)
 
 
@@ -345,7 +342,7 @@ def test_the_same_command_again_says_so_and_touches_nothing(tmp_path: Path) -> N
     encode(source, folder, *FAST)
     before = states(folder)
 
-    again = adaptation("encode", source, folder, *FAST)
+    again = here("encode", source, folder, *FAST)
 
     assert (again.status, again.last_line) == (0, str(folder))
     assert "already there" in again.err

@@ -6,7 +6,6 @@ import html
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 import clips
 import services
+from command_line import here
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -40,7 +40,6 @@ SPOKEN = [
 ]
 """What is shown with each of the tracks and then with the first one again: seconds and words."""
 MARKUP = re.compile(r"<[^>]*>")
-ENCODE_SECONDS = 120
 PLAY_SECONDS = 180
 
 pytestmark = pytest.mark.slow
@@ -55,9 +54,9 @@ def played_subtitles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
         services.need_node_package(ROOT, name)
     folder = tmp_path_factory.mktemp("subtitles")
     clip = clips.make_subtitled_mkv(folder / "clip", SECONDS)
-    encode = [sys.executable, "-m", "adaptation", "encode", str(clip), str(folder / "asset")]
-    options = ["--segment-seconds", "1", "--preset", "ultrafast", "--quiet"]
-    subprocess.run([*encode, *options], check=True, timeout=ENCODE_SECONDS, capture_output=True)
+    options = ("--segment-seconds", "1", "--preset", "ultrafast", "--quiet")
+    ended = here("encode", clip, folder / "asset", *options)
+    assert ended.status == 0, ended.err
     drive = [node, str(HERE / "playback" / "drive.mjs"), chromium, str(folder / "asset"), "caption"]
     drive += [f"{player}={manifest}" for player, manifest in PLAYERS.items()]
     printed = subprocess.run(drive, check=True, timeout=PLAY_SECONDS, stdout=subprocess.PIPE).stdout

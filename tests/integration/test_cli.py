@@ -79,11 +79,11 @@ def test_an_asset_is_made_and_its_folder_is_the_last_line(
     assert re.search(r"^ *\d+ %  published in \d", first.err, re.MULTILINE)
     assert left_over(home) == []
 
-    again = adaptation("encode", plain, output, *ONE_RUNG)
+    again = here("encode", plain, output, *ONE_RUNG)
     assert (again.status, again.last_line) == (0, str(output))
     assert "already there" in again.err
 
-    other = adaptation("encode", plain, output, "--rendition", "90:100")
+    other = here("encode", plain, output, "--rendition", "90:100")
     assert (other.status, other.code) == (2, "output_exists")
     assert "--overwrite" in other.hint
     assert json.loads((output / "asset.json").read_text())["tracks"][0]["name"] == "180p"
@@ -161,7 +161,7 @@ def test_an_interrupted_run_goes_on_with_the_same_command(
     assert list(home.glob("scratch/*")) == []
     assert not (tmp_path / "asset").exists()
 
-    again = adaptation(*words, **IN_CHUNKS)
+    again = here(*words, **IN_CHUNKS)
     assert (again.status, again.last_line) == (0, str(tmp_path / "asset"))
     assert re.search(r"^Going on with job 1: \d of 7 tracks are done$", again.err, re.MULTILINE)
     # What was stopped was handed back, not charged as a failure; what was done stayed done.
@@ -182,7 +182,7 @@ def test_a_killed_run_goes_on_and_encodes_nothing_twice(
     before = {track for track, ends in outcomes(show()).items() if ends == ["done"]}
     assert before
 
-    again = adaptation(*words, **IN_CHUNKS)
+    again = here(*words, **IN_CHUNKS)
     assert (again.status, again.last_line) == (0, str(tmp_path / "asset"))
     after = outcomes(show())
     assert {track for track in before if after[track] == ["done"]} == before
@@ -208,8 +208,8 @@ def test_a_second_run_to_the_same_folder_is_refused(plain: Path, tmp_path: Path)
     words = ("encode", plain, tmp_path / "asset", *ONE_RUNG)
     with started(*words, ADAPTATION_FFMPEG=str(endless)) as run:
         assert wait_until(lambda: has_child(run.pid, "sleep"), 20)
-        same = adaptation(*words)
-        other = adaptation("encode", plain, tmp_path / "asset", "--rendition", "90:100")
+        same = here(*words)
+        other = here("encode", plain, tmp_path / "asset", "--rendition", "90:100")
         run.terminate()
         out, said = run.communicate(timeout=20)
     assert (same.status, same.code) == (2, "output_busy")
@@ -240,7 +240,7 @@ def script(path: Path, body: str) -> Path:
 def test_a_stored_job_is_run_by_a_service_and_watched_from_anywhere(
     plain: Path, tmp_path: Path
 ) -> None:
-    stored = adaptation("submit", plain, tmp_path / "asset", *ONE_RUNG)
+    stored = here("submit", plain, tmp_path / "asset", *ONE_RUNG)
     number, main_task_id = stored.out.split()
     assert (stored.status, number) == (0, "1")
     assert "adaptation serve" in stored.err
@@ -269,7 +269,7 @@ def test_a_failed_job_is_explained_and_can_be_tried_again(plain: Path, tmp_path:
     broken = script(tmp_path / "ffmpeg", "echo 'the cable is loose' >&2; exit 1")
     once = {"ADAPTATION_RETRY_LIMIT": "1"}
     words = ("encode", plain, tmp_path / "asset", *ONE_RUNG)
-    ended = adaptation(*words, ADAPTATION_FFMPEG=str(broken), **once)
+    ended = here(*words, ADAPTATION_FFMPEG=str(broken), **once)
     assert (ended.status, ended.out, ended.code) == (1, "", "tool_failed")
     # Picture and sound are encoded side by side: whichever is first meets the broken tool.
     assert re.search("in the task (encode_chunk|transcode_audio)", ended.err)
@@ -279,7 +279,7 @@ def test_a_failed_job_is_explained_and_can_be_tried_again(plain: Path, tmp_path:
     assert here("watch", 1).status == 1
 
     assert here("retry", 1).status == 0
-    again = adaptation(*words, **IN_CHUNKS)
+    again = here(*words, **IN_CHUNKS)
     assert (again.status, again.last_line) == (0, str(tmp_path / "asset"))
 
 
@@ -288,7 +288,7 @@ def test_the_demo_is_made_anew_each_time(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for job in (1, 2):
-        ended = adaptation("demo", "--source", plain)
+        ended = here("demo", "--source", plain)
         assert (ended.status, ended.last_line) == (0, str(tmp_path / "demo" / "plain"))
         assert f"Job {job}: " in ended.err
         assert re.search(r"^180p +320x180 +avc1\S+ +\d+ +1", ended.err, re.MULTILINE)
@@ -297,7 +297,7 @@ def test_the_demo_is_made_anew_each_time(
 
 def test_an_asset_is_played_from_a_small_server(plain: Path, tmp_path: Path) -> None:
     output = tmp_path / "asset"
-    quiet = adaptation("encode", plain, output, *ONE_RUNG, "--quiet")
+    quiet = here("encode", plain, output, *ONE_RUNG, "--quiet")
     assert (quiet.status, quiet.out, quiet.err) == (0, f"{output}\n", "")
     with started("play", output, "--port", 0) as server:
         assert server.stdout is not None

@@ -21,7 +21,7 @@ from adaptation.wiring import deploy
 from adaptation.workflows.copying import Choice, choose
 from adaptation.workflows.encoding import NAME
 from adaptation.workflows.material import read_material
-from command_line import adaptation, here, show
+from command_line import here, show
 
 BT709 = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
 X264 = "-c:v libx264 -preset superfast -pix_fmt yuv420p -bf 3"
@@ -87,9 +87,9 @@ def copied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     source = clips.ffmpeg(folder, fitting.command)
     options = (*fitting.rungs, "--passthrough", "require", "--verify", "full")
     home = {"ADAPTATION_HOME": str(folder / "home")}
-    ended = adaptation("encode", source, folder / "asset", *options, **home)
+    ended = here("encode", source, folder / "asset", *options, **home)
     assert ended.status == 0, ended.err
-    shown = adaptation("show", 1, "--json", **home)
+    shown = here("show", 1, "--json", **home)
     return Copied(fitting, source, folder / "asset", shown.documents[0])
 
 
@@ -286,7 +286,7 @@ def test_a_required_copy_that_cannot_be_is_refused_before_anything_is_made(
     refused = here("plan", plain, *wish)
     assert (refused.status, refused.code) == (2, "passthrough_impossible")
 
-    ended = adaptation("encode", plain, tmp_path / "asset", *wish)
+    ended = here("encode", plain, tmp_path / "asset", *wish)
 
     assert (ended.status != 0, ended.code) == (True, "passthrough_impossible")
     assert "no H.264 rendition of its size, 320x180" in ended.err
@@ -314,7 +314,7 @@ def hurt(tmp_path: Path) -> Path:
 def test_damage_that_only_the_copy_shows_is_encoded_over(hurt: Path, tmp_path: Path) -> None:
     assert choice_of(hurt).copied == "180p"
 
-    assert adaptation("encode", hurt, tmp_path / "asset", *RUNGS).status == 0
+    assert here("encode", hurt, tmp_path / "asset", *RUNGS).status == 0
 
     lines = here("logs", 1, "--json").documents
     assert any("180p is encoded after all" in line["message"] for line in lines)
@@ -328,6 +328,6 @@ def test_damage_that_only_the_copy_shows_fails_a_job_that_requires_it(
     hurt: Path, tmp_path: Path
 ) -> None:
     wish = (*RUNGS, "--passthrough", "require")
-    ended = adaptation("encode", hurt, tmp_path / "asset", *wish)
+    ended = here("encode", hurt, tmp_path / "asset", *wish)
     assert (ended.status, ended.code) == (1, "output_broken")
     assert not (tmp_path / "asset").exists()

@@ -13,7 +13,7 @@ import pytest
 import clips
 import judges
 from adaptation.engine.commands import commands_in
-from command_line import adaptation, here, show
+from command_line import here, show
 
 SECONDS = 18
 RUNGS = ("--rendition", "180:300", "--rendition", "90:100", "--preset", "ultrafast")
@@ -63,7 +63,7 @@ def test_what_is_planned_is_what_is_done(
     plan = planned(source, *RUNGS)
     assert plan["copied"] == copied
     assert not home.exists() or not any(home.iterdir()), "a plan leaves nothing"
-    assert adaptation("encode", source, tmp_path / "asset", *RUNGS).status == 0
+    assert here("encode", source, tmp_path / "asset", *RUNGS).status == 0
 
     assert {command["command"] for command in plan["commands"]} == commands_run(1)
     counts: dict[str, int] = {}

@@ -11,7 +11,7 @@ import judges
 from adaptation.adapters.object_store import ObjectStore
 from adaptation.cli.doctor import shared_folder
 from adaptation.settings import load_settings
-from command_line import adaptation, here
+from command_line import here
 from services import HERE
 from storage_services import S3
 
@@ -39,7 +39,7 @@ def test_a_film_of_a_storage_is_planned_encoded_and_not_encoded_twice(
     finding = shared_folder(load_settings().model_copy(update={"work_storage": "films"}))
     unseen = here("plan", FILM, "--json")
     planned = here("plan", FILM, "--fetch", "--json", *QUICK)
-    made = adaptation("encode", FILM, asset, *QUICK)
+    made = here("encode", FILM, asset, *QUICK)
     again = here("encode", FILM, asset, *QUICK)
 
     assert finding.ok, "it could be that of a fleet"
@@ -60,7 +60,7 @@ def test_a_job_is_submitted_from_a_storage_to_a_folder_and_what_is_not_there_is_
     films: ObjectStore, tmp_path: Path
 ) -> None:
     stored = here("submit", FILM, tmp_path / "asset", "--json", *QUICK)
-    taken_up = adaptation("encode", FILM, tmp_path / "asset", *QUICK)
+    taken_up = here("encode", FILM, tmp_path / "asset", *QUICK)
     missing = here("encode", "storage://films/in/none.mp4", tmp_path / "none")
     unknown = here("encode", "storage://shop/in/film.mp4", tmp_path / "none")
     outside = here("encode", FILM, "storage://films/../out")

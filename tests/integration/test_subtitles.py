@@ -13,7 +13,7 @@ import judges
 import services
 from adaptation.adapters import ffmpeg
 from adaptation.media.inspection import Inspection
-from command_line import Ended, adaptation, here
+from command_line import Ended, here
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OPTIONS = ("--segment-seconds", "1", "--preset", "ultrafast", "--quiet")
@@ -42,7 +42,7 @@ class Made:
 
 
 def encode(source: Path, folder: Path, **environment: str) -> Made:
-    ended = adaptation("encode", source, folder, *OPTIONS, **environment)
+    ended = here("encode", source, folder, *OPTIONS, **environment)
     assert ended.status == 0, ended.err
     lines = here("logs", 1, "--json").documents
     told = here("watch", 1, "--json").documents
@@ -188,6 +188,6 @@ def test_the_demo_shows_subtitles_among_the_tracks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    ended: Ended = adaptation("demo", "--source", clips.make_subtitled_mp4(tmp_path))
+    ended: Ended = here("demo", "--source", clips.make_subtitled_mp4(tmp_path))
     assert ended.status == 0
     assert re.search(r"^text_en +2 cues +WebVTT +\d+ +1", ended.err, re.MULTILINE)
