@@ -8,10 +8,10 @@ from pathlib import Path
 
 import clips
 
-WINDOW_SAMPLES = 48
-"""The meter looks at a millisecond at a time."""
 LOUD_DECIBEL = -30
 """The beeps of `clips.beep` are louder, what is between them is not: it is filtered out."""
+HUSH_SECONDS = 0.01
+"""So short a silence is noticed: sound may be primed with one."""
 PAUSE_SECONDS = 0.2
 """Beeps come each second and are shorter than this."""
 
@@ -24,17 +24,16 @@ def shown_at(path: Path, stream: str) -> list[float]:
 
 def beeps(path: Path) -> list[float]:
     """When each beep of `clips.beep` begins in the first sound track, in seconds."""
-    meter = f"highpass=f=1300:p=2,asetnsamples={WINDOW_SAMPLES},astats=metadata=1:reset=1"
-    meter += ",ametadata=print:key=lavfi.astats.Overall.Peak_level:file=-"
-    printed = _run(["-i", str(path), "-map", "0:a:0", "-af", meter], "error")
-    levels = re.findall(r"pts_time:(\S+)\n\S+level=(\S+)", printed)
-    found = list[float]()
-    silent_since = -PAUSE_SECONDS
-    for time, level in ((float(time), float(level)) for time, level in levels):
-        if level > LOUD_DECIBEL:
-            if time - silent_since > PAUSE_SECONDS or not found:
-                found.append(time)
-            silent_since = time
+    meter = f"highpass=f=1300:p=2,silencedetect=n={LOUD_DECIBEL}dB:d={HUSH_SECONDS},ashowinfo"
+    printed = _run(["-i", str(path), "-map", "0:a:0", "-af", meter], "info")
+    frames = [float(time) for time in re.findall(r" pts_time:(\S+)", printed)]
+    hushed = [float(time) for time in re.findall(r"silence_start: (\S+)", printed)]
+    ends = re.findall(r"silence_end: (\S+) \| silence_duration: (\S+)", printed)
+    found = [] if hushed[0] <= frames[0] else [frames[0]]
+    for time, silent in ((float(time), float(silent)) for time, silent in ends):
+        # The end of the file ends a silence too.
+        if time < frames[-1] and (silent > PAUSE_SECONDS or not found):
+            found.append(time)
     return found
 
 

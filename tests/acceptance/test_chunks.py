@@ -85,6 +85,7 @@ def test_a_film_in_chunks_is_exact_and_its_bytes_depend_on_the_plan_alone(
         assert [len(track.starts) for track in pictures] == [FRAMES, FRAMES]
 
 
+@pytest.mark.long
 def test_the_order_of_the_tasks_changes_no_byte(film: Path, alone: Path, tmp_path: Path) -> None:
     wanted = {
         "url": str(film),

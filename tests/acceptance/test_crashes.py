@@ -291,7 +291,8 @@ def test_encode_is_killed_in_each_stage_and_always_ends(
     storm(ByEncode(short_clip), home, tmp_path, per_stage)
 
 
-@pytest.mark.parametrize("per_stage", PER_STAGE)
+@pytest.mark.long
+@pytest.mark.parametrize("per_stage", [1, 3])
 def test_a_service_is_killed_in_each_stage_and_its_jobs_always_end(
     short_clip: Path, home: Path, tmp_path: Path, per_stage: int
 ) -> None:

@@ -19,6 +19,7 @@ import clips
 import judges
 from command_line import here, started
 from judges import MANIFEST, MASTER, Decoded, Listed
+from kinds import kinds
 from services import wait_until
 
 GRID_SECONDS = 4
@@ -92,7 +93,7 @@ def make_minute(folder: Path, clip: Path) -> Path:
 
 @pytest.fixture(
     scope="session",
-    params=["bigbuckbunny", "bikes", pytest.param("minute", marks=pytest.mark.long)],
+    params=kinds(("bigbuckbunny", "bikes", "minute"), seldom=("bikes", "minute")),
 )
 def asset(
     request: pytest.FixtureRequest,

@@ -25,6 +25,7 @@ from dashboard.other_site import form, frame, other_site
 from dashboard.visits import need_browser, signed_in, visit
 from engine_kit import HandWorker
 from events_kit import write_lines
+from kinds import WIDTHS
 
 SCRIPT = (
     "<script>owned=1</script>\"'><img src=x onerror=owned=2><svg/onload=owned=3>"
@@ -72,7 +73,7 @@ def hand(api: Api, tmp_path: Path) -> HandWorker:
     return HandWorker(api.deployment.store, api.deployment.registry, tmp_path)
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+@pytest.mark.parametrize(("width", "dark"), WIDTHS)
 def test_nothing_that_others_write_runs_and_all_of_it_can_be_read(
     api: Api, hand: HandWorker, tmp_path: Path, width: int, dark: bool
 ) -> None:

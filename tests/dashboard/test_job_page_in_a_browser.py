@@ -21,6 +21,7 @@ from adaptation.engine.tasks import TaskRun, WorkflowDefinition, task
 from adaptation.settings import Settings
 from api_kit import Api, ContractDeployment, enrolled
 from dashboard.visits import need_browser, signed_in, visit
+from kinds import WIDTHS
 
 HOSTILE = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>'
 
@@ -93,7 +94,7 @@ def check(steps: list[list[str]], seen: list[Any], width: int) -> None:
     assert seen[-1] == "undefined"
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+@pytest.mark.parametrize(("width", "dark"), WIDTHS)
 def test_a_job_that_fails_is_mended_retried_from_there_and_ends(
     api: Api, tmp_path: Path, width: int, dark: bool
 ) -> None:

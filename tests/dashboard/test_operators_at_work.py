@@ -21,9 +21,8 @@ from adaptation.wiring import Deployment
 from api_kit import Api, enrolled
 from brokers import Broker
 from dashboard.visits import Seen, need_browser, signed_in, visit
+from kinds import WIDTHS
 from services import wait_until
-
-BOTH = pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def attended(shop: Shop, folder: Path, jobs: list[int]) -> Iterator[Attended]:
         thread.join()
 
 
-@BOTH
+@pytest.mark.parametrize(("width", "dark"), WIDTHS)
 def test_the_queue_is_steered(shop: Shop, tmp_path: Path, width: int, dark: bool) -> None:
     first, second, third = (shop.submit(f"still-{width}-{number}") for number in range(3))
     scheduled = shop.submit(f"later-{width}", run_at="2090-01-01T00:00:00Z")
@@ -214,7 +213,7 @@ def test_the_queue_is_steered(shop: Shop, tmp_path: Path, width: int, dark: bool
     assert shop.api.deployment.store.job(first).persist
 
 
-@BOTH
+@pytest.mark.parametrize(("width", "dark"), WIDTHS)
 def test_the_fleet_and_what_holds_for_all_is_steered(
     shop: Shop, tmp_path: Path, width: int, dark: bool
 ) -> None:

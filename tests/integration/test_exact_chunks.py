@@ -27,6 +27,7 @@ from adaptation.media.rendition import Rendition, target_size
 from adaptation.media.segment import PictureSegmenter, SoundSegmenter, plan_pictures
 from adaptation.media.sound import audio_command
 from adaptation.media.timeline import Timeline
+from kinds import kinds
 from segments import index_folder
 
 SEGMENT_SECONDS = Fraction(1, 2)
@@ -170,6 +171,26 @@ UGLY: dict[str, Ugly] = {
 }
 
 
+ALIKE = (
+    "variable rate in Matroska",
+    "open GOP",
+    "open GOP of MPEG-2 in TS",
+    "TS",
+    "start offset",
+    "start offset in Matroska",
+    "late audio",
+    "late video",
+    "10 bit HEVC",
+    "59.94 fps",
+    "29.97 fps",
+    "odd size in 4:4:4",
+    "fragmented",
+    "VP9 in WebM",
+    "FLV",
+)
+"""Kinds whose troubles are those of others too."""
+
+
 @dataclass(frozen=True)
 class Made:
     """A source in chunks: how it was planned and where its files are."""
@@ -237,7 +258,7 @@ def init_segment(file: Path) -> bytes:
     return content[: content.index(b"moof") - 4]
 
 
-@pytest.fixture(scope="module", params=UGLY, ids=lambda name: name.replace(" ", "_"))
+@pytest.fixture(scope="module", params=kinds(UGLY, seldom=ALIKE))
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """All chunks of each ugly source in turn."""
     made = plan(UGLY[request.param], tmp_path_factory.mktemp("ugly"))
@@ -386,7 +407,7 @@ THINNED = {
 FAST = Ugly(f"{N(rate='120', seconds=2)} {X264} -bf 2 -g 50 a.mp4", 240)
 
 
-@pytest.mark.parametrize("name", THINNED, ids=lambda name: name.replace(" ", "_"))
+@pytest.mark.parametrize("name", kinds(THINNED, seldom=ALIKE))
 def test_frames_are_left_out_evenly_over_the_joins(name: str, tmp_path: Path) -> None:
     ugly = UGLY.get(name, FAST)
     made = plan(ugly, tmp_path, RENDITIONS[1:], THINNED[name])

@@ -20,6 +20,7 @@ import disks
 from adaptation.adapters import publish as module
 from adaptation.adapters.publish import asset_id_of, check_output, discard_staging, publish
 from adaptation.errors import AdaptationError, OutputError, ParameterError
+from kinds import kinds
 from services import wait_until
 
 Files = list[tuple[Path, str]]
@@ -308,7 +309,7 @@ module.publish(files, Path(sys.argv[4]), asset_id="new", token="job-new", overwr
 """
 
 
-@pytest.mark.parametrize("way", ["exchange", "two renames"])
+@pytest.mark.parametrize("way", kinds(("exchange", "two renames"), seldom=("two renames",)))
 def test_a_publisher_killed_at_any_step_finishes_when_it_is_called_again(
     files: Files, tmp_path: Path, way: str
 ) -> None:

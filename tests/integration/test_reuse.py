@@ -24,7 +24,7 @@ from adaptation.engine.tasks import TaskRun
 from adaptation.errors import Cancelled, SourceError
 from adaptation.wiring import Deployment, deploy
 from adaptation.workflows.reuse import DIGEST, with_digest
-from command_line import adaptation, here, started
+from command_line import here, started
 
 WANTED: dict[str, Any] = {
     "renditions": [{"height": 180, "bitrate": 300}, {"height": 90, "bitrate": 100}],
@@ -254,7 +254,10 @@ def test_a_source_that_changes_while_it_is_encoded_is_not_kept(
     assert entries(home) == []
 
 
-@pytest.mark.parametrize(("first_frame", "last_frame"), [(0, 30), (10, 12), (0, 9999)])
+@pytest.mark.parametrize(
+    ("first_frame", "last_frame"),
+    [(0, 30), *(pytest.param(*all_of, marks=pytest.mark.long) for all_of in ((10, 12), (0, 9999)))],
+)
 def test_a_chunk_that_was_made_again_from_the_start_is_kept_as_it_was_asked_for(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first_frame: int, last_frame: int
 ) -> None:
@@ -400,7 +403,7 @@ def test_the_command_shows_the_cache_and_empties_it(
 
 @pytest.mark.parametrize("room", ["20", "20 cows", "-1GB", "lots"])
 def test_a_room_that_is_no_size_is_refused(room: str) -> None:
-    ended = adaptation("cache", ADAPTATION_CHUNK_CACHE=room)
+    ended = here("cache", ADAPTATION_CHUNK_CACHE=room)
     assert (ended.status, ended.code) == (2, "settings_invalid")
     assert f"ADAPTATION_CHUNK_CACHE: '{room}' is no size with a unit, such as 20GB" in ended.err
 

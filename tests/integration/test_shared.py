@@ -39,6 +39,7 @@ def needed(store: Store) -> list[tuple[str, int]]:
         return [(row.name, row.scratch_bytes) for row in found]
 
 
+@pytest.mark.long
 def test_machines_with_a_shared_folder_encode_one_job_together(
     film: Path, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -172,7 +172,7 @@ class FullRabbitMQ(RabbitMQ):
     most_memory = "1MB"
 
 
-@pytest.mark.parametrize("kind", [FullRabbitMQ, Redis])
+@pytest.mark.parametrize("kind", [pytest.param(FullRabbitMQ, marks=pytest.mark.long), Redis])
 def test_a_broker_that_takes_no_messages_delays_jobs_for_seconds(
     tmp_path: Path, kind: type[Broker]
 ) -> None:
