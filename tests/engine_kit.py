@@ -12,8 +12,9 @@ from celery import chain, chord
 from sqlalchemy import text
 
 from adaptation.engine.engine import Engine, Pace
-from adaptation.engine.graph import Plan, Upstream, lower
+from adaptation.engine.graph import lower
 from adaptation.engine.model import Claim, Dispatch, NewJob
+from adaptation.engine.plan import Plan, Upstream
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import Expand, Registry, TaskRun, WorkflowDefinition, task
 from services import HERE

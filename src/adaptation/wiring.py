@@ -11,13 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from adaptation.adapters import object_publish, orphans
-from adaptation.adapters.addresses import AddressPolicy
-from adaptation.adapters.chunk_cache import ChunkCache
 from adaptation.adapters.key_files import KeyFiles
-from adaptation.adapters.keyring import Keyring
 from adaptation.adapters.live import LiveArea
 from adaptation.adapters.machine import Machine
 from adaptation.adapters.object_store import ObjectStore
@@ -27,7 +23,6 @@ from adaptation.adapters.scratch import Scratch
 from adaptation.adapters.semaphore import answers_well
 from adaptation.adapters.storage import LocalStorage
 from adaptation.adapters.tools import find_tools
-from adaptation.adapters.vault import Vault
 from adaptation.engine.acceptance import check_reach
 from adaptation.engine.database import is_there
 from adaptation.engine.engine import Engine, Pace
@@ -36,12 +31,12 @@ from adaptation.engine.lists import JobQuery
 from adaptation.engine.model import Claim, Job
 from adaptation.engine.process import host_identity, is_alive
 from adaptation.engine.states import Work
-from adaptation.engine.store import Store
 from adaptation.engine.tasks import Outlook, Registry, area_of
 from adaptation.engine.terms import Terms
 from adaptation.engine.worker import RetryRule
-from adaptation.errors import ParameterError, SettingsError
+from adaptation.errors import ParameterError
 from adaptation.limits import Value
+from adaptation.opening import Opening
 from adaptation.settings import Settings, load_settings
 from adaptation.workflows import (
     build_thumbnails,
@@ -69,47 +64,8 @@ WATCH_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Deployment:
+class Deployment(Opening):
     """One configured engine on this machine."""
-
-    settings: Settings
-
-    @cached_property
-    def store(self) -> Store:
-        """The truth.
-
-        Raises:
-            SettingsError: `database_unavailable`: a bad URL, no driver, no folder for the file.
-        """
-        try:
-            return Store(self.settings.database, Vault(self.keyring))
-        except (OSError, ImportError, SQLAlchemyError) as error:
-            raise SettingsError(
-                f"the database cannot be opened: {error}",
-                code="database_unavailable",
-                hint="Set ADAPTATION_HOME to a folder on a local disk that you can write to,"
-                " or ADAPTATION_DATABASE_URL to a database whose driver is installed.",
-            ) from error
-
-    @cached_property
-    def keyring(self) -> Keyring:
-        """The keys that seal stored secrets.
-
-        On one machine the first one is made where none is set. Of a fleet every machine would
-        make its own, and none could read what another has sealed.
-        """
-        settings = self.settings
-        shared = not settings.database.startswith("sqlite")
-        return Keyring(
-            settings.secret_key_file or settings.home / "secret.key",
-            "" if settings.secret_key_file else settings.secret_key.get_secret_value(),
-            makes=settings.secret_key_file is None and not shared,
-        )
-
-    @cached_property
-    def policy(self) -> AddressPolicy:
-        """Which addresses may be reached."""
-        return AddressPolicy(self.settings.allowed_networks, self.settings.allowed_hosts)
 
     @cached_property
     def resources(self) -> Resources:
@@ -154,11 +110,6 @@ class Deployment:
             return False  # jobs of all clients lie there
         is_open = "store" in vars(self) or is_there(self.settings.database)
         return is_open and self.store.has_storage(name)
-
-    @property
-    def chunk_cache(self) -> ChunkCache:
-        """Encoded chunks that are kept to be reused; there may be no room for any more."""
-        return ChunkCache(self.settings.chunk_cache_root, self.settings.chunk_cache)
 
     @cached_property
     def registry(self) -> Registry:
@@ -327,11 +278,6 @@ class Deployment:
                 commands=commands,
             )
             return foretell(self.registry, definition, checked, outlook)
-
-    def close(self) -> None:
-        """Close the database, if it was opened."""
-        if "store" in vars(self):
-            self.store.close()
 
     def repair(self) -> None:
         """Take back what processes of this host held when they died, and remove what is spent."""

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from adaptation.engine.control import StateForbids
-from adaptation.engine.graph import Upstream, lower
+from adaptation.engine.graph import lower
 from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing
 from adaptation.engine.moves import Beat
+from adaptation.engine.plan import Upstream
 from adaptation.engine.schema import task
 from adaptation.engine.states import JobState, Order, TaskState
 from adaptation.engine.store import Store

@@ -20,8 +20,8 @@ from lxml import etree
 import clips
 import judges
 import searching
-from adaptation.engine.graph import Plan
 from adaptation.engine.model import Claim, Job
+from adaptation.engine.plan import Plan
 from adaptation.engine.tasks import TaskRun
 from adaptation.settings import Settings
 from adaptation.wiring import deploy

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import event, text
 
-from adaptation.engine.graph import Plan
 from adaptation.engine.model import NewJob
+from adaptation.engine.plan import Plan
 from adaptation.engine.rules import Rules
 from adaptation.engine.schema import metadata, setting
 from adaptation.engine.store import Store

@@ -12,10 +12,10 @@ from typing import Any
 
 from adaptation.engine.changes import Change
 from adaptation.engine.control import StateForbids
-from adaptation.engine.graph import Plan
 from adaptation.engine.messages import BATCH
 from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing, Process
 from adaptation.engine.moves import Beat
+from adaptation.engine.plan import Plan
 from adaptation.engine.rules import Rules, Started, Waiting, order
 from adaptation.engine.states import (
     JOB_ENDS,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from adaptation.engine.graph import Plan
 from adaptation.engine.messages import BATCH
 from adaptation.engine.model import Claim, Dispatch
+from adaptation.engine.plan import Plan
 from adaptation.engine.rules import Rules
 from adaptation.engine.states import TaskState
 from simulation.model import Model

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adaptation.engine.graph import Plan, Upstream
 from adaptation.engine.model import Dispatch, Outgoing
+from adaptation.engine.plan import Plan, Upstream
 from adaptation.engine.states import JobState, TaskState
 from adaptation.engine.verdicts import ending
 from simulation.world import Job, Place, Task, World

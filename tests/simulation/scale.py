@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from celery import chain
 from celery.canvas import Signature
 
-from adaptation.engine.graph import Plan, lower
+from adaptation.engine.graph import lower
 from adaptation.engine.model import Claim, NewJob
+from adaptation.engine.plan import Plan
 from adaptation.engine.rules import Rules
 from simulation.machines import MS, Fate, Fleet, Machine, SimController, SimWorker, Tempo
 from simulation.model import Model

@@ -8,8 +8,9 @@ from typing import Any
 from celery import chain, chord, group
 from celery.canvas import Signature
 
-from adaptation.engine.graph import Plan, Upstream, lower
+from adaptation.engine.graph import lower
 from adaptation.engine.model import Claim
+from adaptation.engine.plan import Plan, Upstream
 
 QUEUES = {"step": "light", "fan": "light", "scatter": "light", "join": "heavy"}
 """The queue of each task."""

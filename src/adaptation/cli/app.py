@@ -149,7 +149,7 @@ def _status(words: list[str]) -> int:
 
 def _unreachable(error: Exception) -> dict[str, str] | None:
     """What to say of an error of the database or the broker; None for any other."""
-    # Imported only now: a command that failed so has imported them already.
+    # Imported only now: most commands that fail so have imported them already.
     from kombu.exceptions import OperationalError
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from adaptation.adapters.chunk_cache import Usage
 from adaptation.cli import output
 from adaptation.errors import SettingsError
+from adaptation.opening import Opening
 from adaptation.settings import load_settings
-from adaptation.wiring import deploy
 
 
 def cache(
@@ -31,7 +31,7 @@ def cache(
     """
     settings = load_settings()
     folder, room = settings.chunk_cache_root, settings.chunk_cache
-    chunks = deploy(settings).chunk_cache
+    chunks = Opening(settings).chunk_cache
     try:
         removed = chunks.clear() if clear else None
         usage = chunks.usage()

@@ -14,7 +14,6 @@ from adaptation.cli.when import Priority
 from adaptation.engine.changes import Change
 from adaptation.engine.model import Job
 from adaptation.engine.store import Store
-from adaptation.wiring import deploy
 
 STOPPING_SECONDS = 10.0
 """How long `cancel` waits for what runs to stop."""
@@ -27,6 +26,8 @@ def cancel(job: str, /) -> int:
     Args:
         job: Its number, or the id of its main task.
     """
+    from adaptation.wiring import deploy
+
     deployment = deploy()
     deployment.engine.prepare()
     store = deployment.store
@@ -87,6 +88,8 @@ def rerun(job: str, /, *, as_json: Annotated[bool, Parameter(name="--json")] = F
         job: Its number, or the id of its main task.
         as_json: Print a JSON object.
     """
+    from adaptation.wiring import deploy
+
     deployment = deploy()
     deployment.engine.prepare()
     store = deployment.store

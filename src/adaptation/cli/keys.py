@@ -12,7 +12,8 @@ from adaptation.cli import output
 from adaptation.cli.store import opened_store
 from adaptation.engine.resealing import Resealed
 from adaptation.errors import ParameterError
-from adaptation.wiring import deploy
+from adaptation.opening import Opening
+from adaptation.settings import load_settings
 
 AsJson = Annotated[bool, Parameter(name="--json")]
 
@@ -39,7 +40,7 @@ def ls(*, as_json: AsJson = False) -> None:
     """
     with opened_store() as store:
         found = store.sealed_with()
-    known = [key.id for key in deploy().keyring.all()]
+    known = [key.id for key in Opening(load_settings()).keyring.all()]
     rows = [(one, found[one], one in known) for one in (*known, *sorted(found.keys() - set(known)))]
     if as_json:
         output.document(
@@ -62,7 +63,7 @@ def rotate(*, resume: bool = False) -> None:
         resume: Make no key; seal with the newest there is what is not sealed with it yet.
     """
     if not resume:
-        fresh = deploy().keyring.add()
+        fresh = Opening(load_settings()).keyring.add()
         output.note(f"Key {fresh.id} is the newest now.")
     done = _resealed()
     output.data(f"{done.changed} rows sealed anew")
@@ -78,7 +79,7 @@ def drop() -> None:
 
     Backups of the database from before cannot be read without them.
     """
-    keyring = deploy().keyring
+    keyring = Opening(load_settings()).keyring
     if left := _older(_resealed().ids):
         raise ParameterError(
             f"{left} stored texts are still sealed with older keys",
@@ -96,5 +97,5 @@ def _resealed() -> Resealed:
 
 
 def _older(ids: Counter[str]) -> int:
-    newest = deploy().keyring.all()[0].id
+    newest = Opening(load_settings()).keyring.all()[0].id
     return sum(amount for one, amount in ids.items() if one != newest)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from adaptation.cli import exits, output
 from adaptation.engine.migrations import HEAD, HISTORY
-from adaptation.wiring import deploy
+from adaptation.opening import Opening
+from adaptation.settings import load_settings
 
 
 def migrate(*, check: bool = False) -> int:
@@ -16,7 +17,7 @@ def migrate(*, check: bool = False) -> int:
     Args:
         check: Only tell; the exit status is 1 when there is something to do.
     """
-    store = deploy().store
+    store = Opening(load_settings()).store
     try:
         if check:
             return _tell(store.database.version())

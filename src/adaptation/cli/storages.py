@@ -15,7 +15,8 @@ from adaptation.adapters.storage_config import StorageConfig
 from adaptation.cli import exits, output
 from adaptation.cli.store import opened_store
 from adaptation.errors import ParameterError
-from adaptation.wiring import deploy
+from adaptation.opening import Opening
+from adaptation.settings import load_settings
 
 SECRET = "ADAPTATION_STORAGE_SECRET"  # noqa: S105 - the name of a variable
 FROM_STDIN = Path("-")
@@ -125,7 +126,7 @@ def check(name: str, /, *, as_json: AsJson = False) -> int:
     with opened_store() as store:
         known = store.storage(name)
     works = True
-    for tried in try_out(ObjectStore(known, deploy().policy)):
+    for tried in try_out(ObjectStore(known, Opening(load_settings()).policy)):
         works = tried.error is None
         if as_json:
             said = tried.error and {"code": tried.error.code, "message": tried.error.message}

@@ -13,7 +13,8 @@ from adaptation.adapters.masking import masked, redacted_fields
 from adaptation.engine.model import Job, LogLine, Task
 from adaptation.engine.store import Store
 from adaptation.errors import ParameterError
-from adaptation.wiring import deploy
+from adaptation.opening import Opening
+from adaptation.settings import load_settings
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def opened_store() -> Iterator[Store]:
     Raises:
         SettingsError: `database_unavailable`.
     """
-    store = deploy().store
+    store = Opening(load_settings()).store
     try:
         store.create()
         yield store

@@ -10,8 +10,9 @@ from typing import Any
 
 from adaptation import tracing
 from adaptation.adapters.addresses import AddressPolicy
-from adaptation.engine.graph import Plan, lower
+from adaptation.engine.graph import lower
 from adaptation.engine.model import Job, NewJob
+from adaptation.engine.plan import Plan
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.engine.terms import Terms

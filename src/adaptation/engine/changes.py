@@ -14,8 +14,8 @@ from adaptation.adapters.masking import masked
 from adaptation.engine import rows, tally
 from adaptation.engine.control import StateForbids, begin_cancel
 from adaptation.engine.database import Database, now
-from adaptation.engine.graph import Plan
 from adaptation.engine.model import NewJob
+from adaptation.engine.plan import Plan
 from adaptation.engine.scheduling import tell_when
 from adaptation.engine.schema import job, task
 from adaptation.engine.states import JOB_ENDS, JobState, TaskState

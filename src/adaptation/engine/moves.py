@@ -14,8 +14,8 @@ from sqlalchemy import Connection, select, update
 from adaptation.engine import at_once, callbacks, rows
 from adaptation.engine.database import Database, now
 from adaptation.engine.endings import count_off, drop_unstarted, fail_job
-from adaptation.engine.graph import Plan
 from adaptation.engine.model import Claim, Dispatch, Moved, Outgoing, Process
+from adaptation.engine.plan import Plan
 from adaptation.engine.schema import job, task, worker
 from adaptation.engine.statements import (
     BEAT,

@@ -26,8 +26,8 @@ from sqlalchemy.exc import IntegrityError
 
 from adaptation.adapters.masking import redacted
 from adaptation.engine.database import now
-from adaptation.engine.graph import Plan, Upstream
 from adaptation.engine.model import Dispatch, Outgoing, Process
+from adaptation.engine.plan import Plan, Upstream
 from adaptation.engine.schema import job, log, outbox, task, task_dependency, worker
 from adaptation.engine.statements import NONE, ONE, word
 from adaptation.engine.states import TaskState, Wish

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, bindparam, func, select, text, update
 from adaptation.engine import rows
 from adaptation.engine.database import Database
 from adaptation.engine.endings import count_off
-from adaptation.engine.graph import Plan
 from adaptation.engine.model import NewJob
+from adaptation.engine.plan import Plan
 from adaptation.engine.scheduling import tell_when
 from adaptation.engine.schema import UNFINISHED, job, task
 from adaptation.engine.statements import INSERT_JOB

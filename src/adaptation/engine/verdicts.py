@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adaptation.engine.graph import Upstream
+from adaptation.engine.plan import Upstream
 from adaptation.engine.states import JobState, Order, TaskState
 
 LOSS_LIMIT = 10

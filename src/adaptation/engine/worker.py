@@ -16,9 +16,10 @@ from adaptation.adapters.masking import redacted_fields
 from adaptation.adapters.process import telling
 from adaptation.engine.abilities import ABILITIES
 from adaptation.engine.gate import Gate
-from adaptation.engine.graph import Plan, Upstream, lower
+from adaptation.engine.graph import lower
 from adaptation.engine.lease import Heart
 from adaptation.engine.model import Claim, Moved
+from adaptation.engine.plan import Plan, Upstream
 from adaptation.engine.store import Store
 from adaptation.engine.tasks import Expand, Registry, TaskRun
 from adaptation.engine.transport import Dispatcher

@@ -23,6 +23,24 @@ status = main(["--help"])
 loaded = [name for name in {heavy} if name in sys.modules]
 sys.stderr.write(f"{{status}} {{time.process_time()}} {{' '.join(loaded)}}")
 """
+STORE_ALONE = (
+    *("show", "logs", "watch", "pause", "priority", "queue", "settings", "callbacks", "client"),
+    *("storage", "keys", "workers", "cache", "migrate"),
+)
+"""What needs no more than the store; `ls` is run, of these only the modules are loaded."""
+UNNEEDED = (
+    *("celery", "kombu", "fastapi", "starlette", "httpx2", "jinja2", "lxml", "cryptography.x509"),
+    *("adaptation.engine.engine", "adaptation.wiring", "adaptation.workflows"),
+)
+LOADED_BY = """
+import importlib, sys
+from adaptation.cli.app import COMMANDS, main
+print(main(["ls"]))
+places = {{name: place.partition(":")[0] for name, place, _ in COMMANDS}}
+for name in {others}:
+    importlib.import_module(f"adaptation.cli.{{places[name]}}")
+sys.stderr.write(" ".join(name for name in {unneeded} if name in sys.modules))
+"""
 
 
 def test_help_comes_at_once_and_loads_nothing_heavy() -> None:
@@ -37,6 +55,21 @@ def test_help_comes_at_once_and_loads_nothing_heavy() -> None:
     assert rest.split()[1:] == []
     assert min(float(run.stderr.split()[1]) for run in runs) < HELP_CPU_SECONDS
     assert all(name in runs[0].stdout for name, _, _ in COMMANDS)
+
+
+def test_commands_that_only_use_the_store_load_neither_the_engine_nor_the_workflows(
+    home: Path,
+) -> None:
+    script = LOADED_BY.format(others=STORE_ALONE, unneeded=UNNEEDED)
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "ADAPTATION_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.split("\n", 1) == ["0", ""]
+    assert ended.stderr.split() == []
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in COMMANDS])

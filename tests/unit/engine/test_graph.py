@@ -10,7 +10,8 @@ from celery.canvas import Signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaptation.engine.graph import Upstream, lower
+from adaptation.engine.graph import lower
+from adaptation.engine.plan import Upstream
 from adaptation.errors import ParameterError
 
 
