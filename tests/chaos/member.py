@@ -29,8 +29,11 @@ def main(host: str, *words: str) -> int:
     move_to(host)
     # Before anything of ours: who a process is, is told with its host's name.
     from adaptation.cli import main as command_line
-    from adaptation.commons import deployment
-    from chaos.films import register
+    from adaptation.cli.imports import uncollected
+
+    with uncollected():
+        from adaptation.commons import deployment
+        from chaos.films import register
 
     register(deployment.registry)
     return command_line(words)

@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from adaptation import __version__
 from adaptation.cli import exits, output, remote
+from adaptation.cli.imports import uncollected
 from adaptation.errors import AdaptationError
 
 COMMANDS = (
@@ -164,6 +165,12 @@ def _unreachable(error: Exception) -> dict[str, str] | None:
     return {"message": f"the {what} does not answer: {reason}", "code": code, "hint": hint}
 
 
+def _run(app: App, words: Sequence[str]) -> object:
+    with uncollected():
+        app.parse_commands(words, include_parent_meta=False)  # imports what is named
+    return app(words, exit_on_error=False, print_error=False, result_action="return_value")
+
+
 def _launcher(app: App) -> Callable[..., object]:
     def launch(
         *words: Words,
@@ -172,7 +179,7 @@ def _launcher(app: App) -> Callable[..., object]:
         server: Server = "",  # noqa: ARG001 - stands here for the help
     ) -> object:
         output.log_choice = output.LogChoice(log_level, log_json)
-        return app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        return _run(app, words)
 
     return launch
 
@@ -187,6 +194,6 @@ def _remote_launcher(app: App) -> Callable[..., object]:
     ) -> object:
         output.log_choice = output.LogChoice(log_level, log_json)
         remote.choice = remote.Choice(server, client)
-        return app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        return _run(app, words)
 
     return launch
