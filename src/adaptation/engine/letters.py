@@ -3,45 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
-
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.exceptions import SecurityError
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from adaptation.engine.callbacks import JOB
 from adaptation.engine.deliveries import Delivery
 from adaptation.engine.model import Job
 from adaptation.engine.tasks import WorkflowDefinition
-from adaptation.errors import ParameterError
-
-MOST_LETTERS = 262_144
-"""A body that is longer is held to be a mistake of its template."""
-MOST_ROUNDS = 10_000
-"""Of one loop over a range."""
-
-
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja without what makes much of little: a worker must not run out of memory by it."""
-
-    intercepted_binops = frozenset({"*", "**", "%"})
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ARG002
-        raise SecurityError(f"{operator} cannot be used")
-
-
-def _rounds(*bounds: int) -> range:
-    found = range(*bounds)
-    if len(found) > MOST_ROUNDS:
-        raise SecurityError(f"a range has {MOST_ROUNDS} rounds at most")
-    return found
-
-
-_JINJA = _Sandbox(undefined=StrictUndefined, autoescape=False)
-_JINJA.globals["range"] = _rounds
 
 
 def fields_of(delivery: Delivery, job: Job, workflow: WorkflowDefinition | None) -> dict[str, Any]:
@@ -95,30 +63,10 @@ def shaped(fields: dict[str, Any], template: str | None) -> str:
     """
     if template is None:
         return json.dumps(fields, ensure_ascii=False)
-    try:
-        body = _gathered(_JINJA.from_string(template).generate(fields))
-        json.loads(body)
-    except (TemplateError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise _failed(str(error) or type(error).__name__) from error
-    return body
+    # Imported only now: few clients have a template, and Jinja takes a while to load.
+    from adaptation.engine.templates import filled
 
-
-def _gathered(pieces: Iterable[str]) -> str:
-    found, letters = [], 0
-    for piece in pieces:
-        letters += len(piece)
-        if letters > MOST_LETTERS:
-            raise _failed(f"it gives more than {MOST_LETTERS} letters")
-        found.append(piece)
-    return "".join(found)
-
-
-def _failed(reason: str) -> ParameterError:
-    return ParameterError(
-        f"the template of callbacks fails: {reason}",
-        code="callback_invalid",
-        hint="Mend it: adaptation client set NAME --job-template FILE",
-    )
+    return filled(template, fields)
 
 
 def _written(moment: datetime) -> str:

@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.x509 import load_der_x509_certificate
 from lxml import etree
 
 from adaptation.errors import SourceError
@@ -127,6 +126,9 @@ def _is_for(delivery: etree._Element, recipient: Recipient) -> bool:
     given = decoded(text, "X509Certificate")
     if given == recipient.certificate:
         return True
+    # Imported only now: it takes a while, and few documents need it.
+    from cryptography.x509 import load_der_x509_certificate
+
     try:
         key = load_der_x509_certificate(given).public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
