@@ -16,6 +16,7 @@ from typing import TypeVar
 import psutil
 import pytest
 
+import arrivals
 import brokers
 import services
 from adaptation.engine.store import Store
@@ -36,9 +37,13 @@ _numbers = itertools.count(1)
 
 
 def pytest_configure() -> None:
-    """Let commands be interrupted by Ctrl-C: a shell's background jobs ignore it, and heirs too."""
+    """Let commands be interrupted by Ctrl-C, and note all manifests that appear.
+
+    A shell's background jobs ignore Ctrl-C, and heirs too.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    arrivals.watch(pytest.MonkeyPatch())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -170,6 +175,14 @@ def no_unexpected_error_is_logged(
         records = caplog.get_records("call")
         errors = [record.getMessage() for record in records if record.levelno >= logging.ERROR]
         assert not errors, f"logged: {errors}"
+
+
+@pytest.fixture(autouse=True)
+def no_manifest_makes_a_parser_complain() -> Iterator[None]:
+    """A test fails if a parser has something to say of a manifest that appeared meanwhile."""
+    yield
+    told = arrivals.complaints()
+    assert not told, "\n".join(told)
 
 
 @pytest.fixture(scope="session")

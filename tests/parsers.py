@@ -1,9 +1,12 @@
-"""Reads the manifests of an asset as players do: by the parsers of Video.js, and by lxml."""
+"""Reads manifests as players do: by parsers of others, one of them strict, and by lxml."""
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +19,54 @@ HERE = Path(__file__).resolve().parent
 
 
 def parsed(folder: Path) -> dict[str, Any]:
-    """What the parsers of Video.js read in the manifests of an asset."""
+    """What the parsers find in the manifests of an asset, `hls` and `dash`, and `warnings`."""
+    hls, dash = (found(folder / name) for name in (judges.MASTER, judges.MANIFEST))
+    return {"warnings": hls["warnings"] + dash["warnings"], "hls": hls, "dash": dash}
+
+
+def found(manifest: Path) -> dict[str, Any]:
+    """What the parsers find in a manifest: see `read`."""
+    return read(manifest.name, manifest.read_text())
+
+
+def read(name: str, text: str) -> dict[str, Any]:
+    """What the parsers find: `warnings`, `groups`, `variants`, `iframes`.
+
+    Args:
+        name: of a manifest; its end tells HLS from DASH.
+        text: all of it.
+    """
+    process = _reader()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps({"name": name, "text": text}) + "\n")
+    process.stdin.flush()
+    answer: dict[str, Any] = json.loads(process.stdout.readline())
+    return answer
+
+
+@cache
+def _reader() -> subprocess.Popen[str]:
+    """Node with all parsers, which is started once: that takes longer than to read a manifest."""
     node = services.need_command("node", package="nodejs")
-    for name in ("m3u8-parser", "mpd-parser"):
+    for name in ("hls-parser", "m3u8-parser", "mpd-parser"):
         services.need_node_package(HERE.parent, name)
-    given = {
-        "hls": (folder / judges.MASTER).read_text(),
-        "dash": (folder / judges.MANIFEST).read_text(),
-    }
-    done = subprocess.run(
+    # It outlives the test that needs it first, and must not look like something that it left.
+    variables = {name: text for name, text in os.environ.items() if name in {"PATH", "LANG"}}
+    process = subprocess.Popen(
         [node, str(HERE / "parsers.mjs")],
-        input=json.dumps(given),
-        check=True,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        timeout=60,
+        env=variables,
     )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    atexit.register(_end, process)
+    return process
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with process:
+        process.terminate()
 
 
 def described(group: dict[str, Any]) -> dict[str, tuple[Any, ...]]:

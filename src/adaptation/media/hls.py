@@ -27,6 +27,8 @@ PLAYLIST_NAME = "playlist.m3u8"
 """File of each track's playlist, inside its folder."""
 FIRST_NUMBER = 1
 """Of a track's segments, as it stands in their names and as players count them."""
+COUNTS = (f"#EXT-X-MEDIA-SEQUENCE:{FIRST_NUMBER}", "#EXT-X-DISCONTINUITY-SEQUENCE:0")
+"""From where segments and breaks are counted, the latter as by default: parsers warn without it."""
 TEXT_GROUP = "text"
 """Group of all subtitle tracks."""
 TELLS_SOUNDS = (
@@ -62,7 +64,7 @@ def media_playlist(
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
         f"#EXT-X-TARGETDURATION:{growing_target or track.target_duration}",
-        f"#EXT-X-MEDIA-SEQUENCE:{FIRST_NUMBER}",
+        *COUNTS,
         f"#EXT-X-PLAYLIST-TYPE:{'EVENT' if growing_target else 'VOD'}",
         *(["#EXT-X-START:TIME-OFFSET=0,PRECISE=YES"] if growing_target else []),
         "#EXT-X-INDEPENDENT-SEGMENTS",
@@ -187,7 +189,7 @@ def _searching_head(track: Segmented, kind: str) -> list[str]:
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
         f"#EXT-X-TARGETDURATION:{track.target_duration}",
-        f"#EXT-X-MEDIA-SEQUENCE:{FIRST_NUMBER}",
+        *COUNTS,
         "#EXT-X-PLAYLIST-TYPE:VOD",
         kind,
     ]

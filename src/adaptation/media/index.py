@@ -8,6 +8,7 @@ from dataclasses import asdict, astuple, dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate, pairwise
+from math import floor
 from typing import Any, Literal
 
 from adaptation.errors import ToolError
@@ -68,9 +69,9 @@ class Segmented:
 
     @property
     def target_duration(self) -> int:
-        """Seconds: the longest segment, rounded to the nearest whole, RFC 8216 §4.3.3.1."""
+        """See `target_duration`."""
         longest = max(segment.duration for segment in self.segments)
-        return max(1, (2 * longest + self.timescale) // (2 * self.timescale))
+        return target_duration(Fraction(longest, self.timescale))
 
     @property
     def average_bandwidth(self) -> int:
@@ -319,6 +320,15 @@ def codec_sets(tracks: Sequence[Track]) -> list[list[Track]]:
         if track.kind == "video":
             sets.setdefault(track.codec.partition(".")[0], []).append(track)
     return [sorted(same, key=lambda track: -track.peak_bandwidth) for same in sets.values()]
+
+
+def target_duration(longest_segment: Fraction) -> int:
+    """The longest segment rounded to the nearest whole second, a half upwards, RFC 8216 §4.3.3.1.
+
+    Args:
+        longest_segment: seconds.
+    """
+    return max(1, floor(longest_segment + Fraction(1, 2)))
 
 
 def nominal_rate(average: Fraction) -> Fraction:

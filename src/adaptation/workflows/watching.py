@@ -16,7 +16,7 @@ from adaptation.context import Context
 from adaptation.media import dash, hls
 from adaptation.media.boxes import SPAN_BYTES, read_span
 from adaptation.media.growing import ExpectedTrack, Span, growing_track
-from adaptation.media.index import INIT_NAME, Track, nominal_rate
+from adaptation.media.index import INIT_NAME, Track, nominal_rate, target_duration
 from adaptation.media.probe import AudioTrack
 from adaptation.media.rendition import Rendition
 from adaptation.media.sound import Sound, plan_sounds
@@ -79,9 +79,11 @@ class GrowingAsset:
         grown = [track.name for track in self.expected if self._look(track.name)]
         there = [track for track in self.expected if self._spans.get(track.name)]
         tracks = {track.name: self._track(track) for track in there}
-        target = max(1, round(self.longest_segment))
+        target = target_duration(self.longest_segment)
         for name in grown:
-            playlist = hls.media_playlist(tracks[name], growing_target=target)
+            # Sound may go on a little longer than its picture.
+            longest = max(target, tracks[name].target_duration)
+            playlist = hls.media_playlist(tracks[name], growing_target=longest)
             write(folder / name / hls.PLAYLIST_NAME, playlist)
         if not grown or len(there) < len(self.expected):
             return

@@ -45,6 +45,7 @@ def test_a_playlist_is_written_as_apple_wants_it() -> None:
         "#EXT-X-VERSION:7\n"
         "#EXT-X-TARGETDURATION:4\n"
         "#EXT-X-MEDIA-SEQUENCE:1\n"
+        "#EXT-X-DISCONTINUITY-SEQUENCE:0\n"
         "#EXT-X-PLAYLIST-TYPE:VOD\n"
         "#EXT-X-INDEPENDENT-SEGMENTS\n"
         '#EXT-X-MAP:URI="init.mp4"\n'
