@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -320,6 +320,15 @@ def codec_sets(tracks: Sequence[Track]) -> list[list[Track]]:
         if track.kind == "video":
             sets.setdefault(track.codec.partition(".")[0], []).append(track)
     return [sorted(same, key=lambda track: -track.peak_bandwidth) for same in sets.values()]
+
+
+def picture_seconds(tracks: Iterable[Track]) -> Fraction:
+    """How long an asset is: its longest picture, in seconds.
+
+    Args:
+        tracks: at least one picture, and any sounds.
+    """
+    return max(track.duration_seconds for track in tracks if track.kind == "video")
 
 
 def target_duration(longest_segment: Fraction) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from adaptation.adapters.images import prove_image
 from adaptation.context import Context
 from adaptation.engine.tasks import TaskDefinition
-from adaptation.media.asset_record import CLEAR, listed_tracks
+from adaptation.media.asset_record import CLEAR
 from adaptation.media.index import Segment, Track
 from adaptation.media.moment import parse_moment, time_outside
 from adaptation.media.sprite import THUMBNAIL_WIDTH
@@ -34,6 +34,7 @@ from adaptation.workflows.staging import (
     FOLDER_NAME,
     STAGED,
     keep_staged,
+    media_tracks,
     of_staged,
     opened_staged,
     staged_copy,
@@ -50,7 +51,7 @@ THUMBNAIL_NAME = "thumbnail.jpg"
 def make_thumbnail(context: Context, run: Run) -> Context:
     """Take the frame of the best picture that is shown at `thumbnail_time`."""
     with opened_staged(context, run) as folder:
-        tracks, _ = listed_tracks(folder.record())
+        tracks = media_tracks(folder)
         track = max(_pictures(tracks), key=lambda one: one.width * one.height)
         seconds = thumbnail_seconds(context, track.duration_seconds)
         path = put_together(folder, track, _segments_at(track, seconds), run)
@@ -69,7 +70,7 @@ def make_previews(context: Context, run: Run) -> Context:
     """Draw sheets of small pictures and their WebVTT, of a rendition just large enough."""
     interval = Fraction(str(context["preview_thumbnails_interval"]))
     with opened_staged(context, run) as folder:
-        tracks, _ = listed_tracks(folder.record())
+        tracks = media_tracks(folder)
         track = plan_tiles(tracks, THUMBNAIL_WIDTH, interval).track
         path = put_together(folder, track, track.segments, run)
     film = Film(path, read_material(path, run.resources.tools), None)

@@ -10,7 +10,6 @@ from celery import chain
 from celery.canvas import Signature
 from pydantic import Field
 
-from adaptation.adapters.containment import safe_key
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.workflows.allowance import limit_of
 from adaptation.workflows.drm_parameters import (
@@ -21,15 +20,9 @@ from adaptation.workflows.drm_parameters import (
     drm_sources,
 )
 from adaptation.workflows.parameters import checked, confined
-from adaptation.workflows.places import place_anywhere
+from adaptation.workflows.places import asset_folder, confined_asset
 from adaptation.workflows.report import report
-from adaptation.workflows.storage_places import (
-    Known,
-    confined_words,
-    destination,
-    none_known,
-    placed_below,
-)
+from adaptation.workflows.storage_places import Known, destination, none_known
 from adaptation.workflows.switching import switch_drm
 
 NAME = "drmswitch"
@@ -65,11 +58,8 @@ def check_switch(
         ParameterError: names the field, and what is wrong with it.
     """
     document = checked(DrmswitchParameters, parameters, assets_root, known)
-    folder, under = document["folder"], document["output_root"]
-    document["folder"] = placed_below(folder, destination(document), under, "folder", known) or str(
-        place_anywhere(folder, "folder", assets_root, under)
-    )
-    return check_drm(document)
+    place = asset_folder(document, "folder", destination(document), assets_root, known)
+    return check_drm({**document, "folder": place})
 
 
 def confine_switch(
@@ -80,10 +70,7 @@ def confine_switch(
     Raises:
         ParameterError: `path_outside`.
     """
-    known = confine_drm(parameters, within, source_root)
-    if isinstance(known.get("folder"), str):
-        place = confined_words(known["folder"], within, "folder")
-        known["folder"] = place or safe_key(known["folder"], "folder")
+    known = confined_asset(confine_drm(parameters, within, source_root), within, "folder")
     root = {k: v for k, v in known.items() if k == "output_root"}
     return {**known, **confined(root, within, source_root)}
 

@@ -13,7 +13,7 @@ from adaptation.context import Context
 from adaptation.engine.graph import needing
 from adaptation.engine.tasks import Expand
 from adaptation.engine.tasks import task as engine_task
-from adaptation.media.asset_record import listed_tracks
+from adaptation.media.index import picture_seconds
 from adaptation.media.sprite import THUMBNAIL_WIDTH
 from adaptation.media.tiles import plan_tiles
 from adaptation.workflows import additions, source_removal, staging
@@ -21,7 +21,7 @@ from adaptation.workflows.allowance import Allowance
 from adaptation.workflows.mp4 import scratch_bytes
 from adaptation.workflows.resources import Run
 from adaptation.workflows.searching import IMAGES, KEY_FRAMES, MEDIA
-from adaptation.workflows.staging import ADDED, opened_staged
+from adaptation.workflows.staging import ADDED, media_tracks, opened_staged
 from adaptation.workflows.step import step
 
 SPARE_BYTES = 16 * 1024 * 1024
@@ -62,8 +62,8 @@ def make_extras(context: Context, run: Run) -> Expand:
     """Fan out over all that can be made of the asset side by side."""
     made = []
     with opened_staged(context, run) as folder:
-        tracks, _ = listed_tracks(folder.record())
-    check_film(context, max(t.duration_seconds for t in tracks if t.kind == "video"))
+        tracks = media_tracks(folder)
+    check_film(context, picture_seconds(tracks))
     if context["create_thumbnail"]:
         made.append(needing(additions.make_thumbnail.s(), SPARE_BYTES))
     if context["preview_thumbnails"]:

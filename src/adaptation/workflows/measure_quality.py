@@ -12,7 +12,6 @@ from celery.canvas import Signature
 from pydantic import Field
 from sqlalchemy.exc import SQLAlchemyError
 
-from adaptation.adapters.containment import safe_key
 from adaptation.engine.acceptance import Acceptance
 from adaptation.engine.model import Job
 from adaptation.engine.store import Store
@@ -25,10 +24,10 @@ from adaptation.workflows import measuring
 from adaptation.workflows.allowance import limit_of
 from adaptation.workflows.measuring import CHUNKS
 from adaptation.workflows.parameters import CommonParameters, checked, confined, is_web
-from adaptation.workflows.places import place_anywhere
+from adaptation.workflows.places import asset_folder, confined_asset
 from adaptation.workflows.steps import download_file
 from adaptation.workflows.stills import report
-from adaptation.workflows.storage_places import Known, confined_folder, none_known, placed_below
+from adaptation.workflows.storage_places import Known, destination, none_known
 
 NAME = "measure_quality"
 ENCODED = "encoding_workflow"
@@ -74,11 +73,7 @@ def check(
         ParameterError: names the field, what is wrong with it, and the nearest known name.
     """
     document = checked(MeasureParameters, parameters, assets_root, known)
-    folder, under = document["source_folder"], document["output_root"]
-    storage = document["destination_storage"] or document["source_storage"]
-    place = placed_below(folder, storage, under, "source_folder", known) or str(
-        place_anywhere(folder, "source_folder", assets_root, under)
-    )
+    place = asset_folder(document, "source_folder", destination(document), assets_root, known)
     return {**document, "source_folder": place}
 
 
@@ -88,11 +83,7 @@ def confine(parameters: Mapping[str, Any], within: str, source_root: Path | None
     Raises:
         ParameterError: `path_outside`.
     """
-    known = confined(parameters, within, source_root)
-    if isinstance(folder := known.get("source_folder"), str):
-        place = confined_folder(known, within, "source_folder")
-        known["source_folder"] = place or safe_key(folder, "source_folder")
-    return known
+    return confined_asset(confined(parameters, within, source_root), within, "source_folder")
 
 
 def author(parameters: dict[str, Any]) -> Signature[Any]:

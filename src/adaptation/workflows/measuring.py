@@ -20,7 +20,7 @@ from adaptation.errors import SourceError
 from adaptation.media import vmaf
 from adaptation.media.asset import Asset
 from adaptation.media.chunk import cut_window, is_indexed
-from adaptation.media.index import Track
+from adaptation.media.index import Track, picture_seconds
 from adaptation.media.quality import QUALITY_NAME, Quality, rendition_quality, worst_first
 from adaptation.media.stills import Excerpt
 from adaptation.workflows.allowance import Allowance
@@ -127,7 +127,7 @@ def gather_quality(contexts: list[dict[str, Any]], run: Run) -> dict[str, Any]:
         f"the segment that stands out most: {worst.rendition} at {worst.segment.start:.1f} s,"
         f" VMAF {worst.segment.vmaf:.2f}"
     )
-    seconds = float(max(track.duration_seconds for track in _pictures(asset)))
+    seconds = float(picture_seconds(asset.tracks))
     return deliver(context, run, [(path, QUALITY_NAME)], seconds)
 
 

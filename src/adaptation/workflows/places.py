@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from adaptation.adapters.containment import contained, inside, led_out, safe_key
+from adaptation.workflows.storage_places import Known, confined_words, placed_below
 
 
 def place_of(words: str, parameter: str, root: Path, output_root: str | None) -> Path:
@@ -38,6 +41,45 @@ def place_anywhere(words: str, parameter: str, root: Path, output_root: str | No
     if Path(words).is_absolute():
         return Path(words).resolve()
     return place_of(words, parameter, root, output_root)
+
+
+def asset_folder(
+    given: Mapping[str, Any], parameter: str, storage: str | None, root: Path, known: Known
+) -> str:
+    """The folder of an asset that was made here: an absolute path, or a place of a storage.
+
+    Args:
+        given: the parameters, checked but for this one.
+        parameter: which of them names the folder.
+        storage: name of the storage that a key is one of; None or `local`: a key is a path.
+        root: the folder of outputs.
+        known: which storages there are.
+
+    Raises:
+        ParameterError: `storage_unknown`, `path_outside`, `parameter_invalid`.
+    """
+    words, under = given[parameter], given["output_root"]
+    return placed_below(words, storage, under, parameter, known) or str(
+        place_anywhere(words, parameter, root, under)
+    )
+
+
+def confined_asset(given: Mapping[str, Any], within: str, parameter: str) -> dict[str, Any]:
+    """The parameters of a client, one of which names an asset below its own folder.
+
+    Args:
+        given: the parameters, not checked yet.
+        within: the client's own folder.
+        parameter: which of them names the asset.
+
+    Raises:
+        ParameterError: `path_outside`, `parameter_invalid`.
+    """
+    known = dict(given)
+    if isinstance(words := known.get(parameter), str):
+        place = confined_words(words, within, parameter)
+        known[parameter] = place or safe_key(words, parameter)
+    return known
 
 
 def confined_place(words: str, parameter: str, root: Path, output_root: str | None) -> str:

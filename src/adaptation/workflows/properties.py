@@ -10,26 +10,20 @@ from celery import chain
 from celery.canvas import Signature
 from pydantic import Field
 
-from adaptation.adapters.containment import safe_key
 from adaptation.adapters.object_publish import LEADING
 from adaptation.context import Context
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.media.asset import Asset
+from adaptation.media.index import picture_seconds
 from adaptation.media.properties import TRACK_PROPERTIES, applied, parse_properties
 from adaptation.workflows.allowance import limit_of
 from adaptation.workflows.parameters import CommonParameters, checked, confined
-from adaptation.workflows.places import place_anywhere
+from adaptation.workflows.places import asset_folder, confined_asset
 from adaptation.workflows.renewing import Renewal, opened_place, renew
 from adaptation.workflows.report import PUBLISHED, published, report
 from adaptation.workflows.resources import Run
 from adaptation.workflows.step import step
-from adaptation.workflows.storage_places import (
-    Known,
-    confined_words,
-    destination,
-    none_known,
-    placed_below,
-)
+from adaptation.workflows.storage_places import Known, destination, none_known
 
 NAME = "track_properties"
 DESCRIPTION = (
@@ -67,7 +61,7 @@ def write_properties(context: Context, run: Run) -> Context:
     changed = sum(one != two for one, two in zip(asset.tracks, before.tracks, strict=True))
     changed += sum(one != two for one, two in zip(asset.texts, before.texts, strict=True))
     run.log(f"{opened.name}: {changed} tracks are told of anew")
-    seconds = float(max(one.duration_seconds for one in asset.tracks if one.kind == "video"))
+    seconds = float(picture_seconds(asset.tracks))
     told = published(names, seconds)
     return context.extended(**{PUBLISHED: told, "output_folder": folder})
 
@@ -87,11 +81,8 @@ def check_properties(
     """
     document = checked(TrackPropertiesParameters, parameters, assets_root, known)
     parse_properties(document[TRACK_PROPERTIES])
-    folder, under = document["folder"], document["output_root"]
-    document["folder"] = placed_below(folder, destination(document), under, "folder", known) or str(
-        place_anywhere(folder, "folder", assets_root, under)
-    )
-    return document
+    place = asset_folder(document, "folder", destination(document), assets_root, known)
+    return {**document, "folder": place}
 
 
 def confine_properties(parameters: Mapping[str, Any], within: str) -> dict[str, Any]:
@@ -100,10 +91,7 @@ def confine_properties(parameters: Mapping[str, Any], within: str) -> dict[str, 
     Raises:
         ParameterError: `path_outside`.
     """
-    known = confined(parameters, within, None)
-    if isinstance(folder := known.get("folder"), str):
-        known["folder"] = confined_words(folder, within, "folder") or safe_key(folder, "folder")
-    return known
+    return confined_asset(confined(parameters, within, None), within, "folder")
 
 
 def author(parameters: dict[str, Any]) -> Signature[Any]:

@@ -22,7 +22,7 @@ from adaptation.media import hls
 from adaptation.media.asset import Asset
 from adaptation.media.asset_record import damaged_asset
 from adaptation.media.boxes import read_init
-from adaptation.media.index import Segment, Track
+from adaptation.media.index import Segment, Track, picture_seconds
 from adaptation.media.tiles import TILE_FILES, TilePlan, image_track, plan_tiles, tile_command
 from adaptation.media.trickplay import (
     IFRAMES_NAME,
@@ -112,7 +112,7 @@ def publish_trickplay(context: Context, run: Run) -> Context:
         kept = folder.names() - earlier - made.keys() - LEADING
         renewal = Renewal(searched, {name: name for name in sorted(kept)}, made)
         names = renew(folder, renewal, context.folder_out, run)
-    seconds = float(max(t.duration_seconds for t in asset.tracks if t.kind == "video"))
+    seconds = float(picture_seconds(asset.tracks))
     playlists = sum(PurePath(name).name == IFRAMES_NAME for name in names)
     run.log(f"{Path(context.folder_out).name} has {playlists} I-frame playlists now")
     return context.extended(**{PUBLISHED: published(names, seconds)})

@@ -16,6 +16,7 @@ from adaptation.adapters.publish import publish as publish_folder
 from adaptation.context import Context
 from adaptation.engine.tasks import TaskDefinition
 from adaptation.media.asset_record import listed_tracks
+from adaptation.media.index import Track, picture_seconds
 from adaptation.workflows.finished import asset_files, put_in_place
 from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import Run, get_file, publish_token
@@ -41,7 +42,7 @@ def publish_staged(context: Context, run: Run) -> Context:
     """Make the asset appear in its folder with all that was added, whole, by one switch."""
     added = [(get_file(run, key), name) for key, name in context.get(ADDED, ())]
     with opened_staged(context, run) as asset, asset.files() as there:
-        seconds = duration_seconds(asset)
+        seconds = float(picture_seconds(media_tracks(asset)))
         files = sorted([*there, *added], key=lambda piece: piece[1])
         names = put_in_place(context, run, files)
     told = published(names, seconds)
@@ -98,10 +99,14 @@ def keep_staged(context: Context, run: Run) -> Context:
     return context
 
 
-def duration_seconds(asset: AssetFolder) -> float:
-    """How long the asset's picture is, as its record says."""
+def media_tracks(asset: AssetFolder) -> tuple[Track, ...]:
+    """The clear pictures and sounds that the asset's record lists.
+
+    Raises:
+        SourceError: `asset_damaged`.
+    """
     tracks, _ = listed_tracks(asset.record())
-    return float(max(one.duration_seconds for one in tracks if one.kind == "video"))
+    return tracks
 
 
 def of_staged(task: TaskDefinition, context: Context, run: Run, **places: str) -> Context:

@@ -10,20 +10,14 @@ from celery import chain
 from celery.canvas import Signature
 from pydantic import BaseModel, Field, field_validator
 
-from adaptation.adapters.containment import safe_key
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.errors import ParameterError
 from adaptation.workflows import searching
 from adaptation.workflows.allowance import limit_of
 from adaptation.workflows.parameters import PRINTED, CommonParameters, checked, confined
-from adaptation.workflows.places import place_anywhere
+from adaptation.workflows.places import asset_folder, confined_asset
 from adaptation.workflows.report import report
-from adaptation.workflows.storage_places import (
-    Known,
-    confined_folder,
-    none_known,
-    placed_below,
-)
+from adaptation.workflows.storage_places import Known, none_known
 
 NAME = "trickplay"
 DESCRIPTION = (
@@ -106,11 +100,8 @@ def check(
     if given.get("output_folder") is None:
         given["output_folder"] = folder
     document = checked(TrickplayParameters, given, assets_root, known)
-    folder, under = document["source_folder"], document["output_root"]
     storage = document["source_storage"]
-    place = placed_below(folder, storage, under, "source_folder", known) or str(
-        place_anywhere(folder, "source_folder", assets_root, under)
-    )
+    place = asset_folder(document, "source_folder", storage, assets_root, known)
     if document["output_folder"].startswith(f"{place}/"):
         raise ParameterError(
             "output_folder lies inside source_folder, of which it would be a copy",
@@ -125,11 +116,7 @@ def confine(parameters: Mapping[str, Any], within: str) -> dict[str, Any]:
     Raises:
         ParameterError: `path_outside`.
     """
-    known = confined(parameters, within, None)
-    if isinstance(folder := known.get("source_folder"), str):
-        place = confined_folder(known, within, "source_folder")
-        known["source_folder"] = place or safe_key(folder, "source_folder")
-    return known
+    return confined_asset(confined(parameters, within, None), within, "source_folder")
 
 
 def author(parameters: dict[str, Any]) -> Signature[Any]:
