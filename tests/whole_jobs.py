@@ -65,6 +65,14 @@ class Studio:
         assert body["status"] == "failed", body
         return str((self.deployment.store.job(body["job_id"]).error or {})["code"])
 
+    def foretold(self, workflow: str, **given: Any) -> dict[str, Any]:
+        """What a dry run tells."""
+        body = {"job": {"workflow": workflow}, "parameters": {"content_id": "film-42", **given}}
+        answer = self.client.call("POST", "/job", body, dry_run="true")
+        assert answer.status_code == 200, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
     def refused(
         self, workflow: str, caller: Caller | None = None, status: int = 400, **given: Any
     ) -> str:

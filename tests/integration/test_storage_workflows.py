@@ -17,6 +17,7 @@ import clips
 import judges
 from adaptation.adapters.object_store import ObjectStore
 from adaptation.errors import SourceError
+from adaptation.workflows import vodstream_forecast
 from stills_kit import size_of
 from storage_services import S3, Azure
 from whole_jobs import Studio, a_studio
@@ -408,6 +409,22 @@ def test_an_asset_is_made_of_the_files_of_a_folder_in_a_storage(
     assert size_of(made / "thumbnail.jpg") == (320, 180)
     assert sources <= keys(films, "studio/in"), "sources stay"
     films.delete([key for key in keys(films, "studio/in") if key not in sources])
+
+
+@pytest.mark.usefixtures("films")
+def test_a_folder_of_a_storage_is_looked_at_before_there_is_a_job_if_it_is_small(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files_of(studio.deployment.settings.home)
+    told = studio.foretold("vodstream", source_folder="in", **HERE)
+    monkeypatch.setattr(vodstream_forecast, "FETCHED_BYTES", 1_000)
+    large = studio.foretold("vodstream", source_folder="in", **HERE)
+
+    assert (told["sure"], [one["file"] for one in told["ladder"]]) == ("exact", ["film.mp4"])
+    assert told["output_bytes"]["expected"] > 1_000
+    assert (large["sure"], "too many to be looked at" in large["based_on"]) == ("rough", True)
+    assert "ladder" not in large
+    assert files_of(studio.deployment.settings.home) == before
 
 
 def test_a_playlist_in_a_storage_is_followed_in_its_own_folder_alone(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from whole_jobs import Studio, a_studio
 
 PLAIN: dict[str, Any] = {"create_thumbnail": False}
 SECONDS = 6
+AS_IS: dict[str, Any] = {"source_folder": "film", **PLAIN}
+LADDER = {**AS_IS, "output_folder": "ladder", "encode_source": True}
 RENDITIONS = {"180p": "film_180.mp4", "136p": "film_136.mp4", "90p": "film_90.mp4"}
 
 
@@ -42,6 +45,15 @@ def as_they_are(studio: Studio) -> tuple[Path, dict[str, Any]]:
     """The asset of that film as it is, and the callback of its job."""
     told = studio.done("vodstream", source_folder="film", **PLAIN)
     return studio.assets / "studio" / "film", told
+
+
+@pytest.fixture(scope="module")
+def ladder(studio: Studio) -> tuple[Path, dict[str, Any]]:
+    """An asset whose ladder is made of the best of those renditions, and the callback."""
+    before = digests(studio.sources / "film")
+    told = studio.done("vodstream", **LADDER)
+    assert digests(studio.sources / "film") == before
+    return studio.assets / "studio" / "ladder", told
 
 
 def files(folder: Path) -> set[str]:
@@ -91,6 +103,26 @@ def test_parsers_of_others_read_both_manifests_without_a_warning(
         assert {one["language"] for one in sounds.values()} == {"en", "fr"}
 
 
+@pytest.mark.parametrize(("given", "made"), [(AS_IS, "as_they_are"), (LADDER, "ladder")])
+def test_a_dry_run_tells_the_tasks_and_the_size_of_what_is_made_then(
+    given: dict[str, Any], made: str, studio: Studio, request: pytest.FixtureRequest
+) -> None:
+    told = studio.foretold("vodstream", **given)
+    asset, done = request.getfixturevalue(made)
+
+    assert told["sure"] in ("exact", "measured")
+    ran = Counter(task.name for task in studio.deployment.store.tasks(done["job_id"]))
+    assert {one["name"]: one["count"] for one in told["tasks"]} == ran
+    shown = judges.hls_pictures(asset)
+    sizes = [(one["width"], one["height"]) for one in told["ladder"]]
+    assert sorted(sizes) == sorted(one.size for one in shown)
+    assert told["segments"] == len(shown[0].segments)
+    assert len(told["sounds"]) == len(judges.hls_sounds(asset))
+    size_bytes = sum(path.stat().st_size for path in asset.glob("*/*.m4s"))
+    assert told["output_bytes"]["low"] < size_bytes < told["output_bytes"]["high"]
+    assert told["cpu_seconds"]["low"] > 0
+
+
 def test_the_callback_names_the_files_there_are(
     studio: Studio, as_they_are: tuple[Path, dict[str, Any]]
 ) -> None:
@@ -106,13 +138,8 @@ def test_sound_is_copied(studio: Studio, as_they_are: tuple[Path, dict[str, Any]
     assert heard[1:-1] == frames(studio.sources / "film" / "film_fre.m4a", "a:0")[1:-1]
 
 
-def test_a_ladder_is_made_of_the_best(studio: Studio) -> None:
-    before = digests(studio.sources / "film")
-    studio.done(
-        "vodstream", source_folder="film", output_folder="ladder", encode_source=True, **PLAIN
-    )
-    asset = studio.assets / "studio" / "ladder"
+def test_a_ladder_is_made_of_the_best(ladder: tuple[Path, dict[str, Any]]) -> None:
+    asset, _ = ladder
     assert judges.hls_pictures(asset)[0].size == (320, 180)
     sounds = judges.hls_sounds(asset)
     assert sorted(language_tag(one.language) for one in sounds) == ["en", "fr"]
-    assert digests(studio.sources / "film") == before

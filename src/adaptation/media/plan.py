@@ -155,7 +155,7 @@ class EncodingPlan:
         per_frame += read * self.timeline.thinning
         seconds = [CHUNK_START_SECONDS + per_frame * len(chunk) for chunk in self.chunks]
         if self.copied:
-            seconds.insert(0, CHUNK_START_SECONDS + COPY_SECONDS * self._copied_bytes / 1e6)
+            seconds.insert(0, copy_seconds(self._copied_bytes))
         sound = SOUND_SECONDS * float(self.timeline.duration_seconds)
         return (*seconds, *(sound for _ in self.sounds))
 
@@ -163,9 +163,8 @@ class EncodingPlan:
     def output_bytes(self) -> Estimate:
         """Size of the asset."""
         seconds = float(self.timeline.duration_seconds)
-        sounds = sum(sound.bitrate for sound in self.sounds) * seconds / 8
-        known = self._copied_bytes if self.copied else 0
-        low, expected, high = known + 0.3 * sounds, known + sounds, RATE_HIGH * known + 1.1 * sounds
+        size = stored_bytes(self._copied_bytes if self.copied else 0, self.sounds, seconds)
+        low, expected, high = size.low, size.expected, size.high
         for rung in self.encoded:
             coding, whole = self.profile.coding(rung.codec), rung.bitrate * seconds / 8
             least, usual = RATES[coding.rate_control]
@@ -203,6 +202,25 @@ class EncodingPlan:
     @property
     def _copied_bytes(self) -> float:
         return self.picture.bitrate * float(self.timeline.duration_seconds) / 8
+
+
+def stored_bytes(copied_bytes: float, sounds: Sequence[Sound], seconds: float) -> Estimate:
+    """Size of the tracks of an asset that are not encoded pictures.
+
+    Args:
+        copied_bytes: of its pictures that are copied.
+        sounds: its sound tracks.
+        seconds: its length.
+    """
+    heard = sum(sound.bitrate for sound in sounds) * seconds / 8
+    return Estimate(
+        copied_bytes + 0.3 * heard, copied_bytes + heard, RATE_HIGH * copied_bytes + 1.1 * heard
+    )
+
+
+def copy_seconds(copied_bytes: float) -> float:
+    """CPU time of the task that copies a picture."""
+    return CHUNK_START_SECONDS + COPY_SECONDS * copied_bytes / 1e6
 
 
 def encoding_plan(  # noqa: PLR0913 - a source, and what is wanted of it

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery.canvas import Signature
 
@@ -19,7 +19,8 @@ from adaptation.media.copying import UNITS
 from adaptation.media.grid import Rhythm, check_light, check_shapes, common_grid
 from adaptation.media.package import text_names
 from adaptation.media.picture import hdr_kind, notes
-from adaptation.media.plan import COPIES, RATE_HIGH
+from adaptation.media.plan import COPIES, RATE_HIGH, EncodingPlan
+from adaptation.media.rendition import Rendition
 from adaptation.media.sound import Sound, plan_sounds
 from adaptation.media.source_files import (
     Heard,
@@ -88,9 +89,43 @@ class Programme:
         return self.pictures[0]
 
 
+@dataclass(frozen=True)
+class Assembly:
+    """What becomes of a folder, and the tasks that make it."""
+
+    context: Context
+    """Of those tasks."""
+    tracks: Signature[Any]
+    """The tasks."""
+    programme: Programme
+    """What it is made of."""
+    renditions: Sequence[Rendition]
+    """Encoded, or one for each picture that is taken as it is."""
+    sounds: Sequence[Sound]
+    """Sound tracks that are made."""
+    encoded_sounds: int
+    """How many of those are encoded, not copied."""
+    segments: int
+    """Of each rendition."""
+    plan: EncodingPlan | None = None
+    """Of a ladder; None: pictures are taken as they are."""
+
+
 @step("probe")
 def plan_sources(context: Context, run: Run) -> Expand:
     """Read all sources, decide on the tracks of the asset, and fan out over them."""
+    made = assembly(context, run)
+    return Expand(made.context, made.tracks)
+
+
+def assembly(context: Context, run: Run) -> Assembly:
+    """Read all sources, and decide on the tracks of the asset.
+
+    Raises:
+        SourceError: the sources cannot become an asset.
+        ParameterError: what is wanted does not fit them.
+        AdaptationError: more is wanted than the client may use.
+    """
     programme = _programme(context, run)
     lead, allowance = programme.lead, Allowance.of(run)
     allowance.check_source(lead.file.source)
@@ -155,7 +190,7 @@ def _check_length(heard: Heard, seconds: float, run: Run) -> None:
         )
 
 
-def _encoded(context: Context, run: Run, programme: Programme) -> Expand:
+def _encoded(context: Context, run: Run, programme: Programme) -> Assembly:
     """A ladder of the best picture, and all sound on its clock."""
     context, material = with_digest(context, run), programme.lead.known
     for note in notes(material.picture):
@@ -188,10 +223,14 @@ def _encoded(context: Context, run: Run, programme: Programme) -> Expand:
         for sound, heard in sounds
     ]
     more += _texts(programme, run)
-    return Expand(context, branches(replace(plan, sounds=()), (), more))
+    tracks = branches(replace(plan, sounds=()), (), more)
+    heard = len(plan.sounds)
+    return Assembly(
+        context, tracks, programme, plan.ladder, plan.sounds, heard, len(plan.starts), plan
+    )
 
 
-def _as_they_are(context: Context, run: Run, programme: Programme) -> Expand:
+def _as_they_are(context: Context, run: Run, programme: Programme) -> Assembly:
     """Each picture as it is, cut where all can be entered, and most sound copied."""
     pictures = [_as_is(read) for read in programme.pictures]
     check_shapes((one.name, one.picture.width, one.picture.height) for one in pictures)
@@ -213,8 +252,17 @@ def _as_they_are(context: Context, run: Run, programme: Programme) -> Expand:
         tracks.append(copied_picture(rendition.name, needed, **source))
         rate = f"{picture.bitrate // 1000} kbit/s"
         run.log(f"{rendition.name} is {read.file.name}: {picture.width}x{picture.height}, {rate}")
-    tracks += [*_taken_sounds(context, run, programme), *_texts(programme, run)]
-    return Expand(context.extended(material_key=keys[0]), joined(tracks))
+    sounds = _taken_sounds(context, run, programme)
+    tracks += [*(one.made for one in sounds), *_texts(programme, run)]
+    return Assembly(
+        context.extended(material_key=keys[0]),
+        joined(tracks),
+        programme,
+        renditions,
+        [one.sound for one in sounds],
+        sum(one.is_encoded for one in sounds),
+        len(grid.starts[0]),
+    )
 
 
 def _as_is(read: ReadFile) -> AsIs:
@@ -244,18 +292,27 @@ def _entries(one: AsIs, context: Context, run: Run) -> Sequence[Any]:
     return units.entries(one.timeline, one.seek_points)
 
 
-def _taken_sounds(context: Context, run: Run, programme: Programme) -> list[Signature[Any]]:
-    made = list[Signature[Any]]()
+class _TakenSound(NamedTuple):
+    """A sound track of an asset whose pictures are taken as they are."""
+
+    sound: Sound
+    made: Signature[Any]
+    """The tasks that make it."""
+    is_encoded: bool
+
+
+def _taken_sounds(context: Context, run: Run, programme: Programme) -> list[_TakenSound]:
+    made = list[_TakenSound]()
     seconds = context["duration_seconds"]
     for sound, heard in _planned_sounds(context, programme.heard, surround=True):
         branch, why = _branch_of(heard, programme), against_sound(heard)
         if not why and not sound.stereo_name:
             needed = ceil(COPIES * RATE_HIGH * RICHEST_SOUND * seconds / 8)
-            made.append(copied_sound(sound, needed, **branch))
+            made.append(_TakenSound(sound, copied_sound(sound, needed, **branch), False))
         elif why:
             run.log(f"{sound.name} of {heard.file} is encoded to AAC: {why}")
             needed = ceil(COPIES * RATE_HIGH * sound.bitrate * seconds / 8)
-            made.append(encoded_sound(sound, needed, **branch))
+            made.append(_TakenSound(sound, encoded_sound(sound, needed, **branch), True))
     return made
 
 

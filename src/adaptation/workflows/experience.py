@@ -51,21 +51,24 @@ class Experience:
         spread = f"{ratio.expected:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
         return f"the source's packets, and {jobs} of {profile}, ratio {spread}"
 
-    def cpu_seconds(self, plan: EncodingPlan) -> Estimate:
-        """Of a whole job, over all machines."""
-        work = sum(plan.task_seconds)
-        return _added(_times(CPU_RANGE, START_SECONDS), self._scaled(work))
+    def cpu_seconds(self, tasks: Sequence[float]) -> Estimate:
+        """Of a whole job, over all machines.
 
-    def wall_seconds(self, plan: EncodingPlan, slots: int, processors: int) -> Estimate:
+        Args:
+            tasks: CPU seconds that a table says of each that takes much.
+        """
+        return _added(_times(CPU_RANGE, START_SECONDS), self._scaled(sum(tasks)))
+
+    def wall_seconds(self, tasks: Sequence[float], slots: int, processors: int) -> Estimate:
         """From the start to the end of a job that has all slots to itself.
 
         Args:
-            plan: of the job.
+            tasks: as for `cpu_seconds`, in the order they begin.
             slots: tasks at the same time.
             processors: what few tasks may share between them.
         """
-        span = self._scaled(makespan(plan.task_seconds, slots))
-        shared = self.ratio.low * sum(plan.task_seconds) / max(slots, processors)
+        span = self._scaled(makespan(tasks, slots))
+        shared = self.ratio.low * sum(tasks) / max(slots, processors)
         span = Estimate(min(span.low, shared), span.expected, span.high)
         return _added(_times(CPU_RANGE, START_SECONDS), span)
 

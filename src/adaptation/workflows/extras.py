@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -57,6 +58,15 @@ def extras(parameters: Mapping[str, Any]) -> list[Signature[Any]]:
     return steps
 
 
+def added_tasks(parameters: Mapping[str, Any]) -> Counter[str]:
+    """How often each task runs that `make_extras` adds."""
+    wanted = Context(parameters)
+    made = [task.name for parameter, task in MAKERS.items() if wanted[parameter]]
+    if _is_searched(wanted):
+        made += [additions.find_staged_key_frames.name, additions.make_staged_tiles.name]
+    return Counter([*made, gather_extras.name] if made else [])
+
+
 @step("probe")
 def make_extras(context: Context, run: Run) -> Expand:
     """Fan out over all that can be made of the asset side by side."""
@@ -95,7 +105,12 @@ def gather_extras(contexts: list[dict[str, Any]], run: Run) -> dict[str, Any]:  
     return known.extended(**{ADDED: added}, **found)
 
 
-MAKERS = ("create_thumbnail", "preview_thumbnails", "generate_mp4")
+MAKERS = {
+    "create_thumbnail": additions.make_thumbnail,
+    "preview_thumbnails": additions.make_previews,
+    "generate_mp4": additions.make_mp4,
+}
+"""The tasks of what is made of an asset side by side, by the parameter that wants it."""
 TASKS = (make_extras, gather_extras, *additions.TASKS, *staging.TASKS, *source_removal.TASKS)
 
 

@@ -6,7 +6,7 @@ import os
 import shlex
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -39,8 +39,13 @@ FETCH_SECONDS = 30.0
 """Nor one that takes longer."""
 
 
-class _Elsewhere(Exception):
+class Elsewhere(Exception):
     """The source is not here, and will not be before the job runs."""
+
+
+def rough(reason: Elsewhere) -> dict[str, Any]:
+    """What is told of a source that is not here."""
+    return {"sure": "rough", "based_on": f"the canvas alone: {reason}"}
 
 
 def forecast(parameters: dict[str, Any], outlook: Outlook[Resources]) -> dict[str, Any]:
@@ -66,9 +71,9 @@ def forecast(parameters: dict[str, Any], outlook: Outlook[Resources]) -> dict[st
     try:
         path = _looked_at(url, outlook, allowance)
         if is_playlist(path):
-            raise _Elsewhere("what a playlist names is gathered when the job runs")
-    except _Elsewhere as reason:
-        return {"sure": "rough", "based_on": f"the canvas alone: {reason}"}
+            raise Elsewhere("what a playlist names is gathered when the job runs")
+    except Elsewhere as reason:
+        return rough(reason)
     tools = outlook.resources.tools
     material = read_material(path, tools, context["max_frame_rate"])
     allowance.check_source(material.source)
@@ -81,9 +86,9 @@ def forecast(parameters: dict[str, Any], outlook: Outlook[Resources]) -> dict[st
     notes = [*plan.notes, choice.note] if choice.note else [*plan.notes]
     told = {
         "tasks": Counter(task.name for part in added for task in part.tasks),
-        **_shape(plan),
+        **shape(plan),
         "notes": notes,
-        **_costs(plan, outlook, context["profile"]),
+        **costs(plan, outlook, "profile", context["profile"]),
     }
     return told | ({"commands": _commands(plan, path, tools)} if outlook.commands else {})
 
@@ -103,13 +108,13 @@ def _brought(place: Place, outlook: Outlook[Resources], allowance: Allowance) ->
         size_bytes = store.facts(place.key).size_bytes
         allowance.check_size(place.key, size_bytes)
         if size_bytes > FETCHED_BYTES:
-            raise _Elsewhere(f"{place.key} has {size_bytes:,} bytes, too many to be looked at")
+            raise Elsewhere(f"{place.key} has {size_bytes:,} bytes, too many to be looked at")
         with _stop_after(FETCH_SECONDS) as stop:
             store.get_file(place.key, target, cancelled=stop)
     except Cancelled as error:
-        raise _Elsewhere(f"{place.key} takes too long to be fetched") from error
+        raise Elsewhere(f"{place.key} takes too long to be fetched") from error
     except Transient as error:
-        raise _Elsewhere(error.message) from error
+        raise Elsewhere(error.message) from error
     return target
 
 
@@ -122,7 +127,7 @@ def _fetched(url: str, outlook: Outlook[Resources], allowance: Allowance) -> Pat
     def refuse_much(done: int, total: int | None) -> None:
         if max(done, total or 0) > FETCHED_BYTES:
             size = f"{total:,}" if total else f"more than {FETCHED_BYTES:,}"
-            raise _Elsewhere(f"{shown_source(url)} has {size} bytes, too many to be looked at")
+            raise Elsewhere(f"{shown_source(url)} has {size} bytes, too many to be looked at")
 
     try:
         with _stop_after(FETCH_SECONDS) as stop:
@@ -137,17 +142,17 @@ def _fetched(url: str, outlook: Outlook[Resources], allowance: Allowance) -> Pat
             )
     except Cancelled as error:
         told = f"{shown_source(url)} was not here after {FETCH_SECONDS:.0f} s"
-        raise _Elsewhere(told) from error
+        raise Elsewhere(told) from error
     except Transient as error:
-        raise _Elsewhere(error.message) from error
+        raise Elsewhere(error.message) from error
     check_end(target, fetched.length_known)
     return target
 
 
 @contextmanager
-def _stop_after(seconds: float) -> Iterator[threading.Event]:
+def _stop_after(patience_seconds: float) -> Iterator[threading.Event]:
     stop = threading.Event()
-    clock = threading.Timer(seconds, stop.set)
+    clock = threading.Timer(patience_seconds, stop.set)
     clock.start()
     try:
         yield stop
@@ -156,7 +161,7 @@ def _stop_after(seconds: float) -> Iterator[threading.Event]:
         clock.join()
 
 
-def _shape(plan: EncodingPlan) -> dict[str, Any]:
+def shape(plan: EncodingPlan) -> dict[str, Any]:
     """What is made, and in which pieces."""
     return {
         "source": plan.source.to_json(),
@@ -171,18 +176,39 @@ def _shape(plan: EncodingPlan) -> dict[str, Any]:
     }
 
 
-def _costs(plan: EncodingPlan, outlook: Outlook[Resources], profile: str) -> dict[str, Any]:
-    """What it takes, by what past jobs took."""
-    learned = Experience.of(outlook.past("profile", profile))
-    wall = learned.wall_seconds(plan, outlook.slots, os.cpu_count() or 1)
+def costs(
+    plan: EncodingPlan, outlook: Outlook[Resources], parameter: str, profile: str
+) -> dict[str, Any]:
+    """What it takes, by what past jobs took.
+
+    Args:
+        plan: of the job.
+        outlook: what may be looked at.
+        parameter: which of the workflow's names the profile.
+        profile: the name.
+    """
+    learned = Experience.of(outlook.past(parameter, profile))
     return {
-        "cpu_seconds": asdict(learned.cpu_seconds(plan)),
-        "wall_seconds": asdict(wall),
+        **seconds(learned, plan.task_seconds, outlook),
         "output_bytes": asdict(plan.output_bytes),
         "scratch_bytes": asdict(plan.scratch_bytes(outlook.resources.parallel_chunks)),
         "sure": "measured" if learned.jobs else "exact",
         "based_on": learned.told(profile),
     }
+
+
+def seconds(
+    learned: Experience, tasks: Sequence[float], outlook: Outlook[Resources]
+) -> dict[str, Any]:
+    """How long it takes: of processors, and until it is there.
+
+    Args:
+        learned: of past jobs.
+        tasks: CPU seconds that a table says of each that takes much.
+        outlook: says how many slots there are.
+    """
+    wall = learned.wall_seconds(tasks, outlook.slots, os.cpu_count() or 1)
+    return {"cpu_seconds": asdict(learned.cpu_seconds(tasks)), "wall_seconds": asdict(wall)}
 
 
 def _ladder(plan: EncodingPlan) -> list[dict[str, Any]]:

@@ -88,6 +88,16 @@ def find_sources(context: Context, run: Run) -> Context:
     """Look at the folder, and end at once if there is nothing in it."""
     context = context.extended(job_id=run.claim.job_id, main_task_id=run.claim.main_task_id)
     _check_output(context, run)
+    return found_sources(context, run)
+
+
+def found_sources(context: Context, run: Run) -> Context:
+    """The files of the folder that are taken, each where every worker can read it.
+
+    Raises:
+        SourceError: `source_missing`, there is none.
+        AdaptationError: one is larger than the client may use; as a storage.
+    """
     for sentence in ignored(context):
         run.log(sentence)
     folder = source_folder(context["source_folder"], run)

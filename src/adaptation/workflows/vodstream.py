@@ -27,6 +27,7 @@ from adaptation.workflows.resources import Run, put_text
 from adaptation.workflows.sources import FILES
 from adaptation.workflows.step import step
 from adaptation.workflows.texts import texts_of
+from adaptation.workflows.vodstream_forecast import forecast
 from adaptation.workflows.vodstream_parameters import (
     VodstreamParameters,
     check_vodstream,
@@ -54,12 +55,6 @@ TOLD = tuple(
     if name not in {*CommonParameters.model_fields, *SECRET} - {"content_id"}
 )
 """What an asset's record tells of its parameters."""
-FORETOLD = {
-    "sure": "rough",
-    "based_on": "the canvas: the folder is read when the job runs",
-    "tasks": {},
-}
-"""What a dry run says beside the first tasks."""
 
 
 @step("package")
@@ -126,7 +121,7 @@ def register(registry: Registry, profiles: Path | None = None) -> None:
             sources=drm_sources,
             farewell={"quality": "all"},
             report=report,
-            forecast=lambda known, outlook: dict(FORETOLD),  # noqa: ARG005
+            forecast=lambda known, outlook: forecast(NAME, {**FIXED, **known}, outlook),
             limit=limit_of(registry),
             example={"content_id": "film-42", "source_folder": "film-42"},
         )
