@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import clips
+from adaptation.media import hls
+from adaptation.media.asset import Asset
+from adaptation.media.one_file import file_head
 from adaptation.settings import load_settings
 from adaptation.wiring import Deployment, deploy
+from adaptation.workflows.manifests import leading_files
 from api_kit import Api, Caller, running_api
 from services import wait_until
 
@@ -31,6 +37,24 @@ def made_asset(folder: Path) -> Path:
     deployment.close()
     assert job.succeeded, job.error
     return folder / "asset"
+
+
+def one_file_each(cut: Path, target: Path) -> Path:
+    """The same asset with the segments of each track in one file, as `vodstream` makes it."""
+    asset = Asset.from_json(json.loads((cut / "asset.json").read_text()))
+    whole = asset.in_one_file_each()
+    shutil.copytree(cut, target)
+    for track in whole.tracks:
+        folder = target / track.folder
+        init, *segments = [folder / "init.mp4", *sorted(folder.glob("0*"))]
+        head = file_head(track, init.read_bytes())
+        content = head + b"".join(path.read_bytes() for path in segments)
+        (folder / track.init_name).write_bytes(content)
+        (folder / "playlist.m3u8").write_text(hls.media_playlist(track))
+        for path in (init, *segments):
+            path.unlink()
+    leading_files(whole, target)
+    return target
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from drm_kit import (
     made_asset,
     manifests_lead_to,
     media_inodes,
+    one_file_each,
     switching,
 )
 
@@ -112,6 +113,57 @@ def test_beside_aes_dash_has_the_copy_of_the_other_systems(
     assert switch("aes") == {}, "the copy and where its keys are stay known"
     assert not (film / "manifest.mpd").exists()
     assert judges.media_digests(film) == media
+
+
+def test_copies_of_tracks_in_one_file_are_one_file_each(
+    home: Path, original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protecting, "BATCH_BYTES", 1)  # each segment by itself
+    film = one_file_each(original, tmp_path / "whole")
+    with switching(film) as switch:
+        assert switch("aes", "widevine", **AES) == {}
+        first = {track: one_file(film / "cenc" / track) for track in TRACKS}
+        for track in TRACKS:
+            clear, file = joined(original / track), first[track].read_bytes()
+            opens = frames(file, tmp_path, key_of(track))
+            assert opens == frames(clear, tmp_path)
+            # ISO/IEC 23001-7 §7.2: flags, count, then the first sample's IV.
+            counted = re.findall(rb"senc.{8}(.{8})", file, re.DOTALL)
+            assert len(counted) == len(set(counted)) == len(segments_of(film / "cenc" / track))
+            assert b"".join(opened_parts(film / "aes128" / track, track)) == clear
+
+        assert switch("playready", content_keys=[]) == {}
+        assert one_file(film / "cenc" / "180p") != first["180p"], "it begins otherwise"
+        for track in TRACKS:
+            told = one_file(film / "cenc" / track).read_bytes()
+            assert frames(told, tmp_path, key_of(track)) == frames(
+                joined(original / track), tmp_path
+            )
+        inodes = {path: path.stat().st_ino for path in film.rglob("media_*")}
+        assert switch() == {}
+        assert switch("playready", content_keys=[]) == {}
+        assert {path: path.stat().st_ino for path in film.rglob("media_*")} == inodes
+
+
+def one_file(folder: Path) -> Path:
+    """The file of a track, beside which is nothing but its playlist."""
+    (file,) = set(folder.iterdir()) - {folder / "playlist.m3u8"}
+    return file
+
+
+def segments_of(folder: Path) -> list[tuple[int, int]]:
+    """Length and offset of each segment, as others read a playlist."""
+    ranges = (one.byterange for one in m3u8.load(str(folder / "playlist.m3u8")).segments)
+    return [(int(length), int(offset)) for length, offset in (one.split("@") for one in ranges)]
+
+
+def opened_parts(folder: Path, track: str) -> Iterator[bytes]:
+    """The init segment, and each segment as `openssl` opens it by its number."""
+    file = one_file(folder).read_bytes()
+    init = m3u8.load(str(folder / "playlist.m3u8")).segments[0].init_section.byterange
+    yield file[: int(init.partition("@")[0])]
+    for number, (length, offset) in enumerate(segments_of(folder), start=1):
+        yield opened(file[offset : offset + length], key_of(track), f"{number:032x}").stdout
 
 
 def test_a_copy_may_be_made_before_it_is_shown(switch: Switch, film: Path) -> None:

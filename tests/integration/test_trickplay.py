@@ -453,7 +453,7 @@ def test_a_track_that_is_a_link_ends_the_job(api: Api, film: Path, made: Path) -
         (shutil.rmtree, "asset_missing"),
         (lambda film: (film / "asset.json").write_text("{}"), "asset_damaged"),
         (lambda film: with_record(film, protection={"active": "cbcs"}), "asset_damaged"),
-        (lambda film: with_record(film, format=3), "asset_damaged"),
+        (lambda film: with_record(film, format=4), "asset_damaged"),
         (lambda film: (film / "90p" / "00002.m4s").unlink(), "asset_damaged"),
         (lambda film: (film / "90p" / "00002.m4s").write_bytes(b"short"), "asset_damaged"),
         (lambda film: (film / "180p" / "init.mp4").write_bytes(b"x"), "asset_damaged"),

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from adaptation.adapters.asset_place import base_of
+from adaptation.adapters.asset_place import Part, base_of
 from adaptation.adapters.containment import held, led_out, names_below
 from adaptation.adapters.publish import RECORD
 from adaptation.adapters.storage import checked_key
@@ -72,12 +72,13 @@ class AssetFolder:
                 raise self._gone(name)
             yield opened.enter_context(os.fdopen(descriptor, "rb", closefd=False))
 
-    def contents(self, names: Sequence[str]) -> list[bytes]:
-        """The bytes of some files, in their order; raises as `reading`."""
+    def contents(self, parts: Sequence[Part]) -> list[bytes]:
+        """The bytes of some files or of parts of them, in their order; raises as `reading`."""
         found = []
-        for name in names:
-            with self.reading(name) as file:
-                found.append(file.read())
+        for part in parts:
+            with self.reading(part.name) as file:
+                file.seek(part.offset)
+                found.append(file.read(-1 if part.size_bytes is None else part.size_bytes))
         return found
 
     def names(self) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
 BASE = "base"
@@ -14,6 +15,18 @@ def base_of(record: Mapping[str, Any]) -> str:
     """That folder; empty: the asset's own. Who reads the whole record judges it."""
     base = record.get(BASE, "")
     return base if isinstance(base, str) else ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bytes of a file of an asset."""
+
+    name: str
+    """Of the file, as `AssetPlace` has it."""
+    offset: int = 0
+    """Bytes of the file in front of it."""
+    size_bytes: int | None = None
+    """Its length, if the file has so much; None: up to the end of the file."""
 
 
 class AssetPlace(Protocol):
@@ -51,5 +64,5 @@ class AssetPlace(Protocol):
             ParameterError: `path_outside`, `parameter_invalid`: a link, or no name of a file.
         """
 
-    def contents(self, names: Sequence[str]) -> list[bytes]:
-        """The bytes of some files, in their order; raises as `reading`."""
+    def contents(self, parts: Sequence[Part]) -> list[bytes]:
+        """The bytes of some files or of parts of them, in their order; raises as `reading`."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from adaptation.adapters.asset_folder import missing_asset
-from adaptation.adapters.asset_place import BASE, base_of
+from adaptation.adapters.asset_place import BASE, Part, base_of
 from adaptation.adapters.object_reading import opened_object
 from adaptation.adapters.object_store import ObjectStore, Stored
 from adaptation.adapters.publish import RECORD
@@ -67,15 +67,18 @@ class ObjectAsset:
         with opened_object(self.store, self.found(name)) as file:
             yield file
 
-    def contents(self, names: Sequence[str]) -> list[bytes]:
-        """The bytes of some files, in their order; raises as `reading`."""
+    def contents(self, parts: Sequence[Part]) -> list[bytes]:
+        """The bytes of some files or of parts of them, in their order; raises as `reading`."""
 
-        def content(name: str) -> bytes:
-            found = self.found(name)
-            return self.store.read_part(found, 0, found.size_bytes)
+        def content(part: Part) -> bytes:
+            found = self.found(part.name)
+            end = found.size_bytes
+            if part.size_bytes is not None:
+                end = min(end, part.offset + part.size_bytes)
+            return self.store.read_part(found, part.offset, end)
 
         with ThreadPoolExecutor(FETCHED_AT_ONCE, "fetching") as pool:
-            return list(pool.map(content, names))
+            return list(pool.map(content, parts))
 
     def fetch(self, names: Sequence[str], folder: Path) -> dict[str, Path]:
         """Bring files to this machine; gives their paths by name.

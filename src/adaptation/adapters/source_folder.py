@@ -86,20 +86,23 @@ class SourceFolder:
                 raise self._missing(error) from error
             yield stream
 
-    def append(self, key: str, size_bytes: int, sha256: str, target: BinaryIO) -> None:
-        """Copy a file of the folder to the end of another one, if it is what it should be.
+    def append(
+        self, key: str, size_bytes: int, sha256: str, target: BinaryIO, offset: int | None = None
+    ) -> None:
+        """Copy a file of the folder, or a part, to the end of another one, if it is as known.
 
         Args:
             key: as for `opened`.
             size_bytes: it must have.
             sha256: its digest, hexadecimal.
             target: open for writing.
+            offset: of a part, bytes of the file in front of it; None: it is the whole file.
 
         Raises:
             SourceError: `asset_damaged`, `source_missing`.
         """
         with self.opened(key) as stream:
-            append_whole(stream, (size_bytes, sha256), target, f"{key} in {self.path}")
+            append_known(stream, (size_bytes, sha256), target, f"{key} in {self.path}", offset)
 
     def file(self, name: str) -> Path:
         """The path of a file right in the folder, for a tool to read.
@@ -153,26 +156,35 @@ class SourceFolder:
         )
 
 
-def append_whole(stream: BinaryIO, facts: tuple[int, str], target: BinaryIO, shown: str) -> None:
-    """Copy all of a file to the end of another one, if it is what it should be.
+def append_known(
+    stream: BinaryIO,
+    facts: tuple[int, str],
+    target: BinaryIO,
+    shown: str,
+    offset: int | None = None,
+) -> None:
+    """Copy a file, or a part of it, to the end of another one, if it is what it should be.
 
     Args:
         stream: the file.
         facts: size in bytes and SHA-256 that it must have.
         target: open for writing.
         shown: what the file is called in the error.
+        offset: of a part, bytes of the file in front of it; None: it is all of the file.
 
     Raises:
         SourceError: `asset_damaged`.
     """
     left, sha256 = facts
+    stream.seek(offset or 0)
     digest = hashlib.sha256()
     # Never more than that: a file may have been replaced by one without an end.
     while left and (content := stream.read(min(left, _COPIED_BYTES))):
         digest.update(content)
         target.write(content)
         left -= len(content)
-    if left or stream.read(1) or digest.hexdigest() != sha256:
+    is_longer = offset is None and bool(stream.read(1))
+    if left or is_longer or digest.hexdigest() != sha256:
         raise SourceError(
             f"{shown} is not what the asset's record says",
             code="asset_damaged",

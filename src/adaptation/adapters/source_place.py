@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 
 from adaptation.adapters.object_reading import opened_object
 from adaptation.adapters.object_store import ObjectStore, Stored
-from adaptation.adapters.source_folder import FoundFile, append_whole
+from adaptation.adapters.source_folder import FoundFile, append_known
 from adaptation.errors import SourceError
 
 
@@ -28,8 +28,10 @@ class SourcePlace(Protocol):
     def opened(self, key: str) -> AbstractContextManager[BinaryIO]:
         """A file at or below the folder, to be read."""
 
-    def append(self, key: str, size_bytes: int, sha256: str, target: BinaryIO) -> None:
-        """Copy a file to the end of another one, if it is what it should be."""
+    def append(
+        self, key: str, size_bytes: int, sha256: str, target: BinaryIO, offset: int | None = None
+    ) -> None:
+        """Copy a file, or a part of it, to the end of another one, if it is what it should be."""
 
     def file(self, name: str) -> Path:
         """The path of a file right in the folder on this machine, for a tool to read."""
@@ -77,14 +79,16 @@ class ObjectFolder:
         with opened_object(self.store, self._facts(key)) as stream:
             yield stream
 
-    def append(self, key: str, size_bytes: int, sha256: str, target: BinaryIO) -> None:
-        """Copy a file to the end of another one, if it is what it should be.
+    def append(
+        self, key: str, size_bytes: int, sha256: str, target: BinaryIO, offset: int | None = None
+    ) -> None:
+        """Copy a file, or a part of it, to the end of another one, if it is what it should be.
 
         Raises:
             SourceError: `asset_damaged`, `source_missing`.
         """
         with self.opened(key) as stream:
-            append_whole(stream, (size_bytes, sha256), target, f"{key} in {self.name}")
+            append_known(stream, (size_bytes, sha256), target, f"{key} in {self.name}", offset)
 
     def file(self, name: str) -> Path:
         """Bring a file to this machine, once.

@@ -24,6 +24,7 @@ from adaptation.wiring import Deployment
 from adaptation.workflows.material import Material, read_material
 from adaptation.workflows.measured import Shelf, folder_of
 from adaptation.workflows.measuring import frame_rate
+from adaptation.workflows.track_parts import init_part, segment_part
 
 SOURCE = "source"
 """What is asked for when it is not the rendition's own picture."""
@@ -69,14 +70,13 @@ def still(  # noqa: PLR0913 - which picture, for whom
         if track is None or track.kind != "video":
             raise _nothing(f"The asset has no rendition {rendition!r:.60}.")
         number, frame = _place(track, seconds)
-        name = f"{track.folder}/{track.segments[number].name}"
         tools, key = engine.resources.tools, (job.id, asset.asset_id, rendition, number, frame, of)
         if of != SOURCE:
-            init = f"{track.folder}/{track.init_name}"
+            parts = [init_part(track), segment_part(track, track.segments[number])]
             return _kept(
                 key,
                 visitor,
-                lambda path: _of_rendition(place.contents([init, name]), track, frame, path, tools),
+                lambda path: _of_rendition(place.contents(parts), track, frame, path, tools),
             )
     whole = frame_bounds(track)
     path, rate = _source(job), frame_rate(asset.record)

@@ -11,11 +11,11 @@ from adaptation.media import dash, hls
 from adaptation.media.asset_record import (
     BASE,
     CLEAR,
-    FORMAT,
     PROTECTION,
     TRICKPLAY,
     base_of,
     damaged_asset,
+    format_of,
     listed_tracks,
     listing,
     manifest_names,
@@ -24,6 +24,7 @@ from adaptation.media.asset_record import (
 )
 from adaptation.media.encrypted_track import EncryptedTrack
 from adaptation.media.index import Track
+from adaptation.media.one_file import in_one_file
 from adaptation.media.protection import SCHEMES, Scheme, SystemName, protected_manifest
 from adaptation.media.texttrack import TextTrack
 from adaptation.media.trickplay import ImageTrack, TrickPlay
@@ -190,6 +191,13 @@ class Asset:
         }
         return replace(self, copies=copies)
 
+    def in_one_file_each(self) -> Asset:
+        """The same, clear, with the segments of each track in one file."""
+        tracks = tuple(map(in_one_file, self.tracks))
+        more = sum(track.index_size_bytes for track in tracks)
+        size_bytes = int(self.record["size_bytes"]) + more
+        return replace(self, tracks=tracks, record={**self.record, "size_bytes": size_bytes})
+
     def apart(self) -> Asset:
         """The same with the clear tracks in a folder of their own, which a server can keep back."""
         trick = self.trick and replace(self.trick, track=_apart(self.trick.track))
@@ -232,9 +240,9 @@ class Asset:
             {**known.get(one["name"], {}), **one}
             for one in listing(self.tracks, self.texts, self.base)
         ]
-        told: dict[str, Any] = {"tracks": tracks}
+        told: dict[str, Any] = {"tracks": tracks, "format": format_of(self.tracks, self.base)}
         if self.base:
-            told |= {"format": FORMAT, BASE: self.base}
+            told[BASE] = self.base
         if self.copies is not None:
             told[PROTECTION] = self._protection(self.copies)
             told["manifests"] = manifest_names(has_dash=self.has_dash)

@@ -11,15 +11,19 @@ from adaptation.errors import SourceError
 from adaptation.media.dash import MANIFEST_NAME
 from adaptation.media.hls import MASTER_NAME, PLAYLIST_NAME
 from adaptation.media.index import Track
+from adaptation.media.one_file import is_laid_out
 from adaptation.media.probe import Source
 from adaptation.media.texttrack import TextTrack
 
 ASSET_NAME = "asset.json"
 """File of the record, at the root of the asset."""
-FORMAT = 2
-"""Newest version of the document; readers refuse a larger one."""
+FORMAT = 3
+"""Newest version of the document; readers refuse a larger one. Of tracks that lie in one file each:
+readers of 2 take all segments for files of their own."""
+BASE_FORMAT = 2
+"""Version of a document with a `base`, which readers of 1 do not know."""
 PLAIN_FORMAT = 1
-"""Version of a document whose tracks lie at the root: readers of 1 know no `base`."""
+"""Version of a document whose tracks lie at the root."""
 PROTECTION = "protection"
 """Field of the record that tells of encrypted copies."""
 CLEAR: Literal["clear"] = "clear"
@@ -64,11 +68,11 @@ def asset_document(
     # Chapters are said once, of the asset.
     del facts["chapters"]
     return {
-        "format": FORMAT if base else PLAIN_FORMAT,
+        "format": format_of(tracks, base),
         "asset_id": origin.asset_id,
         "created_at": origin.created_at,
         "duration_seconds": float(max(track.duration_seconds for track in tracks)),
-        "size_bytes": sum(_size(track) for track in tracks)
+        "size_bytes": sum(track.size_bytes for track in tracks)
         + sum(text.size_bytes for text in texts),
         "manifests": manifest_names(),
         "source": facts,
@@ -89,6 +93,13 @@ def asset_text(
 ) -> str:
     """The record of a new asset as the content of its file; see `asset_document`."""
     return written(asset_document(origin, source, tracks, texts, base))
+
+
+def format_of(tracks: Sequence[Track], base: str) -> int:
+    """The version of a document: the earliest whose readers understand it."""
+    if any(track.is_one_file for track in tracks):
+        return FORMAT
+    return BASE_FORMAT if base else PLAIN_FORMAT
 
 
 def manifest_names(*, has_dash: bool = True) -> dict[str, str]:
@@ -179,6 +190,7 @@ def _is_well_formed(track: Track) -> bool:
         and _has_properties(track)
         and all(isinstance(word, str) for word in words)
         and all(isinstance(number, int) and number >= 0 for number in numbers)
+        and is_laid_out(track)
     )
 
 
@@ -204,20 +216,12 @@ def _is_media(document: Mapping[str, Any]) -> bool:
     return bool(document["kind"] != "text")
 
 
-def _size(track: Track) -> int:
-    return track.init_size_bytes + sum(segment.size_bytes for segment in track.segments)
-
-
-def _text_size(text: TextTrack) -> int:
-    return text.file_size_bytes + sum(segment.size_bytes for segment in text.segments)
-
-
 def _track(track: Track, root: str) -> dict[str, Any]:
     return {
         **track.to_json(),
         "playlist": f"{root}{track.folder}/{PLAYLIST_NAME}",
         "duration_seconds": float(track.duration_seconds),
-        "size_bytes": _size(track),
+        "size_bytes": track.size_bytes,
         "peak_bandwidth": track.peak_bandwidth,
         "average_bandwidth": track.average_bandwidth,
     }

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
-from itertools import groupby
 from math import ceil
 
 from lxml import etree
 
-from adaptation.media.index import SEGMENT_TEMPLATE, Track, codec_sets
+from adaptation.media.dash_segments import indexed, template
+from adaptation.media.index import Track, codec_sets
 from adaptation.media.labels import distinct, printable, text_labels, track_labels
 from adaptation.media.language import language_tag
 from adaptation.media.roles import sound_roles, text_roles
 from adaptation.media.sounds import default_sound, family, main_sounds, versions_of
-from adaptation.media.texttrack import TextMedia, TextTrack, default_text
+from adaptation.media.texttrack import TextTrack, default_text
 from adaptation.media.trickplay import ImageTrack, TrickPlay
 
 MANIFEST_NAME = "manifest.mpd"
@@ -27,6 +27,10 @@ NAMESPACES: dict[str, str] = {None: NAMESPACE}  # type: ignore[dict-item]  # the
 """Makes it the default namespace."""
 PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019"
 """Segment templates over CMAF tracks, ISO/IEC 23009-1 §8.4 and §8.12."""
+INDEXED_PROFILES = "urn:mpeg:dash:profile:isoff-on-demand:2011,urn:mpeg:dash:profile:cmaf:2019"
+"""CMAF tracks with all segments in one file and an index, §8.3 and §8.12."""
+MIXED_PROFILES = "urn:mpeg:dash:profile:full:2011,urn:mpeg:dash:profile:cmaf:2019"
+"""Some tracks so and some so, §8.2."""
 UPDATE_SECONDS = Fraction(2)
 """How often a player asks whether an asset has grown."""
 CHANNEL_SCHEME = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
@@ -83,7 +87,8 @@ def manifest(
     """
     pictures = [track for track in tracks if track.kind == "video"]
     sounds = [track for track in tracks if track.kind == "audio"]
-    root = _growing_root(growth) if growth else _root(tracks)
+    profiles = _profiles(tracks, texts, trick)
+    root = _growing_root(growth) if growth else _root(tracks, profiles)
     # Says what is so anyway, but FFmpeg needs it to find segments beside a relative path.
     etree.SubElement(root, "BaseURL").text = "./"
     period = etree.SubElement(root, "Period", id="0", start="PT0S")
@@ -99,13 +104,23 @@ def manifest(
     return text.decode()
 
 
-def _root(tracks: Sequence[Track]) -> etree._Element:
+def _profiles(tracks: Sequence[Track], texts: Sequence[TextTrack], trick: TrickPlay | None) -> str:
+    addressed = {track.is_one_file for track in tracks}
+    addressed |= {False for text in texts if text.media}
+    if trick:
+        addressed |= {trick.track.is_one_file, *([False] if trick.images else [])}
+    if len(addressed) > 1:
+        return MIXED_PROFILES
+    return INDEXED_PROFILES if addressed == {True} else PROFILES
+
+
+def _root(tracks: Sequence[Track], profiles: str) -> etree._Element:
     duration = max(track.duration_seconds for track in tracks)
     longest = max(Fraction(s.duration, t.timescale) for t in tracks for s in t.segments)
     return etree.Element(
         f"{{{NAMESPACE}}}MPD",
         nsmap=NAMESPACES,
-        profiles=PROFILES,
+        profiles=profiles,
         type="static",
         mediaPresentationDuration=_period(duration),
         maxSegmentDuration=_period(longest),
@@ -260,7 +275,7 @@ def _subtitles(
     if text.media:
         representation.set("codecs", text.media.codec)
         representation.set("bandwidth", str(text.media.peak_bandwidth))
-        _template(representation, text.folder, text.media)
+        template(representation, text.folder, text.media)
     else:
         bits = 8 * text.file_size_bytes
         representation.set("bandwidth", str(ceil(bits / text.duration_seconds)))
@@ -334,32 +349,11 @@ def _representation(
             **attributes,
         },
     )
-    _template(representation, track.folder, track)
+    if track.is_one_file:
+        indexed(representation, track)
+    else:
+        template(representation, track.folder, track)
     return representation
-
-
-def _template(representation: etree._Element, folder: str, media: Track | TextMedia) -> None:
-    template = etree.SubElement(
-        representation,
-        "SegmentTemplate",
-        timescale=str(media.timescale),
-        initialization=f"{folder}/{media.init_name}",
-        media=f"{folder}/{SEGMENT_TEMPLATE}",
-        startNumber="1",
-    )
-    _timeline(template, media)
-
-
-def _timeline(template: etree._Element, track: Track | TextMedia) -> None:
-    """ISO/IEC 23009-1 §5.3.9.6: equal durations are said once, with their repeats."""
-    line = etree.SubElement(template, "SegmentTimeline")
-    time = track.segments[0].start
-    for duration, same in groupby(segment.duration for segment in track.segments):
-        entry = etree.SubElement(line, "S", d=str(duration))
-        if len(line) == 1:
-            entry.set("t", str(time))
-        if repeats := len(list(same)) - 1:
-            entry.set("r", str(repeats))
 
 
 def _rate(rate: Fraction) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from adaptation.media.index import Segment, Track
+from adaptation.media.one_file import in_one_file
 from adaptation.media.protection import Protection
 
 Digests = Sequence[tuple[int, str]]
@@ -51,7 +52,8 @@ def encrypted_track(clear: Track, protection: Protection, files: Digests) -> Enc
     Args:
         clear: the track it was made of.
         protection: how it is encrypted.
-        files: of its init segment and all media segments.
+        files: of its init segment and all media segments. They lie in one file if they do so in
+            the clear.
     """
     (init_size_bytes, init_sha256), *segments = files
     track = replace(
@@ -64,7 +66,7 @@ def encrypted_track(clear: Track, protection: Protection, files: Digests) -> Enc
             for segment, facts in zip(clear.segments, segments, strict=True)
         ),
     )
-    return EncryptedTrack(protection, track)
+    return EncryptedTrack(protection, in_one_file(track) if clear.is_one_file else track)
 
 
 def _resized(segment: Segment, size_bytes: int, sha256: str) -> Segment:

@@ -70,11 +70,14 @@ def media_playlist(
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
     if isinstance(track, Track):
-        lines.append(f'#EXT-X-MAP:URI="{track.init_name}"')
+        lines.append(_init(track))
     # Behind the init segment, which is not encrypted.
     lines += keys
     for segment in track.segments:
-        lines += [_lasts(segment, track.timescale), segment.name]
+        lines.append(_lasts(segment, track.timescale))
+        if segment.offset is not None:
+            lines.append(_range(segment.size_bytes, segment.offset))
+        lines.append(segment.name)
     return _text([*lines, *([] if growing_target else ["#EXT-X-ENDLIST"])])
 
 
@@ -85,10 +88,10 @@ def iframe_playlist(track: Track, ranges: Sequence[ByteRange]) -> str:
         track: the rendition.
         ranges: of each of its segments the first picture.
     """
-    lines = [*_searching_head(track, "#EXT-X-I-FRAMES-ONLY"), f'#EXT-X-MAP:URI="{track.init_name}"']
+    lines = [*_searching_head(track, "#EXT-X-I-FRAMES-ONLY"), _init(track)]
     for segment, one in zip(track.segments, ranges, strict=True):
         lines += [_lasts(segment, track.timescale)]
-        lines += [f"#EXT-X-BYTERANGE:{one.length}@{one.offset}", segment.name]
+        lines += [_range(one.length, (segment.offset or 0) + one.offset), segment.name]
     return _text([*lines, "#EXT-X-ENDLIST"])
 
 
@@ -261,6 +264,17 @@ def _stream(track: Track, group: str, sounds: Sequence[Track], texts: Sequence[T
     attributes += [f'AUDIO="{group}"'] if group else []
     attributes += [f'SUBTITLES="{TEXT_GROUP}"'] if texts else []
     return f"#EXT-X-STREAM-INF:{','.join(attributes)}"
+
+
+def _init(track: Track) -> str:
+    """Where the init segment lies, RFC 8216 §4.3.2.5."""
+    place = f',BYTERANGE="{track.init_size_bytes}@0"' if track.is_one_file else ""
+    return f'#EXT-X-MAP:URI="{track.init_name}"{place}'
+
+
+def _range(length: int, offset: int) -> str:
+    """Part of the file that is named next, RFC 8216 §4.3.2.2."""
+    return f"#EXT-X-BYTERANGE:{length}@{offset}"
 
 
 def _lasts(segment: Segment, timescale: int) -> str:

@@ -45,13 +45,24 @@ class Segment:
     duration: int
     """Ticks up to the next segment."""
     size_bytes: int
-    """Size of the file."""
+    """Its size."""
     sha256: str
-    """Digest of the file, hexadecimal."""
+    """Digest of its bytes, hexadecimal."""
     independent: bool
     """Whether decoding can start with it."""
     sample_count: int
     """Frames, packets or cues in it."""
+    offset: int | None = None
+    """Bytes in front of it in the one file of its track; None: it is a file of its own."""
+
+    @property
+    def label(self) -> str:
+        """What tells it from the others of its track."""
+        return self.name if self.offset is None else f"{self.name}@{self.offset}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; `Segment(**document)` reads it back."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Segmented:
@@ -118,7 +129,7 @@ class Track(Segmented):
     media_time: int
     """Ticks that the init segment's edit list skips; already taken off the segments' starts."""
     init_name: str
-    """File name of the init segment inside the folder."""
+    """File name of the init segment inside the folder; it is at the beginning of the file."""
     init_size_bytes: int
     """Size of the init segment."""
     init_sha256: str
@@ -167,11 +178,28 @@ class Track(Segmented):
         """Frames or packets in all segments."""
         return sum(segment.sample_count for segment in self.segments)
 
+    @property
+    def index_size_bytes(self) -> int:
+        """Of a track in one file: bytes from the init segment to the first other one; else 0."""
+        offset = self.segments[0].offset
+        return 0 if offset is None else offset - self.init_size_bytes
+
+    @property
+    def is_one_file(self) -> bool:
+        """Whether its init segment, an index and its media segments lie in one file."""
+        return self.segments[0].offset is not None
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all its files but playlists."""
+        media = sum(segment.size_bytes for segment in self.segments)
+        return self.init_size_bytes + self.index_size_bytes + media
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back."""
         document = asdict(self)
         document["frame_rate"] = str(self.frame_rate)
-        document["segments"] = [asdict(segment) for segment in self.segments]
+        document["segments"] = [segment.to_json() for segment in self.segments]
         return document
 
     @classmethod

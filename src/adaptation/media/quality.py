@@ -22,7 +22,7 @@ class SegmentQuality:
     """One segment of a rendition."""
 
     name: str
-    """Its file."""
+    """Its file; of a track in one file with `@` and the bytes in front of it."""
     start: float
     """Seconds from the first frame of the asset."""
     duration: float
@@ -134,7 +134,7 @@ def rendition_quality(
         seconds = segment.duration / track.timescale
         found.append(
             SegmentQuality(
-                name=segment.name,
+                name=segment.label,
                 start=round(segment.start / track.timescale, 6),
                 duration=round(seconds, 6),
                 bitrate=round(8 * segment.size_bytes / seconds),

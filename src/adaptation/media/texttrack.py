@@ -39,9 +39,13 @@ class TextMedia(Segmented):
     timescale: int = TIMESCALE
     """Ticks per second."""
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON that `from_json` reads back."""
+        return {**asdict(self), "segments": [segment.to_json() for segment in self.segments]}
+
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> TextMedia:
-        """Read what `TextTrack.to_json` wrote of it."""
+        """Read what `to_json` wrote."""
         segments = tuple(Segment(**segment) for segment in document["segments"])
         return cls(**{**document, "segments": segments})
 
@@ -100,7 +104,9 @@ class TextTrack(Segmented):
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back."""
-        return {**asdict(self), "segments": [asdict(segment) for segment in self.segments]}
+        segments = [segment.to_json() for segment in self.segments]
+        media = self.media and self.media.to_json()
+        return {**asdict(self), "segments": segments, "media": media}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> TextTrack:

@@ -65,14 +65,14 @@ class TilePlan:
     @property
     def segments(self) -> list[Segment]:
         """The segments of the picture that hold a frame which is needed, in the order of time."""
-        found = dict[str, Segment]()
+        found = dict[int, Segment]()
         rest = iter(self.track.segments)
         current = next(rest)
         for number in range(self.picture_count):
             tick = number * self.interval * self.track.timescale
             while current.start + current.duration <= tick:
                 current = next(rest)
-            found[current.name] = current
+            found[current.start] = current
         return list(found.values())
 
 

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from adaptation.errors import ToolError
 from adaptation.media.boxes import Init, Samples, read_samples
 from adaptation.media.index import Segment, Segmented, Track
+from adaptation.media.one_file import in_one_file
 from adaptation.media.writing import Span, media_segment
 
 FOLDER = "trickplay"
@@ -29,10 +30,10 @@ MOST_BOX_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class ByteRange:
-    """A part of a file."""
+    """A part of a segment."""
 
     offset: int
-    """Bytes in front of it."""
+    """Bytes of the segment in front of it."""
     length: int
     """Bytes of it."""
 
@@ -61,7 +62,7 @@ class ImageTrack(Segmented):
     def to_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back."""
         document = {**asdict(self), "interval": str(self.interval)}
-        return {**document, "segments": [asdict(segment) for segment in self.segments]}
+        return {**document, "segments": [segment.to_json() for segment in self.segments]}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> ImageTrack:
@@ -105,20 +106,21 @@ class TrickPlay:
         return cls(ranges, track, ImageTrack.from_json(images) if images else None)
 
 
-def first_picture(stream: BinaryIO, init: Init) -> ByteRange:
+def first_picture(stream: BinaryIO, init: Init, start: int = 0) -> ByteRange:
     """The bytes of a media segment that a decoder needs for its first picture, with `init`.
 
     They begin with the `moof` and end with the picture, as Apple's authoring specification has
     it: what follows in the `mdat` is not there.
 
     Args:
-        stream: a segment of ours from its beginning; only its head is read.
+        stream: holds a segment of ours; only its head is read.
         init: of its track.
+        start: bytes of the stream in front of the segment.
 
     Raises:
         ToolError: `output_broken`, it is damaged or begins with no key frame.
     """
-    at = 0
+    at = stream.seek(start)
     while len(head := stream.read(HEADER_BYTES)) == HEADER_BYTES:
         size, kind = struct.unpack(">I4s", head)
         if not HEADER_BYTES <= size <= MOST_BOX_BYTES or kind == b"mdat":
@@ -127,7 +129,7 @@ def first_picture(stream: BinaryIO, init: Init) -> ByteRange:
             samples = read_samples(stream.read(size - HEADER_BYTES), init)
             if not len(samples) or not samples.syncs[0]:
                 break
-            return ByteRange(at, size + HEADER_BYTES + samples.sizes[0])
+            return ByteRange(at - start, size + HEADER_BYTES + samples.sizes[0])
         at = stream.seek(at + size)
     raise ToolError("a segment does not begin with a key frame", code="output_broken")
 
@@ -173,7 +175,8 @@ def trick_track(track: Track, folder: str, contents: Iterable[bytes]) -> Track:
         for segment, content in zip(track.segments, contents, strict=True)
     )
     rate = (len(segments) / track.duration_seconds).limit_denominator(1001)
-    return replace(track, name=folder, folder=folder, segments=segments, frame_rate=rate)
+    alone = replace(track, name=folder, folder=folder, segments=segments, frame_rate=rate)
+    return in_one_file(alone) if track.is_one_file else alone
 
 
 def smallest(tracks: Sequence[Track]) -> Track:

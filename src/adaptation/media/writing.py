@@ -39,6 +39,8 @@ PICTURE_ENTRY_BYTES, SOUND_ENTRY_BYTES = 78, 28
 """Length of a sample entry's fields, before the boxes inside it."""
 ENCODER_NAME = slice(42, 74)
 """Where a picture's sample entry names the encoder."""
+INDEX_BYTES, REFERENCE_BYTES = 40, 12
+"""Length of a `sidx` without segments, and what each adds to it."""
 RATE_BOX = b"btrt"
 """Rates that an encoder was asked for: the manifests tell the true ones."""
 
@@ -160,6 +162,19 @@ def media_segment(
     return b"".join((_brands(b"styp", SEGMENT_BRANDS), index, fragment, head, *media))
 
 
+def track_index(timescale: int, start: int, segments: Sequence[tuple[int, int]]) -> bytes:
+    """`sidx` of all segments of a track, right in front of the first one, §8.16.3.
+
+    Args:
+        timescale: ticks per second.
+        start: ticks at which the first sample is shown.
+        segments: size in bytes and duration in ticks of each; at most 65,535.
+    """
+    times = struct.pack(">IIQQHH", TRACK_ID, timescale, start, 0, 0, len(segments))
+    entries = (struct.pack(">III", size, lasts, STARTS_WITH_KEY) for size, lasts in segments)
+    return full_box(b"sidx", 1, 0, times, *entries)
+
+
 def _brands(kind: bytes, brands: Sequence[bytes]) -> bytes:
     return box(kind, brands[0], bytes(4), *brands)
 
@@ -204,9 +219,7 @@ def _plain_entry(kind: bytes, entry: bytes) -> bytes:
 
 def _index(span: Span, size_bytes: int) -> bytes:
     """`sidx` of one segment, right in front of it, §8.16.3."""
-    times = struct.pack(">IIQQHH", TRACK_ID, span.timescale, span.start, 0, 0, 1)
-    entry = struct.pack(">III", size_bytes, span.duration, STARTS_WITH_KEY)
-    return full_box(b"sidx", 1, 0, times, entry)
+    return track_index(span.timescale, span.start, [(size_bytes, span.duration)])
 
 
 def _fragment(number: int, samples: Samples, *, is_picture: bool) -> bytes:

@@ -24,9 +24,12 @@ from adaptation.media.package import package_command
 from adaptation.media.protection import Protection, Scheme
 from adaptation.media.whole_segment import opened_segment, sealed_segment, sequence_iv
 from adaptation.workflows.resources import Run
+from adaptation.workflows.track_parts import init_part, segment_part
 
 BATCH_BYTES = 32 * 1024 * 1024
 """How much of a track is encrypted at a time: it is held in memory and in scratch, each twice."""
+SEGMENTS = "segments"
+"""File of a track's encrypted segments that will lie in one file, before it has its beginning."""
 CUT_SECONDS = 10.0
 """How Packager cuts what it makes, which is put together anew."""
 
@@ -78,22 +81,22 @@ def seal_of(asset_id: str, scheme: Scheme, key: ContentKey) -> Seal:
 def encrypt_track(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
     """Write the encrypted media segments of a track; the same attempt gives the same bytes.
 
+    Those of a track in one file are put one behind the other, into `SEGMENTS`.
+
     Raises:
         ToolError: as `package`; `output_mismatch`, the copy does not open with its key.
         Transient, Cancelled: as `package`.
     """
     if seal.protection.scheme == "aes128":
         return _seal_segments(work, track, seal)
-    (init,) = work.asset.contents([f"{track.folder}/{track.init_name}"])
+    (init,) = work.asset.contents([init_part(track)])
     job = _Job(work, track, seal, init)
-    protected = work.target / seal.protection.scheme / track.name
-    protected.mkdir(parents=True)
     files = [_facts(job.sealed_init)]
     for batch in _batches(track.segments):
-        pieces = work.asset.contents([f"{track.folder}/{segment.name}" for segment in batch])
+        pieces = work.asset.contents([segment_part(track, segment) for segment in batch])
         made = job.reassembled(batch, pieces)
         for segment, content in zip(batch, made, strict=True):
-            (protected / segment.name).write_bytes(content)
+            _write(work, track, seal, segment, content)
             files.append(_facts(content))
         work.told(sum(map(len, pieces)))
     return encrypted_track(track, seal.protection, files)
@@ -105,21 +108,26 @@ def _seal_segments(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
     An encrypted one needs an IV of its own in the playlist (RFC 8216 §4.3.2.5), and tells nothing
     but how the track is coded.
     """
-    protected = work.target / "aes128" / track.name
-    protected.mkdir(parents=True)
-    (init,) = work.asset.contents([f"{track.folder}/{track.init_name}"])
+    (init,) = work.asset.contents([init_part(track)])
     files = [_facts(init)]
     for number, segment in enumerate(track.segments, start=hls.FIRST_NUMBER):
         work.run.check()
-        (content,) = work.asset.contents([f"{track.folder}/{segment.name}"])
+        (content,) = work.asset.contents([segment_part(track, segment)])
         iv = seal.protection.iv or sequence_iv(number)
         made = sealed_segment(content, seal.key, iv)
         if opened_segment(made, seal.key, iv) != content:
             raise _mismatch(f"track {track.name} does not open with its own key")
-        (protected / segment.name).write_bytes(made)
+        _write(work, track, seal, segment, made)
         files.append(_facts(made))
         work.told(len(content))
     return encrypted_track(track, seal.protection, files)
+
+
+def _write(work: Work, track: Track, seal: Seal, segment: Segment, content: bytes) -> None:
+    folder = work.target / seal.protection.scheme / track.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / (SEGMENTS if track.is_one_file else segment.name)).open("ab") as file:
+        file.write(content)
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,7 @@ class _Job:
         Raises:
             ToolError: `output_mismatch`: to Packager a wrong key is as good as a right one.
         """
-        rest, made = self._encrypted(batch[0].name, pieces), list[bytes]()
+        rest, made = self._encrypted(batch[0].label, pieces), list[bytes]()
         for segment, piece in zip(batch, pieces, strict=True):
             samples = list(islice(rest, segment.sample_count))
             made.append(protected_segment(piece, self.header, samples))

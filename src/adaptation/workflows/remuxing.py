@@ -88,7 +88,7 @@ class Remux:
             SourceError: `asset_damaged`, `source_no_video`.
         """
         tracks = tuple(asset_tracks(record, mezzanine=mezzanine))
-        pieces = tuple(Piece(track.name, _size(track)) for track in tracks)
+        pieces = tuple(Piece(track.name, track.size_bytes) for track in tracks)
         base = base_of(record) if isinstance(record, Mapping) else ""
         return cls(folder, pieces, _state([record_file]), mezzanine, tracks, base)
 
@@ -203,13 +203,14 @@ def _gathered(remux: Remux, run: Run) -> list[Copied]:
 
 def _put_together(remux: Remux, track: Track, path: Path, on_bytes: Callable[[int], None]) -> None:
     """Write a track's init segment and its segments one after the other."""
-    parts = [(track.init_name, track.init_size_bytes, track.init_sha256)]
-    parts += [(one.name, one.size_bytes, one.sha256) for one in track.segments]
+    first = 0 if track.is_one_file else None
+    parts = [(track.init_name, first, track.init_size_bytes, track.init_sha256)]
+    parts += [(one.name, one.offset, one.size_bytes, one.sha256) for one in track.segments]
     with path.open("wb") as target:
-        for name, size_bytes, sha256 in parts:
+        for name, offset, size_bytes, sha256 in parts:
             # The record is a file like any other: somebody may have changed it.
             key = safe_key(f"{remux.base}/{track.folder}/{name}".lstrip("/"), "asset.json")
-            remux.folder.append(key, size_bytes, sha256, target)
+            remux.folder.append(key, size_bytes, sha256, target, offset)
             on_bytes(size_bytes)
 
 
@@ -260,7 +261,3 @@ def _measured(path: Path, run: Run) -> Extents:
 
 def _state(files: Sequence[FoundFile]) -> list[list[Any]]:
     return [[file.name, file.size_bytes, file.changed_ns] for file in files]
-
-
-def _size(track: Track) -> int:
-    return track.init_size_bytes + sum(segment.size_bytes for segment in track.segments)

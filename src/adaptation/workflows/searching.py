@@ -19,10 +19,11 @@ from adaptation.adapters.process import Limits
 from adaptation.context import Context
 from adaptation.errors import SourceError, ToolError
 from adaptation.media import hls
-from adaptation.media.asset import Asset
+from adaptation.media.asset import Asset, media_files
 from adaptation.media.asset_record import damaged_asset
 from adaptation.media.boxes import read_init
 from adaptation.media.index import Segment, Track, picture_seconds
+from adaptation.media.one_file import file_head
 from adaptation.media.tiles import TILE_FILES, TilePlan, image_track, plan_tiles, tile_command
 from adaptation.media.trickplay import (
     IFRAMES_NAME,
@@ -46,6 +47,7 @@ from adaptation.workflows.resources import (
     put_json,
 )
 from adaptation.workflows.step import step
+from adaptation.workflows.track_parts import init_of, segment_of
 
 KEY_FRAMES, IMAGES = "key_frames_key", "images_key"
 """Fields of the context: keys in the work area, of what was found and of what was made."""
@@ -68,7 +70,7 @@ def find_key_frames(context: Context, run: Run) -> Context:
         alone = trick_track(
             least,
             f"{added_folder(asset.tracks)}/{least.name}",
-            (content for _, content in _single_pictures(folder, least, found[least.name], run)),
+            _single_pictures(folder, least, found[least.name], run),
         )
     run.log(f"{sum(map(len, found.values()))} key frames in {len(pictures)} renditions")
     document = TrickPlay(found, alone, None).to_json()
@@ -128,14 +130,15 @@ def _source(context: Context, run: Run) -> AbstractContextManager[AssetPlace]:
 def _key_frames(folder: AssetPlace, track: Track) -> tuple[ByteRange, ...]:
     """Where each segment of a rendition has its first picture."""
     try:
-        header = read_init(_whole(folder, track, track.init_name, track.init_sha256))
+        header = read_init(init_of(folder, track))
         found = []
         for segment in track.segments:
             name = f"{track.folder}/{segment.name}"
             with folder.reading(name) as file:
-                one = first_picture(file, header)
+                one = first_picture(file, header, segment.offset or 0)
                 size_bytes = file.seek(0, SEEK_END)
-            if size_bytes != segment.size_bytes or one.offset + one.length > size_bytes:
+            known_bytes = track.size_bytes if track.is_one_file else segment.size_bytes
+            if size_bytes != known_bytes or one.offset + one.length > segment.size_bytes:
                 raise damaged_asset(f"{name} has another size than its record says")
             found.append(one)
     except (ToolError, struct.error) as error:
@@ -145,15 +148,15 @@ def _key_frames(folder: AssetPlace, track: Track) -> tuple[ByteRange, ...]:
 
 def _single_pictures(
     folder: AssetPlace, track: Track, ranges: Sequence[ByteRange], run: Run
-) -> Iterator[tuple[str, bytes]]:
-    """Make a media segment of each first picture; gives their names and contents."""
-    header = read_init(_whole(folder, track, track.init_name, track.init_sha256))
+) -> Iterator[bytes]:
+    """Make a media segment of each first picture."""
+    header = read_init(init_of(folder, track))
     for number, (segment, one) in enumerate(zip(track.segments, ranges, strict=True), start=1):
         with folder.reading(f"{track.folder}/{segment.name}") as file:
-            file.seek(one.offset)
+            file.seek((segment.offset or 0) + one.offset)
             content = file.read(one.length)
         span = Span(number, track.timescale, segment.start, segment.duration)
-        yield segment.name, picture_segment(content, header, span)
+        yield picture_segment(content, header, span)
         run.check()
 
 
@@ -165,20 +168,11 @@ def put_together(folder: AssetPlace, track: Track, segments: Iterable[Segment], 
     """
     target = run.scratch / "picture.mp4"
     with target.open("wb") as file:
-        file.write(_whole(folder, track, track.init_name, track.init_sha256))
+        file.write(init_of(folder, track))
         for segment in segments:
-            file.write(_whole(folder, track, segment.name, segment.sha256))
+            file.write(segment_of(folder, track, segment))
             run.check()
     return target
-
-
-def _whole(folder: AssetPlace, track: Track, name: str, sha256: str) -> bytes:
-    """A file of a track, which is what the record says."""
-    with folder.reading(f"{track.folder}/{name}") as file:
-        content = file.read()
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise damaged_asset(f"{track.folder}/{name} is not what its record says")
-    return content
 
 
 def _tiles(context: Context, plan: TilePlan, picture: Path, run: Run) -> list[Path]:
@@ -250,9 +244,12 @@ def _made(
             made[f"{images.folder}/{tile.name}"] = get_file(run, key)
     trick = replace(TrickPlay.from_json(get_json(run, context[KEY_FRAMES])), images=images)
     for name, content in _contents(run, asset, trick, folder):
-        path = made[name] = run.scratch / "made" / name
+        path = run.scratch / "made" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        # Of a track in one file one piece comes after the other.
+        with path.open("ab" if name in made else "wb") as file:
+            file.write(content)
+        made[name] = path
     return made, asset.with_trick(trick)
 
 
@@ -260,14 +257,15 @@ def _contents(
     run: Run, asset: Asset, trick: TrickPlay, folder: AssetPlace
 ) -> Iterator[tuple[str, bytes]]:
     """The track of single pictures, and all playlists for searching."""
-    least = smallest(asset.tracks)
-    init = _whole(folder, least, least.init_name, least.init_sha256)
-    yield f"{trick.track.folder}/{trick.track.init_name}", init
+    least, alone = smallest(asset.tracks), trick.track
+    init = init_of(folder, least)
+    head = file_head(alone, init) if alone.is_one_file else init
+    yield f"{alone.folder}/{alone.init_name}", head
     pictures = _single_pictures(folder, least, trick.key_frames[least.name], run)
-    for (name, content), known in zip(pictures, trick.track.segments, strict=True):
+    for content, known in zip(pictures, alone.segments, strict=True):
         if hashlib.sha256(content).hexdigest() != known.sha256:
-            raise damaged_asset(f"{least.folder}/{name} was changed while the job ran")
-        yield f"{trick.track.folder}/{name}", content
+            raise damaged_asset(f"{least.folder} was changed while the job ran")
+        yield f"{alone.folder}/{known.name}", content
     for track in asset.tracks:
         if ranges := trick.key_frames.get(track.name):
             yield f"{track.folder}/{IFRAMES_NAME}", hls.iframe_playlist(track, ranges).encode()
@@ -279,8 +277,7 @@ def _contents(
 def _names(asset: Asset, trick: TrickPlay) -> set[str]:
     """The files that were added by the run which left this behind."""
     names = {f"{t.folder}/{IFRAMES_NAME}" for t in asset.tracks if t.name in trick.key_frames}
-    files = [trick.track.init_name, *(segment.name for segment in trick.track.segments)]
-    names |= {f"{trick.track.folder}/{name}" for name in files}
+    names |= media_files(trick.track)
     if trick.images:
         files = [hls.PLAYLIST_NAME, *(tile.name for tile in trick.images.segments)]
         names |= {f"{trick.images.folder}/{name}" for name in files}

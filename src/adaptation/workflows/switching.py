@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 from pathlib import Path
 
 from adaptation.adapters.asset_place import AssetPlace
@@ -17,6 +18,7 @@ from adaptation.media.cpix import Document
 from adaptation.media.encrypted import protected_init
 from adaptation.media.encrypted_track import EncryptedTrack, encrypted_track
 from adaptation.media.index import Track
+from adaptation.media.one_file import file_head
 from adaptation.media.protection import Scheme, SystemName
 from adaptation.workflows.content_keys import document_of
 from adaptation.workflows.drm_parameters import (
@@ -26,15 +28,17 @@ from adaptation.workflows.drm_parameters import (
     shows_protected,
     wanted_systems,
 )
-from adaptation.workflows.protecting import Work, encrypt_track, seal_of
+from adaptation.workflows.protecting import SEGMENTS, Work, encrypt_track, seal_of
 from adaptation.workflows.renewing import Renewal, opened_place, renew
 from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import Run
 from adaptation.workflows.step import step
 from adaptation.workflows.telling import Telling, key_uri_of
+from adaptation.workflows.track_parts import init_part, segment_of
 
 MADE = "asset"
 """Folder in scratch that stands for the asset: what is new of it."""
+COPIED_BYTES = 1 << 20
 
 
 @step("package", more_tries="retries")
@@ -146,17 +150,43 @@ def _announced(
 ) -> EncryptedTrack:
     """A copy with its init segment and playlist, which tell the systems' players of the key."""
     protection = to.of(copy.protection)
-    (init,) = place.contents([f"{clear.folder}/{clear.init_name}"])
+    (init,) = place.contents([init_part(clear)])
     content = init if protection.scheme == "aes128" else protected_init(init, protection)
     facts = (len(content), hashlib.sha256(content).hexdigest())
     segments = [(segment.size_bytes, segment.sha256) for segment in copy.track.segments]
     made = encrypted_track(clear, protection, [facts, *segments])
     folder = target / made.track.folder
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / clear.init_name).write_bytes(content)
+    if made.track.is_one_file:
+        _put_in_front(content, copy.track, made.track, place, folder)
+    else:
+        (folder / clear.init_name).write_bytes(content)
     playlist = hls.media_playlist(made.track, keys=protection.key_lines)
     (folder / hls.PLAYLIST_NAME).write_text(playlist, encoding="utf-8")
     return made
+
+
+def _put_in_front(init: bytes, copy: Track, made: Track, place: AssetPlace, folder: Path) -> None:
+    """Write the one file of a track: what stands in front of its segments, and these.
+
+    Args:
+        init: the init segment.
+        copy: the track as it was encrypted, now or by an earlier job.
+        made: the track as it is to be.
+        place: the asset, which has the segments that an earlier job encrypted.
+        folder: has those that were encrypted now, one behind the other.
+    """
+    encrypted = folder / SEGMENTS
+    if made == copy and not encrypted.exists():
+        return
+    with (folder / made.init_name).open("wb") as target:
+        target.write(file_head(made, init))
+        if encrypted.exists():
+            with encrypted.open("rb") as segments:
+                shutil.copyfileobj(segments, target, COPIED_BYTES)
+            encrypted.unlink()
+        else:
+            target.writelines(segment_of(place, copy, segment) for segment in copy.segments)
 
 
 def _renewal(asset: Asset, wanted: Asset, present: set[str], run: Run) -> Renewal:
@@ -166,10 +196,16 @@ def _renewal(asset: Asset, wanted: Asset, present: set[str], run: Run) -> Renewa
     made = {
         path.relative_to(target).as_posix(): path for path in target.rglob("*") if path.is_file()
     }
-    kept = dict[str, str]()
-    for name in sorted(present - LEADING):
+    kept, spent = dict[str, str](), _copied_files(asset) - _copied_files(wanted)
+    for name in sorted(present - LEADING - spent):
         folder, slash, file = name.rpartition("/")
         is_now = f"{moved.get(folder, folder)}{slash}{file}"
         if is_now not in made:
             kept[is_now] = name
     return Renewal(wanted, kept, made)
+
+
+def _copied_files(asset: Asset) -> set[str]:
+    """The files of all copies that hold media."""
+    copies = (asset.copies or {}).values()
+    return {name for copy in copies for one in copy.values() for name in media_files(one.track)}

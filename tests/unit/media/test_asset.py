@@ -13,9 +13,11 @@ import pytest
 import samples
 from adaptation.errors import SourceError
 from adaptation.media import dash, hls
-from adaptation.media.asset import Asset
+from adaptation.media.asset import Asset, media_files
 from adaptation.media.asset_record import Origin, asset_document
+from adaptation.media.encrypted_track import EncryptedTrack, encrypted_track
 from adaptation.media.probe import Source
+from adaptation.media.protection import Protection
 
 EARLIER: dict[str, Any] = json.loads(
     (Path(__file__).parent / "asset_format_1.json").read_text(encoding="utf-8")
@@ -78,6 +80,47 @@ def test_all_addresses_begin_with_the_base() -> None:
     assert document["tracks"][0]["playlist"] == "v1234/720p/playlist.m3u8"
     assert asset.place("720p/init.mp4") == "v1234/720p/init.mp4"
     assert new()["format"] == 1
+
+
+def test_tracks_in_one_file_each_are_read_as_they_are_written() -> None:
+    cut = Asset.from_json(new("v1234"))
+    asset = cut.in_one_file_each()
+    document = json.loads(json.dumps(asset.document()))
+
+    assert Asset.from_json(document).tracks == asset.tracks
+    # A reader of format 2 would take each segment for a file of its own.
+    assert document["format"] == 3
+    assert all("offset" not in one for track in new()["tracks"] for one in track["segments"])
+    names = {file for track in asset.tracks for file in media_files(track)}
+    assert len(names) == len(asset.tracks), "one file each"
+    index_bytes = sum(track.index_size_bytes for track in asset.tracks)
+    assert document["size_bytes"] == cut.record["size_bytes"] + index_bytes
+    assert sum(one["size_bytes"] for one in document["tracks"]) == document["size_bytes"]
+
+
+def test_a_copy_of_a_track_in_one_file_is_another_file() -> None:
+    track = Asset.from_json(new()).in_one_file_each().tracks[0]
+    digests = [(1000, "aa" * 32), *((100_016, "bb" * 32) for _ in track.segments)]
+    copy = encrypted_track(track, Protection("cbcs", bytes(16), bytes(16)), digests)
+
+    assert copy.track.is_one_file
+    assert [one.offset for one in copy.track.segments] == [1076, 101_092, 201_108]
+    assert copy.track.init_name != track.init_name, "whoever has ranges of one finds no other"
+    assert EncryptedTrack.from_json(track, json.loads(json.dumps(copy.to_json()))) == copy
+
+
+@pytest.mark.parametrize(
+    "change", [{"offset": 977}, {"offset": None}, {"offset": "976"}, {"name": "00001.m4s"}]
+)
+def test_segments_that_do_not_follow_each_other_in_their_file_are_refused(
+    change: dict[str, Any],
+) -> None:
+    record = Asset.from_json(new()).in_one_file_each().document()
+    assert record["tracks"][0]["segments"][0]["offset"] == 976
+    record["tracks"][0]["segments"][0] |= change
+    with pytest.raises(SourceError) as caught:
+        Asset.from_json(record)
+    assert caught.value.code == "asset_damaged"
 
 
 @pytest.mark.parametrize("base", ["/etc", "../other", 3])

@@ -16,8 +16,10 @@ from adaptation.media import dash, hls, labels
 from adaptation.media.asset_record import Origin, asset_document, asset_text
 from adaptation.media.index import Track
 from adaptation.media.language import has_short_code, language_tag
+from adaptation.media.one_file import in_one_file
 from adaptation.media.package import audio_names, package_command, text_names
 from adaptation.media.probe import AudioTrack, Chapter, Source, SubtitleTrack
+from adaptation.media.trickplay import ByteRange
 
 MPD = f"{{{dash.NAMESPACE}}}"
 TRACKS = [
@@ -54,6 +56,34 @@ def test_a_playlist_is_written_as_apple_wants_it() -> None:
         "#EXTINF:1.280000,\n00003.m4s\n"
         "#EXT-X-ENDLIST\n"
     )
+
+
+def test_a_track_in_one_file_is_addressed_by_its_parts() -> None:
+    track = in_one_file(samples.video())
+    name = track.init_name
+    assert [segment.offset for segment in track.segments] == [976, 100_976, 200_976]
+    playlist = hls.media_playlist(track)
+    assert f'#EXT-X-MAP:URI="{name}",BYTERANGE="900@0"\n' in playlist
+    assert f"#EXTINF:1.280000,\n#EXT-X-BYTERANGE:100000@200976\n{name}\n" in playlist
+    searched = hls.iframe_playlist(track, [ByteRange(40, 5000)] * 3)
+    assert f'#EXT-X-MAP:URI="{name}",BYTERANGE="900@0"\n' in searched
+    assert f"#EXTINF:1.280000,\n#EXT-X-BYTERANGE:5000@201016\n{name}\n" in searched
+    (base,) = manifest([track]).iter(f"{MPD}SegmentBase")
+    assert (base.get("indexRange"), base[0].get("range")) == ("900-975", "0-899")
+
+
+def test_the_manifest_names_the_profile_of_its_addresses() -> None:
+    whole, text = in_one_file(samples.video()), samples.with_media(samples.text())
+    for tracks, texts, profile in (
+        ([samples.video()], [text], "isoff-live"),
+        ([whole], [], "isoff-on-demand"),
+        ([whole], [text], "full"),
+    ):
+        root = etree.fromstring(dash.manifest(tracks, texts).encode())
+        assert root.get("profiles", "").split(",") == [
+            f"urn:mpeg:dash:profile:{profile}:2011",
+            "urn:mpeg:dash:profile:cmaf:2019",
+        ]
 
 
 @given(samples.VIDEOS)
