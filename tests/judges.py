@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import struct
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,13 +99,33 @@ def promised(folder: Path) -> set[str]:
 
 
 def promised_digests(folder: Path) -> dict[str, tuple[int, str]]:
-    """Size in bytes and SHA-256 that `asset.json` says of each media file."""
-    document = record(folder)
-    return {
-        f"{_place(document, track)}/{name}": facts
-        for track in document["tracks"]
-        for name, facts in _digests(track).items()
-    }
+    """Size in bytes and SHA-256 that `asset.json` says of each media file.
+
+    Of a file with all segments of a track it says those of its parts: they must be there, one
+    behind the other up to its end, for the file to be what is promised.
+    """
+    document, found = record(folder), {}
+    for track in document["tracks"]:
+        place = _place(document, track)
+        for name, facts in _digests(track).items():
+            parts = [one for one in track["segments"] if "offset" in one and one["name"] == name]
+            whole = facts if not parts else _joined((folder / place / name).read_bytes(), track)
+            found[f"{place}/{name}"] = whole
+    return found
+
+
+def _joined(content: bytes, track: Mapping[str, Any]) -> tuple[int, str]:
+    """Size and digest of a file whose parts are all that is promised; else of nothing."""
+    parts = [(0, track["init_size_bytes"], track["init_sha256"])]
+    parts += [(one["offset"], one["size_bytes"], one["sha256"]) for one in track["segments"]]
+    ends = [start + size for start, size, _ in parts]
+    # Between the init segment and the first media segment is the index.
+    assert content[ends[0] + 4 : ends[0] + 8] == b"sidx"
+    assert ends[0] + int.from_bytes(content[ends[0] : ends[0] + 4], "big") == parts[1][0]
+    assert [*(start for start, *_ in parts[2:]), len(content)] == ends[1:]
+    for start, size, digest in parts:
+        assert hashlib.sha256(content[start : start + size]).hexdigest() == digest
+    return len(content), hashlib.sha256(content).hexdigest()
 
 
 def _place(document: Mapping[str, Any], track: Mapping[str, Any]) -> str:
@@ -179,7 +200,7 @@ def _playlist(folder: Path, uri: str, **facts: Any) -> Listed:
     return Listed(
         name=inside,
         init=f"{inside}/{init}" if init else "",
-        segments=tuple(f"{inside}/{name}" for name in read.files if name != "init.mp4"),
+        segments=tuple(f"{inside}/{part.uri}" for part in read.segments),
         durations=tuple(Fraction(str(part.duration)) for part in read.segments),
         target_duration=read.target_duration,
         **facts,
@@ -223,6 +244,28 @@ def _representations(sets: Sequence[etree._Element]) -> Iterator[Listed]:
                 frame_rate=Fraction(entry.get("frameRate", "0")),
                 language=group.get("lang", ""),
             )
+
+
+def indexed_tracks(folder: Path) -> dict[str, list[tuple[int, int, Fraction]]]:
+    """Offset, length and seconds of all segments that DASH leads to by an index, by the track."""
+    found = {}
+    for entry in etree.parse(folder / MANIFEST).iter(f"{MPD}Representation"):
+        for base in entry.iter(f"{MPD}SegmentBase"):
+            first, last = map(int, base.get("indexRange", "").split("-"))
+            file = folder / entry.findtext(f"{MPD}BaseURL", "")
+            box = file.read_bytes()[first : last + 1]
+            assert (int.from_bytes(box[:4], "big"), box[4:9]) == (len(box), b"sidx\x01")
+            # ISO/IEC 14496-12 §8.16.3: where the first one starts, and the size of each.
+            timescale, start, gap, count = struct.unpack_from(">IQQxxH", box, 16)
+            assert (timescale, start) == (int(base.attrib["timescale"]), 0)
+            offset, segments = last + 1 + gap, []
+            for size, lasts, sap in struct.iter_unpack(">III", box[40:]):
+                assert sap == 0x90000000, "each can be entered"
+                segments.append((offset, size, Fraction(lasts, timescale)))
+                offset += size
+            assert (len(segments), offset) == (count, file.stat().st_size)
+            found[entry.get("id", "")] = segments
+    return found
 
 
 def dash_texts(folder: Path) -> dict[str, etree._Element]:

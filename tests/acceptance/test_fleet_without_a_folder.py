@@ -175,7 +175,7 @@ def test_workers_that_share_no_folder_make_assets_together(fleet: Fleet, tmp_pat
     assert {"manifest.mpd", "thumbnail.jpg"} <= {path.name for path in made.iterdir()}
     assert list(made.rglob("film-42.mp4"))
     assert list(made.rglob("iframes.m3u8"))
-    assert list(made.rglob("cenc/**/*.m4s"))
+    assert list(made.rglob("cenc/**/media_*.mp4"))
 
     assert (store.job(local.id).error or {})["code"] == "storage_needed"
     assert deployment.storage("work").objects("jobs") == []

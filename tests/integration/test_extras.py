@@ -97,11 +97,10 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def joined(folder: Path, target: Path) -> Path:
-    """A track's segments behind their init segment, as one file."""
-    parts = [folder / "init.mp4", *sorted(folder.glob("0*.m4s"))]
-    target.write_bytes(b"".join(part.read_bytes() for part in parts))
-    return target
+def media(folder: Path) -> Path:
+    """The one file of a track."""
+    (found,) = folder.glob("*.mp4")
+    return found
 
 
 def test_the_callback_names_all_and_nothing_stays_in_the_work_area(
@@ -148,6 +147,23 @@ def test_the_mp4_has_the_frames_and_the_sound_of_the_source(
     assert sound["tags"]["language"] == "fra"
 
 
+def first_pictures(playlist: Path, folder: Path) -> list[int]:
+    """The numbers that are seen in the pictures of an I-frame playlist, each by itself."""
+    found = []
+    folder.mkdir()
+    for one in m3u8.load(str(playlist)).segments:
+        file, parts = playlist.parent / one.uri, [one.init_section.byterange, one.byterange]
+        content = b""
+        for length, offset in (map(int, part.split("@")) for part in parts):
+            content += file.read_bytes()[offset : offset + length]
+        (folder / "alone.mp4").write_bytes(content)
+        # What follows the picture is not there: FFmpeg says so, and shows it.
+        words = ["-v", "quiet", "-y", "-i", "alone.mp4", "-frames:v", "1", "alone.png"]
+        subprocess.run([str(clips.tools().ffmpeg), *words], cwd=folder, check=True, timeout=60)
+        found += stills_kit.numbers(folder / "alone.png", folder)
+    return found
+
+
 def test_players_find_what_an_asset_is_searched_by(
     whole: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -158,6 +174,9 @@ def test_players_find_what_an_asset_is_searched_by(
     assert read.is_i_frames_only
     whole_list = m3u8.load(str(asset / "180p" / "playlist.m3u8"))
     assert len(read.segments) == len(whole_list.segments) > 1
+    assert first_pictures(asset / iframes, tmp_path / "first") == [0, 25, 100], (
+        "where the segments start"
+    )
     seen = parsed(asset)
     assert seen["warnings"] == []
     assert [one["uri"] or one["URI"] for one in seen["hls"]["iframes"]] == [iframes]
@@ -177,16 +196,15 @@ def test_the_mezzanine_holds_all_pictures(studio: Studio) -> None:
     assert sizes == [320, 160]
 
 
-def test_an_encrypted_asset_opens_with_its_key_alone(studio: Studio, tmp_path: Path) -> None:
+def test_an_encrypted_asset_opens_with_its_key_alone(studio: Studio) -> None:
     asset, told = made(studio, "protected", **ALL, **PROTECTED)
 
     film = frames(["-i", studio.sources / "film" / "film.mp4"], "v:0")
-    sealed = joined(asset / "cenc" / "180p", tmp_path / "sealed.mp4")
+    sealed = media(asset / "cenc" / "180p")
     assert frames(["-decryption_key", KEY, "-i", sealed], "v:0") == film
     assert frames(["-decryption_key", "00" * 16, "-i", sealed], "v:0") != film
-    assert frames(["-i", joined(asset / "clear" / "180p", tmp_path / "clear.mp4")], "v:0") == film
-    # What the reader makes of the addresses of keys is no segment.
-    listed = [name for name in judges.hls_pictures(asset)[0].segments if name.endswith(".m4s")]
+    assert frames(["-i", media(asset / "clear" / "180p")], "v:0") == film
+    listed = judges.hls_pictures(asset)[0].segments
     assert {name.rpartition("/")[0] for name in listed} == {"cenc/180p"}
     assert "edef8ba9-79d6-4ace-a3c8-27dcd51d21ed" in (asset / judges.MANIFEST).read_text()
     assert not (asset / "film-42.mp4").exists(), "what is clear lies where a server keeps it back"
@@ -196,14 +214,14 @@ def test_an_encrypted_asset_opens_with_its_key_alone(studio: Studio, tmp_path: P
 
 
 @pytest.mark.long
-def test_drm_that_is_not_enabled_is_made_and_leads_nobody(studio: Studio, tmp_path: Path) -> None:
+def test_drm_that_is_not_enabled_is_made_and_leads_nobody(studio: Studio) -> None:
     given = {"source_folder": "short", "enable_drm": False}
     asset, _ = made(studio, "prepared", **given, **PLAIN, **PROTECTED)
 
     film = frames(["-i", studio.sources / "short" / "film.mp4"], "v:0")
     assert frames(["-i", asset / judges.MASTER], "v:0") == film
     assert "ContentProtection" not in (asset / judges.MANIFEST).read_text()
-    sealed = joined(asset / "cenc" / "180p", tmp_path / "sealed.mp4")
+    sealed = media(asset / "cenc" / "180p")
     assert frames(["-decryption_key", KEY, "-i", sealed], "v:0") == film
 
 

@@ -453,7 +453,8 @@ def test_whoever_reads_while_an_asset_is_renewed_finds_all_that_is_named(
     studio: Studio, films: ObjectStore
 ) -> None:
     place = "studio/read"
-    studio.done("encoding_workflow", url=FILM, output_folder="read", **ENCODED, **HERE)
+    wanted: dict[str, Any] = {"source_folder": "in", "output_folder": "read", **HERE}
+    studio.done("vodstream", create_thumbnail=False, **wanted)
     seen, missing, over = set[bytes](), set[str](), threading.Event()
 
     def read() -> None:

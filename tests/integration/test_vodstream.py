@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import m3u8  # type: ignore[import-untyped]
 import pytest
 
 import clips
@@ -21,7 +22,7 @@ from whole_jobs import Studio, a_studio
 PLAIN: dict[str, Any] = {"create_thumbnail": False}
 SECONDS = 6
 AS_IS: dict[str, Any] = {"source_folder": "film", **PLAIN}
-LADDER = {**AS_IS, "output_folder": "ladder", "encode_source": True}
+LADDER = {**AS_IS, "output_folder": "ladder", "encode_source": True, "create_dref": False}
 RENDITIONS = {"180p": "film_180.mp4", "136p": "film_136.mp4", "90p": "film_90.mp4"}
 
 
@@ -88,6 +89,25 @@ def test_manifests_open_and_list_all(as_they_are: tuple[Path, dict[str, Any]]) -
         assert sum(one.kind == "audio" for one in decoded) >= 2
 
 
+def test_the_segments_of_a_track_lie_in_one_file(
+    as_they_are: tuple[Path, dict[str, Any]],
+) -> None:
+    asset, _ = as_they_are
+    assert judges.media_digests(asset) == judges.promised_digests(asset)
+    in_dash = judges.indexed_tracks(asset)
+    for track in [*judges.hls_pictures(asset), *judges.hls_sounds(asset)]:
+        assert {path.name for path in (asset / track.name).iterdir()} == {
+            "playlist.m3u8",
+            Path(track.init).name,
+        }
+        assert set(track.segments) == {track.init}
+        read = m3u8.load(str(asset / track.name / "playlist.m3u8"))
+        ranges = [tuple(map(int, one.byterange.split("@"))) for one in read.segments]
+        offsets, lengths, seconds = zip(*in_dash[track.name], strict=True)
+        assert list(zip(lengths, offsets, strict=True)) == ranges
+        assert [*map(float, seconds)] == pytest.approx([*map(float, track.durations)], abs=2e-6)
+
+
 def test_parsers_of_others_read_both_manifests_without_a_warning(
     as_they_are: tuple[Path, dict[str, Any]],
 ) -> None:
@@ -140,6 +160,8 @@ def test_sound_is_copied(studio: Studio, as_they_are: tuple[Path, dict[str, Any]
 
 def test_a_ladder_is_made_of_the_best(ladder: tuple[Path, dict[str, Any]]) -> None:
     asset, _ = ladder
-    assert judges.hls_pictures(asset)[0].size == (320, 180)
+    best = judges.hls_pictures(asset)[0]
+    assert best.size == (320, 180)
+    assert best.segments[:2] == ("180p/00001.m4s", "180p/00002.m4s"), "a file each"
     sounds = judges.hls_sounds(asset)
     assert sorted(language_tag(one.language) for one in sounds) == ["en", "fr"]

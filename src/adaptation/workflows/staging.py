@@ -18,12 +18,15 @@ from adaptation.engine.tasks import TaskDefinition
 from adaptation.media.asset_record import listed_tracks
 from adaptation.media.index import Track, picture_seconds
 from adaptation.workflows.finished import asset_files, put_in_place
+from adaptation.workflows.joined_tracks import with_joined_tracks
 from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import Run, get_file, publish_token
 from adaptation.workflows.step import step
 
 STAGED = "staged"
 """Field of the context: key of the folder in the work area that is the asset by now."""
+ONE_FILE = "create_dref"
+"""Field of the context: whether the segments of each picture and each sound lie in one file."""
 ADDED = "added"
 """Field of the context: what is published with the asset, as [key in the work area, name]."""
 FOLDER_NAME = "asset"
@@ -32,7 +35,10 @@ FOLDER_NAME = "asset"
 @step("package")
 def stage(context: Context, run: Run) -> Context:
     """Let a finished asset appear in the work area, where more is added before it is published."""
-    context = keep_staged(new_staged(context, run, asset_files(context, run)), run)
+    files = asset_files(context, run)
+    if context.get(ONE_FILE):
+        files = with_joined_tracks(files, run)
+    context = keep_staged(new_staged(context, run, files), run)
     run.log("the asset is whole; what goes with it is made next")
     return context
 

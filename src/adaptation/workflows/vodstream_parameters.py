@@ -94,7 +94,9 @@ class VodstreamParameters(ExtrasParameters, DrmParameters):
         True, description="Whether all files make one asset; else the best picture's file alone."
     )
     create_dref: bool = Field(
-        True, description="Accepted: segments are files of their own in any case."
+        True,
+        description="Whether the segments of each picture and each sound lie in one file, which"
+        " manifests address by byte ranges; else each is a file of its own.",
     )
     all_audio_tracks: bool = Field(
         True, description="Whether all sound is taken; else the best of each language."
