@@ -6,36 +6,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 
 import clips
-import services
-from adaptation.api.server import serving
-from adaptation.dashboard.mounting import mount
-from adaptation.settings import Settings
-from adaptation.wiring import Deployment
 from api_kit import Caller
+from dashboard.cinema import (
+    CAPTION,
+    COLOUR,
+    FILM,
+    THUMBNAIL,
+    Site,
+    a_site,
+    make_film,
+    seen_at,
+)
 from dashboard.visits import need_browser, signed_in, visit
 
-SECONDS = 6
-HALF = 3
-MARKS = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 25 -keyint_min 25 -sc_threshold 0"
-SUBTITLES = "1\n00:00:01,000 --> 00:00:05,000\nBonjour\n"
-FILM = "document.getElementById('film')"
-COLOUR = """(() => {
-  const [source, x, y] = [SOURCE, 8, 8];
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [16, 16];
-  canvas.getContext("2d").drawImage(source, 0, 0, 16, 16);
-  const [red, , blue] = canvas.getContext("2d").getImageData(x, y, 1, 1).data;
-  return red > 150 && blue < 90 ? "red" : blue > 150 && red < 90 ? "blue" : "other";
-})()"""
-"""What colour a picture has in its middle."""
 EAR = f"""(() => {{
   const context = new AudioContext();
   window.ear = context.createAnalyser();
@@ -53,60 +42,16 @@ LOUDEST = """(() => {
 """The pitch that is heard most, in hertz."""
 
 
-@dataclass(frozen=True)
-class Site:
-    """A server with pages and an engine that runs when it is asked to."""
-
-    deployment: Deployment
-    url: str
-    client: Caller
-    other: Caller
-    sources: Path
-
-    def done(self, workflow: str, **parameters: Any) -> int:
-        """The number of a job that has completed."""
-        job_id = self.client.submit(workflow, {"content_id": "film", **parameters})
-        with self.deployment.engine.running(2):
-            assert services.wait_until(lambda: self.deployment.store.job(job_id).ended, 120)
-        job = self.deployment.store.job(job_id)
-        assert job.succeeded, job.error
-        return job_id
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("player")
-    settings = Settings(
-        home=folder / "home",
-        source_root=folder / "sources",
-        port=0,
-        parallel_chunks=4,
-        heartbeat_seconds=0.5,
-    )
-    deployment = Deployment(settings)
-    store = deployment.store
-    deployment.engine.prepare()
-    with serving(deployment, "127.0.0.1", 0, mount=mount) as url:
-        client, other = (
-            Caller(url, name, store.add_client(name, "client", defaults={"output_root": name})[1])
-            for name in ("client", "other")
-        )
-        yield Site(deployment, url.rstrip("/"), client, other, folder / "sources")
-    deployment.close()
+    with a_site(tmp_path_factory.mktemp("player")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def film(site: Site) -> int:
-    """A job of `vodstream`: 3 s of red and 3 s of blue in two sizes, two pitches, subtitles."""
-    folder = site.sources / "film"
-    for name, size in {"large.mp4": "320x180", "small.mp4": "160x90"}.items():
-        halves = [f"-f lavfi -i color={one}:s={size}:r=25:d={HALF}" for one in ("red", "blue")]
-        joined = f"-filter_complex concat=n=2 {MARKS} -an {name}"
-        clips.ffmpeg(folder, f"{' '.join(halves)} {joined}")
-    for name, pitch in {"tone_eng.m4a": 440, "tone_fre.m4a": 1760}.items():
-        tone = f"-f lavfi -i sine=f={pitch}:r=48000:d={SECONDS}"
-        clips.ffmpeg(folder, f"{tone} -c:a aac {name}")
-    (folder / "text_fre.srt").write_text(SUBTITLES)
+    """A job of `vodstream` whose film has image tiles."""
+    make_film(site.sources / "film")
     tiles = {"trickplay_thumbnails": True, "trickplay_thumbnail_interval": 1}
     return site.done("vodstream", source_folder="film", **tiles)
 
@@ -204,11 +149,28 @@ def test_what_is_chosen_is_what_plays(site: Site, film: int) -> None:
         ["choose", "#film-picture", "0"],
         ["until", f"{FILM}.videoHeight === 180"],
         ["choose", "#film-sound", "1"],
-        *_seen_at(4.2, "blue"),
+        *seen_at(4.2, "blue"),
         ["until", f"({FILM}.paused && {FILM}.play(), Math.abs({LOUDEST} - 1760) < 60)"],
         ["choose", "#film-sound", "0"],
-        *_seen_at(0.5, "red"),
+        *seen_at(0.5, "red"),
         ["until", f"({FILM}.paused && {FILM}.play(), Math.abs({LOUDEST} - 440) < 60)"],
+        # Captions come and go on a picture that stands still.
+        *seen_at(2, "red"),
+        ["choose", "#film-captions", "0"],
+        ["until", f"{FILM}.paused && {CAPTION} === 'Bonjour'"],
+        ["choose", "#film-captions", ""],
+        ["until", f"{FILM}.paused && {CAPTION} === ''"],
+        *_by("hls", "audio_en/playlist.m3u8"),
+        ["choose", "#film-captions", "0"],
+        ["until", f"{FILM}.paused && {CAPTION} === 'Bonjour'"],
+        ["choose", "#film-sound", "1"],
+        # What was chosen of one manifest is chosen of the other.
+        ["value", "performance.clearResourceTimings()"],
+        *_by("dash", "manifest.mpd"),
+        ["until", f"{FILM}.paused && {CAPTION} === 'Bonjour'"],
+        ["until", "document.getElementById('film-sound').value === '1'"],
+        *seen_at(4.2, "blue"),
+        ["until", f"({FILM}.paused && {FILM}.play(), Math.abs({LOUDEST} - 1760) < 60)"],
     ]
     seen = visit(site.url, steps)
     assert seen.errors == []
@@ -231,18 +193,11 @@ def test_a_small_picture_stands_above_the_time_line(site: Site, film: int) -> No
     assert seen.errors == []
 
 
-THUMBNAIL = "document.getElementById('film-thumbnail')"
-
-
-def _seen_at(seconds: float, colour: str) -> list[list[str]]:
-    """Go there as other parts of the page do, and look."""
-    told = f"new CustomEvent('film:seek', {{detail: {{seconds: {seconds}}}}})"
-    there = f"Math.abs({FILM}.currentTime - {seconds}) < 1.5 && {FILM}.readyState > 1"
-    return [
-        ["value", f"{FILM}.pause()"],
-        ["value", f"void document.dispatchEvent({told})"],
-        ["until", f"{there} && {COLOUR.replace('SOURCE', FILM)} === '{colour}'"],
-    ]
+def _by(manifest: str, fetched: str) -> list[list[str]]:
+    """Let the film come by another manifest, at the moment where it is."""
+    asked = f"performance.getEntriesByType('resource').some(one => one.name.endsWith('{fetched}'))"
+    there = f"Math.abs({FILM}.currentTime - 2) < 1 && {FILM}.readyState > 1"
+    return [["choose", "#film-manifest", manifest], ["until", f"{asked} && {there}"]]
 
 
 def test_the_player_fits_a_telephone(site: Site, film: int) -> None:

@@ -77,7 +77,9 @@ function playAlone(video) {
 }
 
 async function playBy(shaka, video, urls, sprite) {
-  player = new shaka.Player();
+  // With a place for them it sets captions above the picture itself, and at once: browsers differ
+  // in when they show new ones on a picture that stands still.
+  player = new shaka.Player(null, video.parentElement);
   player.addEventListener("error", ({ detail }) => complain(detail));
   await player.attach(video);
   for (const source of [...video.querySelectorAll("source")]) source.remove();
@@ -93,6 +95,7 @@ async function open(url, sprite) {
   const plays = !video.paused;
   try {
     await player.load(new URL(url, location.origin).href, at);
+    controls.opened();
     if (sprite && !player.getImageTracks().length) {
       await player.addThumbnailsTrack(new URL(sprite, location.origin).href, "text/vtt");
     }

@@ -20,16 +20,28 @@ function language(code) {
 
 function picture({ width, height, bandwidth, codecs }) {
   const codec = (codecs ?? "").split(".")[0];
-  const rate = bandwidth ? ` · ${(bandwidth / 1e6).toFixed(1)} Mbit/s` : "";
-  return `${height}p · ${width}×${height}${rate} · ${codec}`;
+  const rate = bandwidth < 1e6 ? `${Math.round(bandwidth / 1e3)} k` : `${(bandwidth / 1e6).toFixed(1)} M`;
+  const told = bandwidth ? ` · ${rate}bit/s` : "";
+  return `${height}p · ${width}×${height}${told} · ${codec}`;
 }
 
 function spoken({ label, language: code, channelsCount, roles = [] }) {
-  const more = [channelsCount && `${channelsCount} channels`, ...roles].filter(Boolean);
+  const channels = channelsCount && `${channelsCount} channel${channelsCount === 1 ? "" : "s"}`;
+  const more = [channels, ...roles].filter(Boolean);
   return [label || language(code), ...more].join(" · ");
 }
 
+const picked = (tracks, value) => (value === "" ? null : tracks[Number(value)]);
+
+// The track that is like one of another manifest.
+function alike(tracks, other, names) {
+  return other && tracks.find((one) => names.every((name) => one[name] === other[name]));
+}
+
 export class Controls {
+  // What somebody has chosen; null: nothing.
+  #chosen = { picture: null, sound: null, captions: null };
+
   constructor(video, player, choose) {
     this.video = video;
     this.player = player;
@@ -52,18 +64,23 @@ export class Controls {
     });
     element("full").addEventListener("click", () => {
       if (document.fullscreenElement) document.exitFullscreen();
-      else video.parentElement.requestFullscreen?.();
+      else video.closest(".film").requestFullscreen?.();
     });
     for (const name of ["play", "pause", "ended", "volumechange", "timeupdate", "durationchange"]) {
       video.addEventListener(name, () => this.tell());
     }
     this.#seekBar();
-    element("picture").addEventListener("change", ({ target }) => this.#picture(target.value));
+    element("picture").addEventListener("change", ({ target }) => {
+      this.#picture(picked(this.pictures, target.value));
+      this.#offer();
+    });
     element("sound").addEventListener("change", ({ target }) => {
-      player.selectAudioTrack(this.sounds[Number(target.value)]);
+      this.#chosen.sound = picked(this.sounds, target.value);
+      player.selectAudioTrack(this.#chosen.sound);
     });
     element("captions").addEventListener("change", ({ target }) => {
-      player.selectTextTrack(target.value === "" ? null : this.texts[Number(target.value)]);
+      this.#chosen.captions = picked(this.texts, target.value);
+      player.selectTextTrack(this.#chosen.captions);
     });
     element("manifest").addEventListener("change", ({ target }) => choose(target.value));
     for (const name of ["trackschanged", "adaptation", "variantchanged"]) {
@@ -98,7 +115,22 @@ export class Controls {
     this.thumbnails?.show(seconds, share);
   }
 
-  // A manifest was loaded: other tracks, and other small pictures.
+  // A manifest was read: what was chosen of another holds for it, too, where it has that.
+  opened() {
+    const { player } = this;
+    const { picture: shown, sound, captions } = this.#chosen;
+    this.#list();
+    const heard = alike(this.sounds, sound, ["language", "channelsCount"]);
+    if (heard) player.selectAudioTrack(heard);
+    const read = alike(this.texts, captions, ["language", "forced"]);
+    // Of HLS shaka-player learns when captions are due from pictures that come after it was asked
+    // for some: too late where all pictures are there already.
+    if (this.texts.length) player.selectTextTrack(read ?? this.texts[0]);
+    if (!read) player.selectTextTrack(null);
+    this.#picture(alike(this.pictures, shown, ["height", "codecs"]) ?? null);
+  }
+
+  // It is loaded: other small pictures.
   loaded(thumbnails) {
     this.thumbnails = thumbnails;
     this.#offer();
@@ -121,24 +153,24 @@ export class Controls {
     element("volume").value = video.muted ? 0 : video.volume;
   }
 
-  #picture(value) {
-    const isFree = value === "";
-    this.player.configure({ abr: { enabled: isFree } });
-    if (!isFree) this.player.selectVideoTrack(this.pictures[Number(value)], true);
-    this.isFree = isFree;
-    this.#offer();
+  #picture(track) {
+    this.#chosen.picture = track;
+    this.player.configure({ abr: { enabled: track === null } });
+    if (track) this.player.selectVideoTrack(track, true);
   }
 
-  isFree = true;
-
-  #offer() {
+  #list() {
     const { player } = this;
     this.pictures = player.getVideoTracks().sort((one, other) => other.bandwidth - one.bandwidth);
     this.sounds = player.getAudioTracks();
     this.texts = player.getTextTracks();
+  }
+
+  #offer() {
+    this.#list();
     const active = this.pictures.find((one) => one.active);
     const auto = active ? `Auto (${active.height}p)` : "Auto";
-    this.#fill("picture", this.pictures, picture, this.isFree, auto);
+    this.#fill("picture", this.pictures, picture, this.#chosen.picture === null, auto);
     this.#fill("sound", this.sounds, spoken, false);
     const read = this.texts.some((one) => one.active);
     this.#fill("captions", this.texts, spoken, !read, "Off");
