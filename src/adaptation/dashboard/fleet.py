@@ -13,7 +13,7 @@ from adaptation.api.problems import Problem
 from adaptation.api.readiness import Readiness
 from adaptation.dashboard.answers import go_to, page
 from adaptation.dashboard.forms import Sent, need_admin
-from adaptation.dashboard.rows import LATE_BEATS
+from adaptation.dashboard.rows import late_seconds
 from adaptation.dashboard.said import told
 from adaptation.dashboard.session import Looking, Visitor
 from adaptation.wiring import Deployment
@@ -61,7 +61,7 @@ def _fleet(engine: Deployment, looking: Visitor) -> dict[str, Any]:
     counts = engine.store.counts()
     return {
         "workers": operations.workers(looking.client, engine),
-        "late_seconds": LATE_BEATS * engine.settings.heartbeat_seconds,
+        "late_seconds": late_seconds(engine.settings),
         "ready": counts.ready,
         "running": counts.running,
         "alone": engine.engine.dispatcher.local_only,

@@ -16,7 +16,7 @@ from adaptation.api.listing import whose
 from adaptation.api.schemas import MOST_ID
 from adaptation.dashboard.answers import page
 from adaptation.dashboard.curl import first_by_curl
-from adaptation.dashboard.rows import LATE_BEATS, Row, rows_of
+from adaptation.dashboard.rows import Row, late_seconds, rows_of
 from adaptation.dashboard.session import Looking, Visitor
 from adaptation.dashboard.standing import standing_of
 from adaptation.engine.lists import JobQuery
@@ -144,9 +144,18 @@ def _listed(engine: Deployment, visitor: Visitor, wanted: Wanted) -> tuple[list[
 
 def _with_the_unheard(engine: Deployment, rows: list[Row]) -> list[Row]:
     running = [row.id for row in rows if row.state == "started"]
-    late_seconds = LATE_BEATS * engine.settings.heartbeat_seconds
-    unheard = engine.store.unheard(running, late_seconds) if running else {}
-    return [replace(row, unheard_seconds=unheard.get(row.id)) for row in rows]
+    unheard = engine.store.unheard(running) if running else {}
+    late = late_seconds(engine.settings)
+    return [_heard(row, unheard.get(row.id), late) for row in rows]
+
+
+def _heard(row: Row, seconds: float | None, late: float) -> Row:
+    """A job with how long ago its worker was heard; None: nobody works on it."""
+    if seconds is None:
+        return row
+    if seconds >= late:
+        return replace(row, unheard_seconds=seconds)
+    return replace(row, due_seconds=late - seconds)
 
 
 def _moment(words: str, usual: str) -> datetime | None:

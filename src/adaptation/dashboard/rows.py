@@ -11,9 +11,10 @@ from adaptation.engine.model import Job
 from adaptation.engine.overview import UnderWork
 from adaptation.engine.states import JobState
 from adaptation.engine.store import Store
+from adaptation.settings import Settings
 
-LATE_BEATS = 2.0
-"""Heartbeats of a worker that may be missing before pages tell of it."""
+GRACE_SECONDS = 1.0
+"""How late the heartbeat of a worker may come before pages tell of it."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Row:
     ended: bool
     unheard_seconds: float | None = None
     """Since a worker that holds some of it was heard; None: all are heard as they should be."""
+    due_seconds: float | None = None
+    """Until such a worker is late unless it is heard before; None: nobody knows, or it is."""
 
     @property
     def seconds(self) -> float | None:
@@ -55,6 +58,11 @@ class Row:
         if self.started_at is None:
             return None
         return ((self.finished_at or datetime.now(UTC)) - self.started_at).total_seconds()
+
+
+def late_seconds(settings: Settings) -> float:
+    """How long after it was heard last pages tell that a worker is missed."""
+    return settings.heartbeat_seconds + GRACE_SECONDS
 
 
 def rows_of(store: Store, jobs: Iterable[Job], estimates: Estimates | None = None) -> list[Row]:

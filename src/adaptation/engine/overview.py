@@ -128,18 +128,16 @@ class Overview:
                 found.setdefault(row.job_id, []).append(facts)
         return found
 
-    def unheard(self, job_ids: Collection[int], seconds: float) -> dict[int, float]:
-        """Jobs of which something runs at a worker that was not heard for so many seconds.
+    def unheard(self, job_ids: Collection[int]) -> dict[int, float]:
+        """Jobs of which something runs at a worker.
 
         Returns:
             For each the seconds since the worker was heard, the longest.
         """
-        heard, late = worker.c.heartbeat_at, int(seconds * 1000)
         asked = (
-            select(task.c.job_id, (now() - func.min(heard)).label("silent_ms"))
+            select(task.c.job_id, (now() - func.min(worker.c.heartbeat_at)).label("silent_ms"))
             .join(worker, worker.c.id == task.c.worker_id)
             .where(task.c.job_id.in_(list(job_ids)), task.c.state == TaskState.RUNNING)
-            .where(heard <= now() - late)
             .group_by(task.c.job_id)
         )
         with self.database.read() as connection:

@@ -2,6 +2,8 @@
 // when what is shown is old, and looks again at what no stream tells of.
 
 const ASK_MS = 5000;
+const LEAST_MS = 1000;
+const SLACK_MS = 100;
 const trouble = document.getElementById("trouble");
 let good = Date.now();
 
@@ -44,11 +46,22 @@ if (trouble) {
 
 const again = document.querySelector("[data-again]");
 if (again && window.htmx) {
-  const every = Number(again.dataset.again) * 1000;
-  window.setInterval(() => {
+  const look = () => {
     if (document.visibilityState !== "hidden") window.htmx.trigger(again, "refresh");
-  }, every);
+  };
+  window.setInterval(look, Number(again.dataset.again) * 1000);
+  // Whoever should have been heard by now is missed at once, not when the page's turn comes.
+  let missing = 0;
+  const expect = () => {
+    const due = [...document.querySelectorAll("[data-due]")].map((one) => Number(one.dataset.due));
+    window.clearTimeout(missing);
+    if (!due.length) return;
+    const wait = Math.max(LEAST_MS, Math.min(...due) * 1000 + SLACK_MS);
+    missing = window.setTimeout(look, wait);
+  };
   again.addEventListener("htmx:after:swap", () => {
     document.dispatchEvent(new CustomEvent("page:fresh"));
+    expect();
   });
+  expect();
 }
