@@ -18,6 +18,13 @@ from dashboard.visits import Seen, need_browser, signed_in, visit
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
+LINE_PIXELS = 24
+"""More than the height of a line."""
+TALLEST = """Math.max(
+  ...[...document.querySelectorAll("#tasks tbody tr")].map((one) => one.offsetHeight)
+)"""
+"""Pixels of the row of a task."""
+
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
@@ -54,16 +61,23 @@ def test_a_queue_that_is_open_shows_what_happens(api: Api, tmp_path: Path) -> No
     assert f"Cancel job {stays}" in seen.dialogs[0]
 
 
-def test_a_job_that_is_open_shows_what_happens(api: Api, tmp_path: Path) -> None:
+def test_a_job_that_is_open_on_a_telephone_shows_what_happens(api: Api, tmp_path: Path) -> None:
     job_id = api.client.submit(parameters={"length": 4, "content_id": "film"})
     looks = tmp_path / "looks"
     steps = [
         *signed_in(api.client, f"/ui/jobs/{job_id}"),
         ["see", "#head .state", "queued"],
         ["see", "#live", "live"],
+        # A task is a line; what was opened of one stays open.
+        ["value", TALLEST],
+        ["click", "#tasks tbody tr:first-child summary"],
         ["touch", str(looks)],
         ["see", "#over", "The job has ended"],
         ["see", "#head .state", "done"],
+        ["see", "#tasks tbody tr:first-child td[data-label=Worker]", "/"],
+        ["count", "#tasks details[open]"],
+        ["axe"],
+        ["wide"],
         ["count", "#tasks tr.done"],
         ["see", "#log", "job completed"],
         ["count", "#live.lost"],
@@ -71,10 +85,16 @@ def test_a_job_that_is_open_shows_what_happens(api: Api, tmp_path: Path) -> None
         ["see", "#head .state", "done"],
     ]
     with at_work(api, looks, "another"):
-        seen = visit(api.url, steps)
+        seen = visit(api.url, steps, width=390)
     assert seen.errors == []
-    assert dict(zip((step[-1] for step in steps), seen.seen, strict=True))["#tasks tr.done"] == 4
-    assert dict(zip((step[-1] for step in steps), seen.seen, strict=True))["#live.lost"] == 0
+    found = dict(zip((step[-1] for step in steps), seen.seen, strict=True))
+    assert found[TALLEST] <= 2 * LINE_PIXELS
+    assert (found["#tasks tr.done"], found["#live.lost"], found["#tasks details[open]"]) == (
+        4,
+        0,
+        1,
+    )
+    assert (found["axe"], found["wide"]) == ([], 390)
 
 
 @contextmanager
