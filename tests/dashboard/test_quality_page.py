@@ -26,6 +26,12 @@ LISTEN = (
     "window.sought = [], void document.addEventListener('film:seek',"
     " ({ detail }) => window.sought.push(detail.seconds))"
 )
+SHOWN = """(() => {
+  const box = document.querySelector("#pair img").getBoundingClientRect();
+  const above = (x) => document.elementFromPoint(box.left + x * box.width, box.top + 9);
+  return [0.25, 0.75].map((x) => (above(x).src.includes("of=source") ? "source" : "90p"));
+})()"""
+"""Whose picture is seen at the left and at the right of where they lie."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +128,24 @@ def test_all_of_it_is_there_on_a_telephone_in_the_dark(scene: Scene) -> None:
         ["value", loaded],
         ["axe"],
         ["wide"],
+        # By keyboard alone.
+        ["value", "document.getElementById('over').focus()"],
+        ["press", "Enter"],
+        ["focused"],
+        ["value", SHOWN],
+        ["press", "Home"],
+        ["value", SHOWN],
+        ["press", "End"],
+        ["value", SHOWN],
+        ["axe"],
+        ["wide"],
     ]
     seen = visit(scene.api.url, steps, width=390, dark=True)
     assert seen.errors == []
-    assert seen.seen[-6:-4] == [[], 390]
-    assert seen.seen[-3:] == [[320, 160], [], 390]
+    assert seen.seen[-16:-14] == [[], 390]
+    assert seen.seen[-13:-10] == [[320, 160], [], 390]
+    wiped = [["source", "90p"], ["90p", "90p"], ["source", "source"]]
+    assert seen.seen[-8:] == ["wipe", wiped[0], None, wiped[1], None, wiped[2], [], 390]
 
 
 def test_the_page_says_all_without_scripts(scene: Scene, browser: Browser) -> None:
