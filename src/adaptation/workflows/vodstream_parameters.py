@@ -187,7 +187,8 @@ def confine_vodstream(
     else:
         source, output = _source({**known, "source_folder": words}, registry, anywhere=False)
         base = registry.output_root.resolve() / (known.get("output_root") or "")
-        own = Path(output).relative_to(base).as_posix()
+        # In a storage it is told from there already.
+        own = Path(output).relative_to(base).as_posix() if Path(output).is_absolute() else output
     folder = _filled(folder, own, PurePath(source).name, str(known.get("content_id", "")))
     if folder != SOURCE_FOLDER:
         whole = confined_words(folder, within, "output_folder")
