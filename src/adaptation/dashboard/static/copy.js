@@ -1,5 +1,5 @@
-// Copies what a page shows: `data-copy` of a button names the element whose text is taken.
-// Buttons that need scripts are seen only where there are any.
+// Copies what a page shows: `data-copy` of a button names the element whose text is taken, a link
+// with `data-copy-of` leads to the text. Buttons that need scripts are seen only where there are any.
 
 const SHOWN_MS = 2000;
 
@@ -17,22 +17,44 @@ async function copied(element) {
   if (!document.execCommand("copy")) throw new Error("not copied");
 }
 
+// What stands on it is what it is called, until it is what it was.
+function tell(button, words) {
+  const before = (button.dataset.words ??= button.textContent);
+  const label = (button.dataset.label ??= button.getAttribute("aria-label") ?? before);
+  button.removeAttribute("aria-label");
+  button.textContent = words;
+  window.setTimeout(() => {
+    button.textContent = before;
+    button.setAttribute("aria-label", label);
+  }, SHOWN_MS);
+}
+
+async function fetched(link) {
+  const answer = await fetch(link.href);
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  return (await answer.text()).trim();
+}
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-copy]");
   const element = button && document.getElementById(button.dataset.copy);
   if (!element) return;
-  const words = (button.dataset.words ??= button.textContent);
-  const label = (button.dataset.label ??= button.getAttribute("aria-label") ?? words);
-  // What stands on it is what it is called.
-  button.removeAttribute("aria-label");
   try {
     await copied(element);
-    button.textContent = "✓ Copied";
+    tell(button, "✓ Copied");
   } catch {
-    button.textContent = "Press Ctrl+C";
+    tell(button, "Press Ctrl+C");
   }
-  window.setTimeout(() => {
-    button.textContent = words;
-    button.setAttribute("aria-label", label);
-  }, SHOWN_MS);
+});
+
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("a[data-copy-of]");
+  if (!link || !navigator.clipboard) return;
+  event.preventDefault();
+  try {
+    await navigator.clipboard.writeText(await fetched(link));
+    tell(link, "✓ Copied");
+  } catch {
+    window.location.assign(link.href);
+  }
 });

@@ -1,7 +1,6 @@
-// What the queue's page does for whoever has scripts: choose all jobs, tell how many are chosen,
-// and copy a job's command. Without it each box is ticked by hand, and the command is a page.
+// What the queue's page does for whoever has scripts: choose all jobs, and tell how many are chosen.
+// Without it each box is ticked by hand.
 
-const SAID_MS = 2000;
 const all = document.getElementById("all");
 
 function boxes() {
@@ -30,20 +29,3 @@ if (all) {
   document.addEventListener("htmx:after:swap", tellChosen);
   tellChosen();
 }
-
-document.addEventListener("click", async (event) => {
-  const link = event.target.closest("a[data-copy-of]");
-  // Pages that came neither from this machine nor over HTTPS are not given the clipboard.
-  if (!link || !navigator.clipboard) return;
-  event.preventDefault();
-  const words = (link.dataset.words ??= link.textContent);
-  try {
-    const answer = await fetch(link.href);
-    if (!answer.ok) throw new Error(`${answer.status}`);
-    await navigator.clipboard.writeText((await answer.text()).trim());
-    link.textContent = "✓ copied";
-    window.setTimeout(() => (link.textContent = words), SAID_MS);
-  } catch {
-    window.location.assign(link.href);
-  }
-});
