@@ -38,6 +38,11 @@ page.on("dialog", (dialog) => {
 
 const verbs = {
   goto: (path) => page.goto(wanted.url + path, { waitUntil: "domcontentloaded" }),
+  // Goes to the address that will stand in a file.
+  follow: async (path) => {
+    while (!fs.existsSync(path)) await new Promise((done) => setTimeout(done, 20));
+    await page.goto(fs.readFileSync(path, "utf8"), { waitUntil: "domcontentloaded" });
+  },
   // Tells whoever waits for the file that the steps have come so far.
   touch: (path) => fs.writeFileSync(path, ""),
   fill: (selector, text) => page.fill(selector, text),

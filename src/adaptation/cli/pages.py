@@ -41,8 +41,11 @@ def job_page(deployment: Deployment, job: Job, interruption: Interruption) -> It
     from adaptation.api.server import serving
     from adaptation.dashboard.entry import Passes
     from adaptation.dashboard.mounting import mount
+    from adaptation.dashboard.painting import prepare
 
     passes: list[Passes] = []
+    # Before the encode begins, which would take its time from it.
+    prepare()
 
     def mounted(api: FastAPI) -> None:
         mount(api)

@@ -36,7 +36,7 @@ ENCODERS = frozenset({encoding.NAME, vodstream.NAME})
 SHOWN_TYPES = frozenset(MEDIA_TYPES) - {".json"}
 """Ends of names of files that are shown; an asset's record tells of its source."""
 IMAGE_TYPES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif"})
-SOON_SECONDS, LATER_SECONDS = 1, 5
+SOON_SECONDS, LATER_SECONDS = 0.5, 2.0
 """When to ask again about a job that runs, and about one that does not yet."""
 SYSTEMS = {"widevine": "Widevine", "playready": "PlayReady", "fairplay": "FairPlay"}
 
@@ -51,7 +51,7 @@ class Film:
     state: State
     sentence: str = ""
     """What there is to know about it."""
-    again_seconds: int = 0
+    again_seconds: float = 0.0
     """When it may be another; 0: it will not."""
     hls: str = ""
     """Address of the HLS master playlist."""

@@ -54,6 +54,12 @@ def environment() -> Environment:
     return made
 
 
+def prepare() -> None:
+    """Compile all templates: the first page then comes as fast as any other."""
+    for name in environment().list_templates():
+        environment().get_template(name)
+
+
 def painted(template: str, **facts: Any) -> str:
     """A template as HTML."""
     return environment().get_template(template).render(facts)

@@ -213,7 +213,8 @@ def cut_sound(
     output.unlink(missing_ok=True)
     segmenter = SoundSegmenter(material.moments(context), context["segment_seconds"])
     cuts = [Cut(context.quality, output, segmenter)]
-    encoding = Encoding(arguments, cuts, seconds, deed=deed)
+    # Without sound nothing can be watched either, and its first segments cost next to nothing.
+    encoding = Encoding(arguments, cuts, seconds, is_awaited=True, deed=deed)
     keys = encode_and_cut(encoding, run, growing_asset(context, run, material))
     ffmpeg.decode(
         output,

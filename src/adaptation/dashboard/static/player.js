@@ -44,8 +44,12 @@ function wait() {
   }, seconds * 1000);
 }
 
-async function library() {
-  if (window.shaka || !part.dataset.script) return window.shaka;
+// The player's library, fetched once: also while there is nothing to play yet.
+let coming;
+const library = () => (coming ??= fetched());
+
+async function fetched() {
+  if (!part.dataset.script) return undefined;
   const script = Object.assign(document.createElement("script"), { src: part.dataset.script });
   await new Promise((done) => {
     script.onload = script.onerror = done;
@@ -57,7 +61,10 @@ async function library() {
 
 async function begin(cameByItself = false) {
   const { state, hls, dash, sprite } = now().dataset;
-  if (state === "waiting") wait();
+  if (state === "waiting") {
+    library();
+    wait();
+  }
   const video = document.getElementById("film");
   if (!video || !hls) return;
   const comesAlone = state === "growing" || cameByItself;
