@@ -53,14 +53,16 @@ class Picture:
     """A selector of what is shown of the page; empty: all."""
 
 
+PLAYING = (("until", "document.getElementById('film')?.currentTime > 0.5"),)
+"""The film of the page moves."""
 BEFORE = (Picture("queue_empty", "/ui/"), Picture("workers_none", "/ui/workers", wide=False))
 """Before there is a worker, and a job."""
 PAGES = (
     Picture("queue", "/ui/"),
     Picture("queue_narrow", "/ui/", wide=False, dark=True),
     Picture("queue_filtered", "/ui/?search=nobody-has-this", wide=False),
-    Picture("job_running", "/ui/jobs/{feature}", dark=True),
-    Picture("job_running_narrow", "/ui/jobs/{feature}", wide=False),
+    Picture("job_running", "/ui/jobs/{feature}", dark=True, steps=PLAYING),
+    Picture("job_running_narrow", "/ui/jobs/{feature}", wide=False, steps=PLAYING),
     Picture("job_failed", "/ui/jobs/{promo}"),
     Picture("job_done", "/ui/jobs/{trailer}"),
     Picture("job_done_narrow", "/ui/jobs/{trailer}", wide=False, dark=True),
