@@ -13,6 +13,7 @@ import pytest
 
 import clips
 from api_kit import Caller
+from contract.browser import Browser
 from dashboard.cinema import (
     CAPTION,
     COLOUR,
@@ -61,8 +62,7 @@ def visitor(site: Site, caller: Caller | None = None) -> Iterator[httpx2.Client]
     """A browser of somebody, or of nobody, that follows no redirection."""
     with httpx2.Client(base_url=site.url, trust_env=False) as web:
         if caller:
-            fields = {"client": caller.name, "api-key": caller.key, "to": "/ui/"}
-            assert web.post("/ui/login", data=fields).status_code == 303
+            assert Browser(site.url, web).sign_in(caller).status_code == 303
         yield web
 
 
