@@ -90,13 +90,15 @@ class ProgressReader:
     def _progress(self, *, is_end: bool) -> Progress:
         # `N/A` before the first packet; never let a bar run backwards.
         written = self._number("out_time_us")
-        if written < NO_TIME:
+        has_time = written < NO_TIME
+        if has_time:
             self.done_seconds = max(self.done_seconds, written / 1_000_000)
         part = self.done_seconds / self.expected_seconds if self.expected_seconds > 0 else 0.0
         return Progress(
             fraction=1.0 if is_end else min(1.0, part),
             fps=self._number("fps"),
-            speed=self._number("speed"),
+            # It is the quotient of that time and the clock's.
+            speed=self._number("speed") if has_time else 0.0,
             out_seconds=self.done_seconds,
         )
 

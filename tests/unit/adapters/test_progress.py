@@ -34,6 +34,16 @@ def test_figures_are_finite_and_never_run_backwards(lines: list[str]) -> None:
     assert seconds == sorted(seconds)
 
 
+def test_a_time_that_is_none_has_no_speed_either() -> None:
+    reports: list[Progress] = []
+    reader = ProgressReader(10.0, reports.append)
+    for lines in ("9223372036854775807 2.3e+12x", "5000000 2.5x"):
+        written, speed = lines.split()
+        for line in (f"out_time_us={written}", f"speed={speed}", "progress=continue"):
+            reader.read(line)
+    assert [(one.out_seconds, one.speed) for one in reports] == [(0.0, 0.0), (5.0, 2.5)]
+
+
 def test_endless_other_keys_take_no_memory() -> None:
     reader = ProgressReader(1.0, lambda _: None)
     for number in range(10_000):
