@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import re
 import subprocess
@@ -91,10 +92,16 @@ def read_until(stream: IO[str] | None, holds: Callable[[dict[str, Any]], bool]) 
 
 def here(*words: object, **environment: str) -> Ended:
     """The same in this process, which need not load everything again; nothing may kill it."""
-    out, err = io.StringIO(), io.StringIO()
+    out, err, root = io.StringIO(), io.StringIO(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     changed = patch.dict(os.environ, environment)
-    with changed, redirect_stdout(out), redirect_stderr(err):
-        status = main([str(word) for word in words])
+    try:
+        with changed, redirect_stdout(out), redirect_stderr(err):
+            status = main([str(word) for word in words])
+    finally:
+        # The log went to stderr, which is none any more.
+        root.handlers[:] = handlers
+        root.setLevel(level)
     return Ended(status, out.getvalue(), err.getvalue())
 
 
