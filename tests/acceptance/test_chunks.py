@@ -114,6 +114,7 @@ def test_the_order_of_the_tasks_changes_no_byte(film: Path, alone: Path, tmp_pat
     assert digests(alone) == digests(tmp_path / "shuffled")
 
 
+@pytest.mark.long
 def test_one_chunk_is_enough_for_a_short_film_that_nobody_shares(
     film: Path, tmp_path: Path
 ) -> None:

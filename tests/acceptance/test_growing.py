@@ -100,7 +100,7 @@ def watched(film: Path, home: Path, tmp_path: Path) -> Watched:
         printed = subprocess.run(
             [*drive, *pairs], check=True, timeout=WATCH_SECONDS, stdout=subprocess.PIPE
         ).stdout
-        assert run.wait(60) == 0
+        assert run.wait(WATCH_SECONDS) == 0
         assert fetched(page, judges.RECORD) == (tmp_path / "asset" / judges.RECORD).read_bytes()
     outcomes = json.loads(printed)
     missing = outcomes.pop("missing")

@@ -15,6 +15,7 @@ import pytest
 import clips
 import services
 from command_line import here
+from kinds import kinds
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -55,7 +56,7 @@ class Played:
 
 @pytest.fixture(
     scope="session",
-    params=["bigbuckbunny.mp4", COPIED, pytest.param("bikes.mp4", marks=pytest.mark.long)],
+    params=kinds(("bigbuckbunny.mp4", COPIED, "bikes.mp4"), seldom=(COPIED, "bikes.mp4")),
 )
 def played_asset(
     request: pytest.FixtureRequest,

@@ -55,7 +55,7 @@ def commands_run(job: int) -> set[str]:
     return {one for one in opened if re.search(r" -f mp4 file:SCRATCH/\S+$", one)}
 
 
-@pytest.mark.parametrize("copied", [None, "180p"])
+@pytest.mark.parametrize("copied", [None, pytest.param("180p", marks=pytest.mark.long)])
 def test_what_is_planned_is_what_is_done(
     copied: str | None, film: Path, fitting: Path, home: Path, tmp_path: Path
 ) -> None:
