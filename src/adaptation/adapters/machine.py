@@ -1,11 +1,22 @@
-"""How busy this machine is: processors, memory, the disk of scratch."""
+"""How busy this machine is, and what devices it has."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 
 import psutil
+
+DEVICES = ("nvidia*", "dri/renderD*", "dxg")
+"""In /dev of Linux; without one no card encodes: NVIDIA's, all others', Windows' below WSL."""
+
+
+def may_encode_in_hardware(devices: Path = Path("/dev")) -> bool:
+    """Whether there is a device that may encode pictures; also where nobody can tell."""
+    if not sys.platform.startswith("linux"):
+        return True
+    return any(any(devices.glob(pattern)) for pattern in DEVICES)
 
 
 class Machine:

@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 
 from adaptation import __version__
+from adaptation.adapters.machine import may_encode_in_hardware
 from adaptation.adapters.tools import Tools, listed, versions
 from adaptation.errors import ToolError
 from adaptation.media.coding import ENCODERS
@@ -37,9 +38,11 @@ def describe(tools: Tools) -> dict[str, Any]:
         if error.retryable:
             raise
         return {**facts, "tools": error.message, "abilities": []}
-    encoders = [name for name in ENCODERS if name in built_in and _works(name, tools)]
+    # Without a device a dozen trials would fail one after the other: seconds of each start.
+    hardware = may_encode_in_hardware()
+    encoders = [
+        name
+        for name, encoder in ENCODERS.items()
+        if name in built_in and (not encoder.is_hardware or (hardware and not trouble(name, tools)))
+    ]
     return {**facts, "encoders": encoders, "abilities": encoders}
-
-
-def _works(name: str, tools: Tools) -> bool:
-    return not (ENCODERS[name].is_hardware and trouble(name, tools))
