@@ -25,9 +25,9 @@ PYTHONS := $(PYTHON) python3 python3.15 python3.14 python3.13 python3.12 python3
 	/usr/bin/python3 /usr/local/bin/python3
 BIN := .venv/bin
 TESTS ?= tests
-# The suite is more than half waiting (players, leases), so three at a time; a file keeps its costly
+# The suite is more than half waiting (players, leases), so four at a time; a file keeps its costly
 # fixtures. In the order of the folders: what takes longest comes first, and nobody waits for it.
-PYTEST_FLAGS ?= -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST_FLAGS ?= -n 4 --dist loadfile --no-loadscope-reorder
 # More words for the chaos: --no-calm, --encodings 20, --lease 10, --folder <kept>.
 CHAOS ?=
 JOBS ?= 1000

@@ -25,6 +25,8 @@ AT_ONCE = 8
 KILLS = 3
 ALIVE_SECONDS = 1.0
 PATIENCE_SECONDS = 120.0
+PAUSE_SECONDS = 0.2
+"""Between two tries to reach a server that is dead."""
 FILM = "https://example.org/film.mp4"
 
 
@@ -45,10 +47,11 @@ class Killed:
             self.kills += not self.over.is_set()
 
     def _await_answer(self) -> None:
-        while not self.over.wait(0.05):
-            with contextlib.suppress(httpx2.TransportError):
-                httpx2.get(f"http://127.0.0.1:{self.port}/", trust_env=False)
-                return
+        with httpx2.Client(trust_env=False) as client:
+            while not self.over.wait(PAUSE_SECONDS):
+                with contextlib.suppress(httpx2.TransportError):
+                    client.get(f"http://127.0.0.1:{self.port}/")
+                    return
 
 
 @pytest.fixture
@@ -102,7 +105,7 @@ def post(client: httpx2.Client, port: int, key: str, number: int) -> int:
         try:
             answer = client.post(f"http://127.0.0.1:{port}/job", json=asked, headers=headers)
         except httpx2.TransportError:
-            time.sleep(0.05)
+            time.sleep(PAUSE_SECONDS)
             continue
         assert answer.status_code in {200, 503}, answer.text
         if answer.status_code == 200:
