@@ -12,8 +12,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any
 from unittest.mock import patch
+
+import structlog
 
 from adaptation.cli import main
 
@@ -92,17 +95,31 @@ def read_until(stream: IO[str] | None, holds: Callable[[dict[str, Any]], bool]) 
 
 def here(*words: object, **environment: str) -> Ended:
     """The same in this process, which need not load everything again; nothing may kill it."""
-    out, err, root = io.StringIO(), io.StringIO(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    out, err = io.StringIO(), io.StringIO()
     changed = patch.dict(os.environ, environment)
+    with changed, _log_given_back(), redirect_stdout(out), redirect_stderr(err):
+        status = main([str(word) for word in words])
+    return Ended(status, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def _log_given_back() -> Iterator[None]:
+    """A command sends the log to its stderr, which is none any more afterwards."""
+    root, known, configure = logging.getLogger(), structlog.get_config(), structlog.configure
+    handlers, level = root.handlers[:], root.level
+    # What a logger has cached it keeps, whatever is configured later.
+    uncached = partial(_configured, configure)
     try:
-        with changed, redirect_stdout(out), redirect_stderr(err):
-            status = main([str(word) for word in words])
+        with patch.object(structlog, "configure", uncached):
+            yield
     finally:
-        # The log went to stderr, which is none any more.
+        configure(**known)
         root.handlers[:] = handlers
         root.setLevel(level)
-    return Ended(status, out.getvalue(), err.getvalue())
+
+
+def _configured(configure: Callable[..., None], **wanted: Any) -> None:
+    configure(**wanted | {"cache_logger_on_first_use": False})
 
 
 def show(job: object = 1) -> dict[str, Any]:
