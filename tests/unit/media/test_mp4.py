@@ -103,7 +103,7 @@ def test_a_record_that_cannot_be_is_refused(change: dict[str, Any]) -> None:
     assert caught.value.code == "asset_damaged"
 
 
-@pytest.mark.parametrize("told", [None, [], {}, {"format": 3, "tracks": []}, {"format": "1"}])
+@pytest.mark.parametrize("told", [None, [], {}, {"format": 4, "tracks": []}, {"format": "1"}])
 def test_what_is_no_record_is_refused(told: object) -> None:
     with pytest.raises(SourceError) as caught:
         asset_tracks(told, mezzanine=False)
