@@ -97,12 +97,16 @@ def make_film(folder: Path) -> None:
     (folder / "text_fre.srt").write_text(SUBTITLES)
 
 
+def seeking(seconds: float) -> str:
+    """The event by which other parts of the page lead to a moment."""
+    return f"new CustomEvent('film:seek', {{detail: {{seconds: {seconds}}}}})"
+
+
 def seen_at(seconds: float, colour: str) -> list[list[str]]:
     """Go there as other parts of the page do, and look."""
-    told = f"new CustomEvent('film:seek', {{detail: {{seconds: {seconds}}}}})"
     there = f"Math.abs({FILM}.currentTime - {seconds}) < 1.5 && {FILM}.readyState > 1"
     return [
         ["value", f"{FILM}.pause()"],
-        ["value", f"void document.dispatchEvent({told})"],
+        ["value", f"void document.dispatchEvent({seeking(seconds)})"],
         ["until", f"{there} && {COLOUR.replace('SOURCE', FILM)} === '{colour}'"],
     ]

@@ -90,7 +90,7 @@ async function playBy(shaka, video, urls, sprite) {
   player.addEventListener("error", ({ detail }) => complain(detail));
   await player.attach(video);
   for (const source of [...video.querySelectorAll("source")]) source.remove();
-  video.addEventListener("canplay", () => wanted !== null && seek(video, wanted));
+  video.addEventListener("canplay", goWhereWanted);
   controls = new Controls(video, player, (kind) => open(urls[kind], sprite));
   await open(urls.dash || urls.hls, sprite);
 }
@@ -137,6 +137,11 @@ function seek(video, seconds) {
   video.currentTime = range?.end ? Math.min(Math.max(seconds, range.start), range.end) : seconds;
 }
 
+function goWhereWanted() {
+  const video = document.getElementById("film");
+  if (video && wanted !== null) seek(video, wanted);
+}
+
 // Anybody on the page may lead to a moment of the film.
 document.addEventListener("film:seek", ({ detail }) => {
   const video = document.getElementById("film");
@@ -147,6 +152,10 @@ document.addEventListener("film:seek", ({ detail }) => {
 });
 
 if (part) {
-  window.setInterval(() => controls?.tell(), NEWS_MS);
+  window.setInterval(() => {
+    // A change of tracks that ends quickly is told by no event.
+    goWhereWanted();
+    controls?.tell();
+  }, NEWS_MS);
   begin();
 }
