@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import signal
+import sys
 from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -34,6 +35,16 @@ LEAVING_SECONDS = 5.0
 """How long a process that a test ended may take to be gone."""
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 _numbers = itertools.count(1)
+_started: list[str] = []
+"""An entry for each process that this one has started."""
+
+
+def _note_starts(event: str, _: tuple[object, ...]) -> None:
+    if event in {"subprocess.Popen", "os.fork", "os.posix_spawn"}:
+        _started.append(event)
+
+
+sys.addaudithook(_note_starts)
 
 
 def pytest_configure() -> None:
@@ -131,8 +142,9 @@ def own_home(
     monkeypatch.setenv("ADAPTATION_HOME", str(folder))
     # Tests run beside each other, and services answer requests.
     monkeypatch.setenv("ADAPTATION_PORT", "0")
+    before = len(_started)
     yield folder
-    orphans = _end_processes_of(folder)
+    orphans = _end_processes_of(folder) if len(_started) > before else []
     scratch = [path.name for path in folder.glob("scratch/*")]
     shutil.rmtree(folder, ignore_errors=True)
     if orphans:
@@ -243,9 +255,9 @@ def postgres_template(postgres_server: Postgres) -> str:
 @pytest.fixture
 def postgres_url(postgres_server: Postgres, postgres_template: str) -> Iterator[str]:
     """The URL of a database that is up to date and holds nothing."""
-    url = postgres_server.make_database(postgres_template.rpartition("/")[2])
+    url = postgres_server.lend_database(postgres_template.rpartition("/")[2])
     yield url
-    postgres_server.drop_database(url)
+    postgres_server.take_back(url, postgres_template)
 
 
 @pytest.fixture

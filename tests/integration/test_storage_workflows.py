@@ -424,7 +424,7 @@ def test_a_folder_of_a_storage_is_looked_at_before_there_is_a_job_if_it_is_small
     assert told["output_bytes"]["expected"] > 1_000
     assert (large["sure"], "too many to be looked at" in large["based_on"]) == ("rough", True)
     assert "ladder" not in large
-    assert files_of(studio.deployment.settings.home) == before
+    assert files_of(studio.deployment.settings.home) <= before
 
 
 def test_a_playlist_in_a_storage_is_followed_in_its_own_folder_alone(
