@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import psutil
 import pytest
+import structlog
 
 import arrivals
 import brokers
@@ -48,13 +49,18 @@ sys.addaudithook(_note_starts)
 
 
 def pytest_configure() -> None:
-    """Let commands be interrupted by Ctrl-C, and note all manifests that appear.
+    """Let commands be interrupted by Ctrl-C, note all manifests that appear, and log plainly.
 
     A shell's background jobs ignore Ctrl-C, and heirs too.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     arrivals.watch(pytest.MonkeyPatch())
+    # By default it draws frames with all variables around what was raised, for two seconds each.
+    plain = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,15 +6,20 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from adaptation.api.server import serving
 from adaptation.dashboard.mounting import mount
+from adaptation.dashboard.queue import SHOWN
 from adaptation.settings import Settings
 from api_kit import Api, ContractDeployment, enrolled
 from dashboard.visits import Seen, need_browser, signed_in, visit
+from kinds import WIDTHS
+from services import wait_until
+from storage_services import S3
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
@@ -24,6 +29,11 @@ TALLEST = """Math.max(
   ...[...document.querySelectorAll("#tasks tbody tr")].map((one) => one.offsetHeight)
 )"""
 """Pixels of the row of a task."""
+
+CURL_WATCHED = """void (window.copied = "", navigator.clipboard.writeText = async (words) => {
+  window.copied = words;
+})"""
+"""Let the page remember what it puts on the clipboard, which a script may not read."""
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +170,94 @@ def test_everybody_can_use_the_pages(api: Api, tmp_path: Path, width: int, dark:
     )
     assert found["wide"] <= width
     assert found["focused"] == "main"  # the first link leads past the header
+
+
+@pytest.mark.logs_errors
+@pytest.mark.parametrize(("width", "dark"), WIDTHS)
+def test_a_long_queue_is_looked_through_and_what_failed_tried_again(
+    api: Api, width: int, dark: bool
+) -> None:
+    first, second = (api.admin.submit("fan", {"n": "no number"}) for _ in range(2))
+    with api.deployment.engine.running(1):
+        assert wait_until(lambda: have_failed(api, first, second))
+    later = [api.admin.submit(run_at="2090-01-01T00:00:00.000Z") for _ in range(SHOWN)]
+    row = "#job-{}".format
+    both = [["check", f"{row(one)} [name=id]"] for one in (first, second)]
+    steps = [
+        *signed_in(api.admin),
+        ["see", row(later[-1]), "scheduled"],
+        ["click", ".pages [rel=next]"],
+        ["see", f"{row(first)} .state", "failed"],
+        ["axe"],
+        ["click", ".pages a:not([rel])"],
+        *[["check", f"{row(one)} [name=id]"] for one in later[-2:]],
+        ["click", "#bulk [value=cancel]"],
+        ["see", "#done", "2 jobs are cancelled."],
+        ["see", f"{row(later[-1])} .state", "cancelled"],
+        ["goto", "/ui/?state=failed"],
+        ["value", CURL_WATCHED],
+        ["click", f"{row(first)} .curl"],
+        ["until", "window.copied.includes('api-key: KEY')"],
+        *both,
+        ["click", "#bulk [value=keep]"],
+        ["see", "#done", "2 jobs are kept."],
+        *both,
+        ["click", "#bulk [value=retry]"],
+        ["see", "#done", "2 jobs are tried again."],
+        ["gone", row(first)],
+        ["check", "[name=kept]"],
+        ["choose", "[name=state]", ""],
+        ["click", ".filters button"],
+        ["see", f"{row(second)} .state", "queued"],
+        ["gone", row(later[0])],
+        ["axe"],
+        ["wide"],
+        ["click", f"{row(second)} [value=cancel]"],
+        ["see", "#done", f"Job {second} is cancelled."],
+        ["click", f"{row(second)} [value=retry]"],
+        ["see", "#done", f"Job {second} is tried again."],
+    ]
+    seen = visit(api.url, steps, width=width, dark=dark)
+    assert seen.errors == []
+    answers = list(zip(steps, seen.seen, strict=True))
+    assert [answer for step, answer in answers if step == ["axe"]] == [[], []]
+    assert max(answer for step, answer in answers if step == ["wide"]) <= width
+    assert len(seen.dialogs) == 2
+    with api.deployment.engine.running(1):
+        assert wait_until(lambda: have_failed(api, first, second))
+    for one in (first, second):
+        assert api.deployment.store.job(one).run_no > 1
+
+
+def have_failed(api: Api, *jobs: int) -> bool:
+    """Whether jobs have ended so."""
+    found = [api.deployment.store.job(one) for one in jobs]
+    return all(one.ended and one.failed for one in found)
+
+
+def test_a_storage_is_tried_by_a_button(api: Api, s3: S3) -> None:
+    works = s3.config("works")
+    for config in (works, replace(works, name="gone", endpoint="http://127.0.0.1:9")):
+        api.deployment.store.add_storage(config)
+    steps = [
+        *signed_in(api.admin, "/ui/storages"),
+        ["click", "tr:has-text('gone') button"],
+        ["see", ".banner.failed", "gone"],
+        ["axe"],
+        ["click", "tr:has-text('works') button"],
+        ["see", ".banner.good", "works"],
+        ["axe"],
+        ["wide"],
+    ]
+    try:
+        seen = visit(api.url, steps, width=390)
+    finally:
+        for name in ("works", "gone"):
+            api.deployment.store.remove_storage(name)
+    assert seen.errors == []
+    answers = list(zip(steps, seen.seen, strict=True))
+    assert [answer for step, answer in answers if step == ["axe"]] == [[], []]
+    assert seen.seen[-1] <= 390
 
 
 def test_without_scripts_all_is_read_and_done(api: Api) -> None:
