@@ -20,10 +20,10 @@ from adaptation.wiring import deploy
 from command_line import started
 from services import free_port
 
-POSTS = 500
-AT_ONCE = 8
+POSTS = 150
+AT_ONCE = 4
 KILLS = 3
-ALIVE_SECONDS = 1.0
+ALIVE_SECONDS = 0.5
 PATIENCE_SECONDS = 120.0
 PAUSE_SECONDS = 0.2
 """Between two tries to reach a server that is dead."""
