@@ -7,18 +7,24 @@ import json
 import logging
 import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 from unittest.mock import patch
 
 import structlog
 
+import loaded
 from adaptation.cli import main
+from services import wait_until
 
 TIMEOUT_SECONDS = 240.0
 
@@ -91,6 +97,29 @@ def read_until(stream: IO[str] | None, holds: Callable[[dict[str, Any]], bool]) 
         if holds(document):
             return document
     raise AssertionError("the command ended without saying so")
+
+
+@contextmanager
+def loaded_command() -> Iterator[Path]:
+    """A folder with a command `adaptation` for scripts, which is loaded once; see `loaded`."""
+    paths = os.pathsep.join(path for path in sys.path if path)
+    with TemporaryDirectory() as name:
+        folder, place = Path(name), Path(name, "socket")
+        words = [sys.executable, "-I", "-S", loaded.__file__, "call", str(place)]
+        command = folder / "adaptation"
+        command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+        command.chmod(0o755)
+        with subprocess.Popen(
+            [sys.executable, loaded.__file__, "serve", str(place)],
+            env={**os.environ, "PYTHONPATH": paths},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as server:
+            try:
+                assert wait_until(place.exists, 60)
+                yield folder
+            finally:
+                os.killpg(server.pid, signal.SIGKILL)
 
 
 def here(*words: object, **environment: str) -> Ended:

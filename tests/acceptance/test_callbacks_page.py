@@ -6,14 +6,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from adaptation.engine.store import Store
 from adaptation.wiring import deploy
 from clips import make_plain
-from command_line import started
+from command_line import loaded_command, started
 from receiver import receiving
 from services import free_port, wait_until
 
@@ -25,12 +24,11 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.M | re.S)
 
 
-def shell(script: str, folder: Path) -> str:
-    commands = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+def shell(script: str, folder: Path, commands: Path) -> str:
     done = subprocess.run(
         ["bash", "-ec", script],
         cwd=folder,
-        env={**os.environ, "PATH": commands},
+        env={**os.environ, "PATH": f"{commands}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
@@ -46,6 +44,7 @@ def test_the_page_works_when_it_is_followed_literally(tmp_path: Path, home: Path
     allowed = re.search("`ADAPTATION_ALLOWED_NETWORKS=(.+?)`", PAGE)
     assert allowed
     with (
+        loaded_command() as commands,
         receiving(tmp_path / "log") as receiver,
         started(
             "serve",
@@ -58,15 +57,17 @@ def test_the_page_works_when_it_is_followed_literally(tmp_path: Path, home: Path
         assert wait_until(lambda: "alive" in answers(port), 20)
         submit = submit.replace("8020", port).replace("http://127.0.0.1:8030", receiver.url)
         submit = submit.replace('"film.mp4"', f'"{tmp_path / "film.mp4"}"')
-        assert '"result":"accepted"' in shell(submit, tmp_path)
+        assert '"result":"accepted"' in shell(submit, tmp_path, commands)
         assert wait_until(lambda: told(store), 60)
-        shell(shape, tmp_path)
-        listed = shell(look.replace("8020", port), tmp_path)
-        assert '"result":"disabled; 0 waiting' in shell(close.replace("8020", port), tmp_path)
+        shell(shape, tmp_path, commands)
+        listed = shell(look.replace("8020", port), tmp_path, commands)
+        assert '"result":"disabled; 0 waiting' in shell(
+            close.replace("8020", port), tmp_path, commands
+        )
         # Two were sent once more: by the command line, and over HTTP.
         sent_once = len(store.deliveries(1))
         assert wait_until(lambda: len(receiver.requests()) == sent_once + 2, 20)
-        secret = shell("adaptation client show studio --secret --json", tmp_path)
+        secret = shell("adaptation client show studio --secret --json", tmp_path, commands)
 
     assert "delivered" in listed
     job = next(one["json"] for one in receiver.requests() if "status" in one["json"])

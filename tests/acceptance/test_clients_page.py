@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from adaptation.wiring import deploy
+from command_line import loaded_command
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "clients.md"
 
@@ -16,17 +16,17 @@ PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "clients.md"
 def test_every_command_of_the_page_works(tmp_path: Path, home: Path) -> None:
     blocks = re.findall(r"^ *```sh\n(.*?)^ *```", PAGE.read_text(), re.M | re.S)
     script = "set -e\n" + "".join(blocks)
-    commands = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": commands},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-    )
+    with loaded_command() as commands:
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": f"{commands}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
 
     assert done.returncode == 0, done.stderr
     store = deploy().store

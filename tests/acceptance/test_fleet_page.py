@@ -6,10 +6,10 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from clips import make_plain
+from command_line import loaded_command
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "fleet.md"
 ENDING = """
@@ -35,17 +35,17 @@ def test_the_page_leads_from_nothing_to_a_published_film(
     for there, place in here.items():
         assert there in script
         script = script.replace(there, place)
-    commands = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
-    done = subprocess.run(
-        ["bash", "-c", script + ENDING],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": commands},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    with loaded_command() as commands:
+        done = subprocess.run(
+            ["bash", "-c", script + ENDING],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": f"{commands}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
 
     assert done.returncode == 0, done.stderr
     assert (shared / "film_asset" / "master.m3u8").is_file()

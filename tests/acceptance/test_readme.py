@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from clips import make_plain
+from command_line import loaded_command
 from services import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -27,11 +28,8 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def newcomer(tmp_path: Path) -> Path:
-    """A folder like the clone: the command in `.venv/bin`, and a film of one's own."""
+    """A folder like the clone, with a film of one's own."""
     make_plain(tmp_path).rename(tmp_path / "film.mp4")
-    (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    command = Path(sys.executable).parent / "adaptation"
-    (tmp_path / ".venv" / "bin" / "adaptation").symlink_to(command)
     return tmp_path
 
 
@@ -41,14 +39,17 @@ def test_the_commands_of_the_readme_work_in_their_order(newcomer: Path) -> None:
     script = f"set -e\n{encode}{service.replace('8020', port)}{ENDING}"
     environment = {**os.environ, "ADAPTATION_PORT": port}
 
-    done = subprocess.run(
-        ["sh", "-c", script],
-        cwd=newcomer,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with loaded_command() as commands:
+        (newcomer / ".venv").mkdir()
+        (newcomer / ".venv" / "bin").symlink_to(commands)
+        done = subprocess.run(
+            ["sh", "-c", script],
+            cwd=newcomer,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     assert done.returncode == 0, done.stderr
     for asset in ("film_asset", "small_asset", "another_asset"):
