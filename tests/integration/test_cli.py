@@ -23,11 +23,11 @@ from command_line import adaptation, here, read_until, show, started
 from services import wait_until
 
 ONE_RUNG = ("--rendition", "180:300", "--preset", "ultrafast")
-SIX_RUNGS = tuple(
-    word for kilobits in range(300, 306) for word in ("--rendition", f"v{kilobits}:180:{kilobits}")
-)
+TWO_RUNGS = ("--rendition", "180:300", "--rendition", "90:100", "--preset", "ultrafast")
 IN_CHUNKS = {"ADAPTATION_PARALLEL_CHUNKS": "2"}
-"""With `film`: enough work, one chunk at a time, to be stopped in the middle of."""
+"""With `film`: several pieces of work, to be stopped between."""
+PACE = 6
+"""Seconds of a film that `slowly` encodes in a second: not all is done when it is stopped."""
 Document = dict[str, Any]
 
 needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="there is no /proc here")
@@ -44,11 +44,17 @@ ENCODINGS = ("encode_chunk", "transcode_audio")
 
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`testsrc2` 320x180 at 25 fps, a key frame each second, 24 s, with sound: two chunks."""
-    inputs = f"{clips.picture(seconds=24)} {clips.beep(seconds=24)}"
+    """`testsrc2` 320x180 at 25 fps, a key frame each second, 16 s, with sound: two chunks."""
+    inputs = f"{clips.picture(seconds=16)} {clips.beep(seconds=16)}"
     return clips.ffmpeg(
         tmp_path_factory.mktemp("film"), f"{inputs} {clips.X264} -g 25 -c:a aac film.mp4"
     )
+
+
+def slowly(folder: Path) -> dict[str, str]:
+    """An environment in which chunks of a film take longer than the signals to stop it."""
+    slow = script(folder / "slow", f'exec {clips.tools().ffmpeg} -readrate {PACE} "$@"')
+    return IN_CHUNKS | {"ADAPTATION_FFMPEG": str(slow)}
 
 
 def one_is_encoded(event: Document) -> bool:
@@ -95,7 +101,7 @@ def test_events_tell_a_program_all_there_is_to_know(plain: Path, tmp_path: Path)
     # Somebody waits for job 1 before it exists.
     with started("watch", 1, "--wait", 60) as watcher:
         assert wait_until(lambda: is_reading(watcher.pid), 20)
-        ended = adaptation("encode", plain, output, *ONE_RUNG, "--json", "--metadata", '{"a": 1}')
+        ended = here("encode", plain, output, *ONE_RUNG, "--json", "--metadata", '{"a": 1}')
         watched, _ = watcher.communicate(timeout=20)
     events: list[Document] = ended.documents
     assert (ended.status, ended.err) == (0, "")
@@ -151,8 +157,8 @@ def read_all(terminal: int) -> str:
 def test_an_interrupted_run_goes_on_with_the_same_command(
     film: Path, tmp_path: Path, home: Path
 ) -> None:
-    words = ("encode", film, tmp_path / "asset", *SIX_RUNGS, "--slots", 1)
-    with started(*words, "--json", **IN_CHUNKS) as run:
+    words = ("encode", film, tmp_path / "asset", *TWO_RUNGS, "--slots", 1)
+    with started(*words, "--json", **slowly(tmp_path)) as run:
         read_until(run.stdout, one_is_encoded)
         run.send_signal(signal.SIGINT)
         rest, said = run.communicate(timeout=20)
@@ -163,7 +169,7 @@ def test_an_interrupted_run_goes_on_with_the_same_command(
 
     again = here(*words, **IN_CHUNKS)
     assert (again.status, again.last_line) == (0, str(tmp_path / "asset"))
-    assert re.search(r"^Going on with job 1: \d of 7 tracks are done$", again.err, re.MULTILINE)
+    assert re.search(r"^Going on with job 1: \d of 3 tracks are done$", again.err, re.MULTILINE)
     # What was stopped was handed back, not charged as a failure; what was done stayed done.
     ends = outcomes(show())
     assert ["done"] in ends.values()
@@ -175,8 +181,8 @@ def test_an_interrupted_run_goes_on_with_the_same_command(
 def test_a_killed_run_goes_on_and_encodes_nothing_twice(
     film: Path, tmp_path: Path, home: Path
 ) -> None:
-    words = ("encode", film, tmp_path / "asset", *SIX_RUNGS, "--slots", 1)
-    with started(*words, "--json", **IN_CHUNKS) as run:
+    words = ("encode", film, tmp_path / "asset", *TWO_RUNGS, "--slots", 1)
+    with started(*words, "--json", **slowly(tmp_path)) as run:
         read_until(run.stdout, one_is_encoded)
         run.kill()
     before = {track for track, ends in outcomes(show()).items() if ends == ["done"]}
@@ -194,7 +200,8 @@ def test_a_killed_run_goes_on_and_encodes_nothing_twice(
 def test_what_a_killed_run_left_is_gone_after_cancel(
     film: Path, tmp_path: Path, home: Path
 ) -> None:
-    with started("encode", film, tmp_path / "asset", *SIX_RUNGS, "--json", **IN_CHUNKS) as run:
+    words = ("encode", film, tmp_path / "asset", *TWO_RUNGS)
+    with started(*words, "--json", **slowly(tmp_path)) as run:
         read_until(run.stdout, one_is_encoded)
         run.kill()
     assert left_over(home) != []
