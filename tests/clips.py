@@ -45,6 +45,18 @@ def beep(pitch: int = 440, seconds: float = 1.2) -> str:
     return f"-f lavfi -i {BEEP.format(pitch=pitch, seconds=seconds)}"
 
 
+def slowed(folder: Path, rate: float) -> Path:
+    """A program like FFmpeg that encodes `rate` seconds of picture a second, and waits meanwhile.
+
+    What is to be stopped or watched at work is so for as long as a test needs, at no cost.
+    """
+    program = folder / "slowed"
+    pace = f'case "$*" in *libx264*) set -- -readrate {rate} "$@";; esac'
+    program.write_text(f'#!/bin/sh\n{pace}\nexec {tools().ffmpeg} "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
 def make_plain(folder: Path) -> Path:
     """`testsrc2` 320x180 at 25 fps with a beep each second, H.264 + AAC, 1.2 s, faststart."""
     inputs = f"{picture()} {beep()}"
