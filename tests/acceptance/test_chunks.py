@@ -16,17 +16,23 @@ from adaptation.wiring import deploy
 from command_line import here, read_until, show, started
 
 SECONDS = 32
-FRAMES = 25 * SECONDS
+RATE = 10
+"""Frames a second: fewer cost less, and are cut in the same way."""
+FRAMES = RATE * SECONDS
+SOUND_SECONDS = 3
+"""Sound is encoded in one piece, at more cost than all pictures here."""
+PACE = 6
+"""Seconds of the film that are encoded in a second, at most, where runs are killed."""
 RUNGS = ("--rendition", "180:300", "--rendition", "90:100", "--preset", "ultrafast")
-KILLS = 3
+KILLS = 2
 IN_CHUNKS = {"ADAPTATION_PARALLEL_CHUNKS": "2"}
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`testsrc2` 320x180 at 25 fps, a key frame each second, 32 s, with sound, in a TS."""
-    inputs = f"{clips.picture(seconds=SECONDS)} {clips.beep(seconds=SECONDS)}"
-    encoder = f"{clips.X264} -g 25 -bf 2 -c:a aac film.ts"
+    """`testsrc2` 320x180 at 10 fps, a key frame each second, 32 s, in a TS with some sound."""
+    inputs = f"{clips.picture(rate=str(RATE), seconds=SECONDS)} {clips.beep(seconds=SOUND_SECONDS)}"
+    encoder = f"{clips.X264} -g {RATE} -bf 2 -c:a aac film.ts"
     return clips.ffmpeg(tmp_path_factory.mktemp("film"), f"{inputs} {encoder}")
 
 
@@ -67,8 +73,10 @@ def test_a_film_in_chunks_is_exact_and_its_bytes_depend_on_the_plan_alone(
     together, killed = tmp_path / "together", tmp_path / "killed"
 
     assert here("encode", film, together, *RUNGS, "--slots", 3, **IN_CHUNKS).status == 0
+    words = ("encode", film, killed, *RUNGS, "--slots", 1, "--json")
+    slowly = IN_CHUNKS | {"ADAPTATION_FFMPEG": str(clips.slowed(tmp_path, PACE))}
     for number in range(KILLS):
-        with started("encode", film, killed, *RUNGS, "--slots", 1, "--json", **IN_CHUNKS) as run:
+        with started(*words, **slowly) as run:
             read_until(run.stdout, in_the_middle_of_chunk(number))
             run.kill()
     assert here("encode", film, killed, *RUNGS, "--slots", 2, **IN_CHUNKS).status == 0
