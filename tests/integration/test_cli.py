@@ -44,8 +44,8 @@ ENCODINGS = ("encode_chunk", "transcode_audio")
 
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`testsrc2` 320x180 at 25 fps, a key frame each second, 16 s, with sound: two chunks."""
-    inputs = f"{clips.picture(seconds=16)} {clips.beep(seconds=16)}"
+    """`testsrc2` 320x180 at 25 fps, a key frame each second, some sound, 16 s: two chunks."""
+    inputs = f"{clips.picture(seconds=16)} {clips.beep(seconds=3)}"
     return clips.ffmpeg(
         tmp_path_factory.mktemp("film"), f"{inputs} {clips.X264} -g 25 -c:a aac film.mp4"
     )
@@ -53,8 +53,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def slowly(folder: Path) -> dict[str, str]:
     """An environment in which chunks of a film take longer than the signals to stop it."""
-    slow = script(folder / "slow", f'exec {clips.tools().ffmpeg} -readrate {PACE} "$@"')
-    return IN_CHUNKS | {"ADAPTATION_FFMPEG": str(slow)}
+    return IN_CHUNKS | {"ADAPTATION_FFMPEG": str(clips.slowed(folder, PACE))}
 
 
 def one_is_encoded(event: Document) -> bool:

@@ -87,8 +87,8 @@ def test_a_stopped_attempt_that_goes_on_commits_nothing_and_leaves_nothing(
 
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
-    """`testsrc2` 320x180 at 25 fps, a key frame each second, 24 s, with sound: two chunks."""
-    inputs = f"{clips.picture(seconds=24)} {clips.beep(seconds=24)}"
+    """`testsrc2` 320x180 at 25 fps, a key frame each second, some sound, 16 s: two chunks."""
+    inputs = f"{clips.picture(seconds=16)} {clips.beep(seconds=3)}"
     return clips.ffmpeg(tmp_path, f"{inputs} {clips.X264} -g 25 -c:a aac film.mp4")
 
 
@@ -121,9 +121,7 @@ def test_a_worker_stopped_while_it_encodes_leaves_the_winners_asset_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A rate that real footage would have: it cannot be done before it is stopped.
-    slow = tmp_path / "ffmpeg"
-    slow.write_text(f'#!/bin/sh\nexec {clips.tools().ffmpeg} -readrate 4 "$@"\n')
-    slow.chmod(0o755)
+    slow = clips.slowed(tmp_path, 4)
     urls = {"BROKER_URL": redis_url, "DATABASE_URL": postgres_url}
     for name, value in (urls | pace).items():
         monkeypatch.setenv(f"ADAPTATION_{name}", value)
