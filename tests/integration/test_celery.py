@@ -22,6 +22,7 @@ from adaptation.engine.store import Store
 from adaptation.settings import Settings
 from brokers import Broker
 from clips import make_plain
+from command_line import here
 from postgres import running_postgres
 from services import free_port, wait_until
 from wire import wire_to
@@ -83,11 +84,9 @@ def test_delay_without_a_broker_is_the_job_that_the_command_line_runs(
     command = [sys.executable, "-m", "adaptation", "serve"]
 
     with subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL) as service:
-        watch = [sys.executable, "-m", "adaptation", "watch", task_id, "--json"]
-        lines = subprocess.run(watch, env=env, check=True, capture_output=True, text=True).stdout
+        messages = here("watch", task_id, "--json", **env).documents
         service.terminate()
 
-    messages = [json.loads(line) for line in lines.splitlines()]
     assert {message["main_task_id"] for message in messages} == {task_id}
     assert [message["complete"] for message in messages][-1] is True
     assert (tmp_path / "out" / "master.m3u8").is_file()
@@ -125,26 +124,7 @@ def test_a_worker_runs_what_any_celery_client_sends(
     client.close()
 
 
-def test_a_bad_request_over_a_broker_is_answered_on_its_queue(home: Path, broker: Broker) -> None:
-    client = Celery(broker=broker.url, set_as_current=False)
-    messages: list[dict[str, Any]] = []
-    with running_worker(environment(home, broker.url)):
-        sent = client.send_task(
-            "adaptation.commons.encoding_workflow", kwargs={"url": "x", "rendition": []}
-        )
-
-        def is_told() -> bool:
-            messages.extend(read_queue(broker.url, sent.id))
-            return bool(messages)
-
-        assert wait_until(is_told, timeout_seconds=30)
-
-    assert [message["code"] for message in messages] == ["parameter_unknown"]
-    assert messages[0]["status"] == "failed"
-    client.close()
-
-
-def test_a_submission_waits_for_a_database_that_is_away(
+def test_a_bad_request_waits_for_a_database_that_is_away_and_is_answered_on_its_queue(
     home: Path, broker: Broker, capfd: pytest.CaptureFixture[str]
 ) -> None:
     client = Celery(broker=broker.url, set_as_current=False)
@@ -169,6 +149,14 @@ def test_a_submission_waits_for_a_database_that_is_away(
             server.start()
             assert wait_until(lambda: bool(store.jobs()), timeout_seconds=30)
             assert [job.main_task_id for job in store.jobs()] == [sent.id]
+            messages: list[dict[str, Any]] = []
+
+            def is_told() -> bool:
+                messages.extend(read_queue(broker.url, sent.id))
+                return bool(messages)
+
+            assert wait_until(is_told, timeout_seconds=30)
+    assert [(one["code"], one["status"]) for one in messages] == [("parameter_unknown", "failed")]
     client.close()
 
 
