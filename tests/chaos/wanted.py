@@ -9,7 +9,7 @@ from chaos.plan import Kind
 from chaos.workload import Order, make_orders
 
 BROKERS: dict[str, type[brokers.Broker]] = {"redis": brokers.Redis, "rabbitmq": brokers.RabbitMQ}
-SHORT_PIECES, LONG_PIECES = 4, 12
+SHORT_PIECES, LONG_PIECES = 3, 12
 """Most pieces of a job."""
 
 
@@ -26,6 +26,8 @@ class Wanted:
     most_pieces: int = LONG_PIECES
     slow: float = 0.12
     """Share of the pieces that take long, as most of the product's tasks do."""
+    children: float = 0.2
+    """Share of the others that a child process writes, which costs more than all else of them."""
     workers: int = 3
     controllers: int = 2
     slots: int = 3
@@ -49,6 +51,7 @@ class Wanted:
             self.jobs,
             most_pieces=self.most_pieces,
             slow=self.slow,
+            children=self.children,
             encodings=self.encodings,
         )
 
@@ -67,6 +70,7 @@ SHORT = Wanted(
     seed=1,
     most_pieces=SHORT_PIECES,
     slow=0.02,
+    children=0.05,
     lease_seconds=3.0,
     beat_seconds=0.5,
     retry_delay_seconds=0.5,

@@ -12,8 +12,6 @@ SHORTEST_MS, LONGEST_MS = 20, 300
 SLOW_MS = 3000
 """Of a few pieces: long enough for their child to outlive a killed worker, if it could."""
 SMALLEST_BYTES, LARGEST_BYTES = 1, 40_000
-CHILDREN = 0.2
-"""Share of the pieces that a child process writes."""
 FILM, RECORD = "film.bin", "asset.json"
 
 
@@ -64,7 +62,13 @@ def content(main_task_id: str, number: int, size_bytes: int) -> bytes:
 
 
 def make_orders(
-    seed: int, jobs: int, *, most_pieces: int, slow: float = 0.0, encodings: int = 0
+    seed: int,
+    jobs: int,
+    *,
+    most_pieces: int,
+    slow: float = 0.0,
+    children: float = 0.2,
+    encodings: int = 0,
 ) -> list[Order]:
     """The same orders for the same seed; the encodings lie evenly among the others.
 
@@ -73,24 +77,26 @@ def make_orders(
         jobs: in all.
         most_pieces: of one job, which has at least half as many.
         slow: share of the pieces that take long; a child process writes them.
+        children: share of all others that a child process writes.
         encodings: how many of the jobs are real ones.
     """
     chance = random.Random(f"orders {seed}")
     every = jobs // encodings if encodings else jobs + 1
     orders = []
     for number in range(jobs):
-        pieces = tuple(_pieces(chance, chance.randint((most_pieces + 1) // 2, most_pieces), slow))
+        count = chance.randint((most_pieces + 1) // 2, most_pieces)
+        pieces = tuple(_pieces(chance, count, slow, children))
         is_real = number % every == every // 2 and number // every < encodings
         orders.append(Order(f"order-{number:05d}", () if is_real else pieces))
     return orders
 
 
-def _pieces(chance: random.Random, count: int, slow: float) -> Iterator[Piece]:
+def _pieces(chance: random.Random, count: int, slow: float, children: float) -> Iterator[Piece]:
     for number in range(count):
         is_slow = chance.random() < slow
         yield Piece(
             number=number,
             size_bytes=chance.randint(SMALLEST_BYTES, LARGEST_BYTES),
             milliseconds=SLOW_MS if is_slow else chance.randint(SHORTEST_MS, LONGEST_MS),
-            by_child=is_slow or chance.random() < CHILDREN,
+            by_child=is_slow or chance.random() < children,
         )
