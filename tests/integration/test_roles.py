@@ -19,7 +19,7 @@ from adaptation.engine.states import TaskState
 from adaptation.engine.store import Store
 from adaptation.engine.transport import Dispatcher, make_app
 from adaptation.wiring import deploy
-from command_line import adaptation, here, read_until, show, started
+from command_line import here, read_until, show, started
 from engine_kit import HandWorker, small_registry
 from services import wait_until
 
@@ -98,14 +98,14 @@ def encoding(job: int = 1) -> tuple[str, list[str], int]:
 
 
 def test_an_unknown_queue_is_named_with_the_known_ones() -> None:
-    ended = adaptation("worker", "--queues", "transcode,encodes")
+    ended = here("worker", "--queues", "transcode,encodes")
     assert (ended.status, ended.code) == (2, "queue_unknown")
     assert "'encodes'" in ended.err
     assert "transcode" in ended.hint
 
 
 def test_a_controller_needs_a_broker() -> None:
-    ended = adaptation("controller")
+    ended = here("controller")
     assert (ended.status, ended.code) == (2, "broker_needed")
 
 
