@@ -3,7 +3,7 @@
 // usage: node drive.mjs CHROMIUM FOLDER caption|follow|prove|search|tell|unlock PLAYER=MANIFEST…
 //
 // Serves FOLDER, the players from node_modules and the proof page on the loopback, opens one page
-// a player, all at the same time, and prints {player: outcome}; `missing` names what was asked for
+// a player, four at the same time, and prints {player: outcome}; `missing` names what was asked for
 // and not there. With SHOTS=FOLDER in the environment what each page shows in the end is a picture
 // there, called as its player.
 
@@ -37,6 +37,9 @@ const ARGUMENTS = [
   "--autoplay-policy=no-user-gesture-required",
 ];
 
+// As many pages as a small machine can play.
+const AT_ONCE = 4;
+
 const [executablePath, folder, action, ...pairs] = process.argv.slice(2);
 const missing = [];
 const server = createServer((request, response) => {
@@ -49,7 +52,11 @@ await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 const origin = `http://127.0.0.1:${server.address().port}`;
 const browser = await chromium.launch({ executablePath, headless: true, args: ARGUMENTS });
 try {
-  const outcomes = await Promise.all(pairs.map((pair) => play(...pair.split("="))));
+  const outcomes = [];
+  for (let n = 0; n < pairs.length; n += AT_ONCE) {
+    const playing = pairs.slice(n, n + AT_ONCE).map((pair) => play(...pair.split("=")));
+    outcomes.push(...(await Promise.all(playing)));
+  }
   console.log(JSON.stringify({ ...Object.fromEntries(outcomes), missing }, null, 1));
 } finally {
   await browser.close();
@@ -78,6 +85,7 @@ async function play(player, manifest) {
     await page.waitForTimeout(2000);
     await page.locator("video").screenshot({ path: join(process.env.SHOTS, `${player}.png`) });
   }
+  await page.close();
   return [player, outcome];
 }
 
