@@ -27,7 +27,7 @@ class Tempo:
 
     lease: float = Pace.lease_seconds
     heartbeat: float = 5.0
-    look: float = 1.0
+    look: float = 2.0
     sweep: float = Pace.sweep_seconds
     leader: float = LEAD_SECONDS
     resend: float = RESEND_SECONDS

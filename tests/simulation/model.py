@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush, nsmallest
+from operator import itemgetter
 from typing import Any
 
 from adaptation.engine.changes import Change
@@ -17,14 +18,7 @@ from adaptation.engine.model import Claim, Dispatch, Moved, NewJob, Outgoing, Pr
 from adaptation.engine.moves import Beat
 from adaptation.engine.plan import Plan
 from adaptation.engine.rules import Rules, Started, Waiting, order
-from adaptation.engine.states import (
-    JOB_ENDS,
-    JobState,
-    Order,
-    TaskState,
-    Work,
-    job_sources,
-)
+from adaptation.engine.states import JOB_ENDS, JobState, Order, TaskState, Work, job_sources
 from adaptation.engine.verdicts import (
     after_error,
     after_loss,
@@ -33,7 +27,7 @@ from adaptation.engine.verdicts import (
     waits_added,
 )
 from simulation.pieces import MS, UNFINISHED, Pieces, dispatch
-from simulation.world import Job, Task, turn
+from simulation.world import DONE, READY, RUNNING, WAITING, Job, Task, turn
 
 
 class Model(Pieces):
@@ -73,9 +67,13 @@ class Model(Pieces):
         return len(due)
 
     def admit(self) -> tuple[Dispatch, ...]:
+        if self.all_wait:
+            return ()
         ready: list[Dispatch] = []
         while chosen := self._choose():
             ready += self._start(self.jobs[chosen.job_id - 1])
+        # Time decides who is first of those that may be started, never whether one may be.
+        self.all_wait = True
         return tuple(ready)
 
     def _choose(self) -> Waiting | None:
@@ -102,7 +100,7 @@ class Model(Pieces):
             if task.state in UNFINISHED:
                 task.held = False
                 self.list_task(task)
-            if task.state is TaskState.READY and task.not_before <= self.now:
+            if task.state is READY and task.not_before <= self.now:
                 task.sent_at = self.now
                 sent.append(dispatch(task))
         return sent
@@ -145,14 +143,16 @@ class Model(Pieces):
         return first
 
     def _claim(self, task: Task, worker_id: str, lease_seconds: float) -> Claim:
-        self.move(task, TaskState.RUNNING)
+        self.move(task, RUNNING)
         task.generation += 1
         task.attempt += 1
         task.worker_id = worker_id
         task.lease_until = self.now + int(lease_seconds * MS)
         task.attempts[task.generation] = None
-        received = [(place, up.result) for up, place in task.upstream.items() if place is not None]
-        results = [result for _, result in sorted(received, key=lambda pair: pair[0])]
+        received = [(place, up) for up, place in task.upstream.items() if place is not None]
+        if len(received) > 1:
+            received.sort(key=itemgetter(0))
+        results = [up.result for _, up in received]
         job = task.job
         return Claim(
             task_id=task.id,
@@ -200,9 +200,9 @@ class Model(Pieces):
         task = self.tasks[claim.task_id - 1]
         job = task.job
         if not self.holds(task, claim.generation):
-            repeated = task.generation == claim.generation and task.state is TaskState.DONE
+            repeated = task.generation == claim.generation and task.state is DONE
             return Moved(ended=job.finished_at is not None) if repeated else None
-        self.leave(task, TaskState.DONE, "done")
+        self.leave(task, DONE, "done")
         task.result = result
         ready = self.release(task, waits_added(task.key, expansion.exits) if expansion else 0)
         if expansion:
@@ -218,10 +218,10 @@ class Model(Pieces):
         if not self.holds(task, claim.generation):
             return None
         state = after_error(again=retry_in_seconds is not None, stopping=task.job.stopping)
-        if state is TaskState.READY:
+        if state is READY:
             self.put_back(task, int((retry_in_seconds or 0.0) * MS))
         self.leave(task, state, "failed")
-        if state is TaskState.READY:
+        if state is READY:
             return Moved()
         self.fail_job(task.job, permanent=bool(error.get("permanent")))
         return Moved(ended=self.count_off(task.job, 1, None))
@@ -231,11 +231,11 @@ class Model(Pieces):
         if not self.holds(task, claim.generation):
             return None
         state, outcome = after_stop(stopping=task.job.stopping)
-        if state is TaskState.READY:
+        if state is READY:
             self.put_back(task, 0)
             task.attempt -= 1
         self.leave(task, state, outcome)
-        if state is TaskState.READY:
+        if state is READY:
             return Moved()
         return Moved(ended=self.count_off(task.job, 1, None))
 
@@ -281,12 +281,12 @@ class Model(Pieces):
             if job.state is not JobState.SCHEDULED:
                 self.move_job(job, JobState.SCHEDULED)
         if "priority" in values:
-            job.priority = values["priority"]
+            job.priority, self.all_wait = values["priority"], False
             self.served.clear()
             for other in self.jobs:
                 self._serve(other)
             for task in job.tasks:
-                if task.state is not TaskState.DONE:
+                if task.state is not DONE:
                     task.priority = job.priority
                     self.claimable.pop(task.id, None)
                     self.list_task(task)
@@ -294,16 +294,16 @@ class Model(Pieces):
 
     def retry(self, job_id: int) -> int:
         job = self.jobs[job_id - 1]
-        left = [task for task in job.tasks if task.state is not TaskState.DONE]
+        left = [task for task in job.tasks if task.state is not DONE]
         succeeded = job.state is JobState.COMPLETED and not job.failed
         if job.state not in JOB_ENDS or succeeded or job.work is not Work.KEPT or not left:
             raise StateForbids(f"job {job_id} cannot be retried", hint="")
         for task in left:
             task.attempt = task.losses = task.not_before = 0
             task.sent_at, task.held = None, True
-            task.waits = sum(up.state is not TaskState.DONE for up in task.upstream)
+            task.waits = sum(up.state is not DONE for up in task.upstream)
         for task in left:
-            self.move(task, TaskState.WAITING if task.waits else TaskState.READY)
+            self.move(task, WAITING if task.waits else READY)
         job.failed = job.cancelling = job.permanent = False
         job.run_no += 1
         job.remaining = len(left)
@@ -319,6 +319,8 @@ class Model(Pieces):
     # What controllers do
 
     def due(self, resend_seconds: float, *, each: int = BATCH) -> list[Dispatch]:
+        if not self.claimable:
+            return []
         old = self.now - int(resend_seconds * MS)
         lost = [
             task for task in self._foremost(each) if task.sent_at is None or task.sent_at <= old
@@ -339,7 +341,7 @@ class Model(Pieces):
 
     def hand_on(self, task_id: int, generation: int) -> None:
         task = self.tasks[task_id - 1]
-        if task.state is TaskState.READY and task.generation == generation:
+        if task.state is READY and task.generation == generation:
             task.sent_at = None
 
     def sign_on(self, process: Process) -> None:
@@ -376,7 +378,7 @@ class Model(Pieces):
         self.leave(task, state, "lost")
         if state is TaskState.FAILED:
             self.fail_job(task.job, permanent=False)
-        if state is not TaskState.READY:
+        if state is not READY:
             self.count_off(task.job, 1, None)
         return 1
 

@@ -9,11 +9,11 @@ from adaptation.engine.model import Dispatch, Outgoing
 from adaptation.engine.plan import Plan, Upstream
 from adaptation.engine.states import JobState, TaskState
 from adaptation.engine.verdicts import ending
-from simulation.world import Job, Place, Task, World
+from simulation.world import READY, RUNNING, WAITING, Job, Place, Task, World
 
 MS = 1000
-UNSTARTED = frozenset({TaskState.WAITING, TaskState.READY})
-UNFINISHED = UNSTARTED | {TaskState.RUNNING}
+UNSTARTED = frozenset({WAITING, READY})
+UNFINISHED = UNSTARTED | {RUNNING}
 
 
 class Pieces(World):
@@ -21,7 +21,7 @@ class Pieces(World):
 
     def holds(self, task: Task, generation: int) -> bool:
         """Whether an attempt is the one that counts."""
-        return task.state is TaskState.RUNNING and task.generation == generation
+        return task.state is RUNNING and task.generation == generation
 
     def leave(self, task: Task, state: TaskState, outcome: str) -> None:
         task.attempts[task.generation] = outcome
@@ -34,11 +34,11 @@ class Pieces(World):
     def release(self, done: Task, added: int) -> list[Dispatch]:
         ready = []
         for task in done.dependants:
-            if task.state is TaskState.WAITING:
+            if task.state is WAITING:
                 task.waits += added - 1
                 task.sent_at = None if task.waits else self.now
                 if not task.waits:
-                    self.move(task, TaskState.READY)
+                    self.move(task, READY)
                     ready += [] if task.held else [dispatch(task)]
         return ready
 
@@ -72,7 +72,7 @@ class Pieces(World):
             task.waits = sum(up.key not in finished for up in task.upstream)
             if not task.waits:
                 task.sent_at = None if held else self.now
-                self.move(task, TaskState.READY)
+                self.move(task, READY)
                 ready += [] if held else [dispatch(task)]
         return ready
 

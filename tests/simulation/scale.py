@@ -75,7 +75,7 @@ class Scale:
         # As many jobs as slots: enough to have chunks for all, and few enough to end soon.
         rules = Rules(max_jobs=workers * slots)
         self.model = Model(rules)
-        self.tempo = Tempo()
+        self.tempo = Tempo(look=1.0)
         oracle = Oracle(self.time, self.model, rules, takeover_ms=120 * MS)
         network = Network(self.time, workers * slots, faulty=False)
         self.fleet = Fleet(self.time, self.model, network, oracle, self._fate_of, self.tempo)

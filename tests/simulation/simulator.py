@@ -83,14 +83,15 @@ class Simulation:
             raise Broken(f"{message}\nreplay it with: make sim SEED={self.seed}") from error
 
     def _run(self) -> None:
-        time, oracle = self.time, self.oracle
-        while self._pending or oracle.open or time.now < CALM_SECONDS * MS:
+        time, oracle, touched = self.time, self.oracle, self.model.touched
+        calm, patience = CALM_SECONDS * MS, PATIENCE_SECONDS * MS
+        while self._pending or oracle.open or time.now < calm:
             demand(time.step(), "nothing happens any more")
-            if self.model.touched:
+            if touched:
                 oracle.judge()
-            if oracle.ended:
-                self._clients_learn_of_ends()
-            if time.now > PATIENCE_SECONDS * MS:
+                if oracle.ended:
+                    self._clients_learn_of_ends()
+            if time.now > patience:
                 raise Broken(f"jobs {sorted(oracle.open)} never end")
 
     # What is planned at the start

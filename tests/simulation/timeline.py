@@ -37,8 +37,10 @@ class Timeline:
         """Let the next thing happen; False: nothing is planned any more."""
         if not self._deeds:
             return False
-        self.now, _, deed, words = heappop(self._deeds)
-        self.tell(self.now)
+        now, _, deed, words = heappop(self._deeds)
+        if now != self.now:
+            self.now = now
+            self.tell(now)
         deed(*words)
         return True
 
