@@ -150,12 +150,16 @@ class _Document:
         bounds = sorted({time for leaf in leaves for time in (leaf.begin, leaf.end)})
         region = self.styles.region(place.region)
         settings = settings_of(region, place.properties.get("textAlign", ""), self.root)
-        for begin, end in pairwise(bounds):
-            shown = [leaf for leaf in leaves if leaf.begin <= begin and leaf.end >= end]
+        # Before anything is put together: what is refused must cost nothing.
+        self.size += (len(bounds) - 1) * sum(len(leaf.text) + 1 for leaf in leaves)
+        if self.size > MAX_TEXT_BYTES:
+            raise invalid("its text is too much", _line_of(element))
+        # Fractions are slow to compare, their places among the bounds are not.
+        places = {time: number for number, time in enumerate(bounds)}
+        spans = [(places[leaf.begin], places[leaf.end], leaf) for leaf in leaves]
+        for number, (begin, end) in enumerate(pairwise(bounds)):
+            shown = [leaf for first, last, leaf in spans if first <= number < last]
             text = marked([Piece(leaf.text, leaf.look) for leaf in shown])
-            self.size += sum(len(leaf.text) + 1 for leaf in leaves)
-            if self.size > MAX_TEXT_BYTES:
-                raise invalid("its text is too much", _line_of(element))
             if text:
                 self.add(Cue(_milliseconds(begin), _milliseconds(end), text, settings))
 
