@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,8 @@ class Code:
 class Source:
     """What the trees of all modules say."""
 
-    trees: dict[str, ast.Module]
-    """By module, relative to the package."""
+    nodes: dict[str, list[ast.AST]]
+    """Classes, calls and constants by module, relative to the package."""
     bases: dict[str, str] = field(default_factory=dict)
     """The first base of each class."""
     defaults: dict[str, str] = field(default_factory=dict)
@@ -107,12 +108,13 @@ def table() -> str:
     return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
 
 
+@cache
 def known() -> tuple[dict[str, Code], Source]:
     """All codes with what the source says of them."""
     source = read_source()
     codes = {code.name: code for code in read_rows(TABLES.read_text(encoding="utf-8"))}
-    for module, tree in source.trees.items():
-        for node in ast.walk(tree):
+    for module, nodes in source.nodes.items():
+        for node in nodes:
             _note(node, module, codes, source)
     return codes, source
 
@@ -129,12 +131,18 @@ def read_rows(text: str) -> Iterator[Code]:
 def read_source() -> Source:
     """Parse all modules, and learn the classes of errors."""
     paths = sorted(SOURCE.rglob("*.py"))
-    source = Source({_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in paths})
-    for tree in source.trees.values():
-        for node in ast.walk(tree):
+    source = Source({_name(path): _telling(path.read_text(encoding="utf-8")) for path in paths})
+    for nodes in source.nodes.values():
+        for node in nodes:
             if isinstance(node, ast.ClassDef):
                 _learn(node, source)
     return source
+
+
+def _telling(text: str) -> list[ast.AST]:
+    """The nodes of a module that may say something of a code."""
+    kinds = ast.ClassDef, ast.Call, ast.Constant
+    return [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
 
 
 def page(code: Code, source: Source) -> str:
