@@ -14,8 +14,11 @@ from simulation.clocked import ClockedStore
 from simulation.lockstep import NAMES, OPENING, Lockstep, Move
 
 NUMBERS = st.integers(0, 59)
-MOVES = st.lists(st.tuples(st.sampled_from(NAMES), NUMBERS, NUMBERS), min_size=100, max_size=200)
-ROOM = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
+MOVES = st.lists(st.tuples(st.sampled_from(NAMES), NUMBERS, NUMBERS), min_size=80, max_size=160)
+EACH = [(name, 1, 1) for name in dict.fromkeys(NAMES)]
+"""So that none is left out, whatever is drawn."""
+ROOM = [HealthCheck.too_slow, HealthCheck.data_too_large]
+EXAMPLES = pytest.mark.parametrize("examples", [10, pytest.param(60, marks=pytest.mark.long)])
 
 
 @pytest.fixture
@@ -32,23 +35,27 @@ def postgresql(postgres_url: str) -> Iterator[ClockedStore]:
     store.close()
 
 
-def follow(store: ClockedStore, moves: list[Move]) -> Lockstep:
-    both = Lockstep(store)
-    for move in (*OPENING, *moves):
-        both.make(move)
-    assert broken_invariants(store) == []
-    return both
+def follow(store: ClockedStore, examples: int) -> None:
+    """Make as many lists of moves on the model and on a store."""
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=ROOM)
+    @given(moves=MOVES)
+    def make(moves: list[Move]) -> None:
+        both = Lockstep(store)
+        for move in (*OPENING, *moves, *EACH):
+            both.make(move)
+        assert broken_invariants(store) == []
+
+    make()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=ROOM)
-@given(moves=MOVES)
-def test_the_model_makes_every_move_as_sqlite_does(sqlite: ClockedStore, moves: list[Move]) -> None:
-    follow(sqlite, moves)
+@EXAMPLES
+def test_the_model_makes_every_move_as_sqlite_does(sqlite: ClockedStore, examples: int) -> None:
+    follow(sqlite, examples)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=ROOM)
-@given(moves=MOVES)
+@EXAMPLES
 def test_the_model_makes_every_move_as_postgresql_does(
-    postgresql: ClockedStore, moves: list[Move]
+    postgresql: ClockedStore, examples: int
 ) -> None:
-    follow(postgresql, moves)
+    follow(postgresql, examples // 2)
