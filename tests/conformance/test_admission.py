@@ -15,6 +15,8 @@ from adaptation.engine.store import Store
 from engine_kit import HandWorker
 
 HOUR_MS = 3_600_000
+JOBS = 20
+"""Of a crowd: two of each priority, some of each client."""
 
 
 def started(store: Store) -> list[int]:
@@ -254,15 +256,15 @@ class Crowd:
 def test_the_limits_hold_while_jobs_end_and_pause_at_once(worker: HandWorker, store: Store) -> None:
     store.set_setting("max_jobs", 4)
     store.set_setting("priority_slots", 1)
-    for number in range(40):
+    for number in range(JOBS):
         worker.queue(client=f"c{number % 3}", priority=1 + number % 10)
     store.add_client("c0", "client", limits={"most_running": 1})
-    crowd = Crowd(worker, 40)
+    crowd = Crowd(worker, JOBS)
 
     crowd.run()
 
     assert crowd.errors == []
-    assert store.counts().jobs["completed"] == 40
+    assert store.counts().jobs["completed"] == JOBS
     counts = [count for count, _, _ in crowd.seen]
     assert max(counts) <= 4
     assert max(ordinary for _, ordinary, _ in crowd.seen) <= 3
