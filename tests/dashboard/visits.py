@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 import subprocess
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,9 @@ from api_kit import Caller
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SIGN_IN = "form.stack button"
+VISIT_SECONDS = 420
+_idle: list[subprocess.Popen[str]] = []
+"""Browsers that make no visit just now."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +51,42 @@ def visit(
 ) -> Seen:
     """Take the steps; those that end are all taken, or an error tells which was not."""
     asked = {"url": url.rstrip("/"), "width": width, "dark": dark, "scripts": scripts}
-    done = subprocess.run(
+    driver = _idle.pop() if _idle else _start()
+    assert driver.stdin is not None
+    assert driver.stdout is not None
+    patience = threading.Timer(VISIT_SECONDS, driver.kill)
+    patience.start()
+    try:
+        driver.stdin.write(json.dumps({**asked, "steps": steps}) + "\n")
+        driver.stdin.flush()
+        answer = driver.stdout.readline()
+    finally:
+        patience.cancel()
+    assert answer, f"the browser ended with status {driver.wait()}"
+    _idle.append(driver)
+    return Seen(**json.loads(answer))
+
+
+def _start() -> subprocess.Popen[str]:
+    """A browser that makes visits until this process ends: to start it costs three seconds."""
+    driver = subprocess.Popen(
         need_browser(),
-        input=json.dumps({**asked, "steps": steps}),
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=420,
         cwd=ROOT,
+        # It lives in nobody's home.
+        env={k: v for k, v in os.environ.items() if not k.startswith("ADAPTATION_")},
     )
-    assert done.returncode == 0, done.stderr
-    return Seen(**json.loads(done.stdout))
+    atexit.register(_end, driver)
+    return driver
+
+
+def _end(driver: subprocess.Popen[str]) -> None:
+    """It ends when nobody can ask any more."""
+    with driver, suppress(BrokenPipeError):
+        assert driver.stdin is not None
+        driver.stdin.close()
 
 
 def signed_in(caller: Caller, to: str = "/ui/") -> list[list[str]]:
