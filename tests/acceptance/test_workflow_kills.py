@@ -40,7 +40,7 @@ WORKFLOWS: dict[str, tuple[str, dict[str, Any]]] = {
 """By the workflow and how it is used: the template, and parameters."""
 SWITCHED = {"vodstream", "trickplay", "drmswitch on", "drmswitch off", "voddelete"}
 """What these do readers see in one moment."""
-SHORT = ("trickplay", "voddelete")
+SHORT = ("trickplay",)
 """What is tried in every run of the tests; all else in long ones."""
 LONG_DEATHS, LEAST_DEATHS = 8, 6
 """Workers that are to die, each in a job of its own, and that must: a run may be quicker."""

@@ -34,7 +34,7 @@ CHECKS = [
 ]
 STREAMS = ("/jobs/{job_id}/events", "/events")
 """They last as long as a job, or for ever, and have tests of their own."""
-FEW, FEWER, MANY = 150, 80, 5_000
+FEW, FEWER, MANY = 100, 50, 5_000
 WORDS = strategies.one_of(
     strategies.text(max_size=20),
     strategies.sampled_from(

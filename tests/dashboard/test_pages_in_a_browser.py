@@ -131,7 +131,7 @@ def at_work(api: Api, looks: Path, content_id: str) -> Iterator[None]:
 OTHERS = ("workflows", "workflows/encoding_workflow", "workers", "settings", "clients", "storages")
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, True), (390, False)])
+@pytest.mark.parametrize(("width", "dark"), WIDTHS)
 def test_operators_can_use_their_pages(api: Api, width: int, dark: bool) -> None:
     steps = signed_in(api.admin)
     for name in OTHERS:

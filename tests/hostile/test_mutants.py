@@ -13,7 +13,7 @@ from hostile.mutants import mutant
 from hostile.originals import Original
 from hostile.trials import encode_all, plan_all
 
-SEEDS = range(150)
+SEEDS = range(75)
 ENCODED = 5
 """Mutants that go through whole jobs, of those that can be planned."""
 

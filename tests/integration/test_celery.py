@@ -23,6 +23,7 @@ from adaptation.settings import Settings
 from brokers import Broker
 from clips import make_plain
 from command_line import here
+from kinds import BY_RABBITMQ
 from postgres import running_postgres
 from services import free_port, wait_until
 from wire import wire_to
@@ -124,6 +125,7 @@ def test_a_worker_runs_what_any_celery_client_sends(
     client.close()
 
 
+@BY_RABBITMQ
 def test_a_bad_request_waits_for_a_database_that_is_away_and_is_answered_on_its_queue(
     home: Path, broker: Broker, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ from adaptation.media.probe import SubtitleTrack
 from adaptation.media.subtitles import Cue
 from adaptation.media.texttrack import TextTrack, text_track
 from adaptation.media.timeline import Timeline
+from kinds import kinds
 from segments import index_folder
 
 HERE = Path(__file__).resolve().parent
@@ -177,7 +178,7 @@ def test_a_port_that_is_taken_is_named(site: httpx2.Client, asset: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("player", PLAYERS)
+@pytest.mark.parametrize("player", kinds(PLAYERS, seldom={"dash.js"}))
 def test_the_page_plays_the_asset_in_a_browser(asset: Path, player: str) -> None:
     chromium = services.need_command(*services.CHROMIUMS, package="chromium")
     node = services.need_command("node", package="nodejs")

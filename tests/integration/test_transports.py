@@ -21,6 +21,7 @@ from brokers import CONSUMER_TIMEOUT_SECONDS, Broker, RabbitMQ, Redis
 from engine_kit import HandWorker
 from fleet import HASTY, RESTLESS, Fleet
 from fleet_process import SUBMIT
+from kinds import BY_RABBITMQ
 from services import wait_until
 from wire import Wire, wire_to
 
@@ -89,6 +90,7 @@ def test_a_broker_that_forgets_everything_delays_no_job_for_long(
     assert set(fleet.executed.values()) == {1}
 
 
+@BY_RABBITMQ
 def test_a_broker_that_is_killed_and_comes_back_is_found_again(
     fleet: Fleet, broker: Broker
 ) -> None:
@@ -106,6 +108,7 @@ def test_a_broker_that_is_killed_and_comes_back_is_found_again(
     assert set(fleet.executed.values()) == {1}
 
 
+@BY_RABBITMQ
 def test_while_the_broker_is_away_jobs_are_taken_and_run(fleet: Fleet, broker: Broker) -> None:
     with fleet.worker():
         broker.kill()
@@ -188,6 +191,7 @@ def test_a_broker_that_takes_no_messages_delays_jobs_for_seconds(
         fleet.store.close()
 
 
+@BY_RABBITMQ
 def test_messages_that_come_three_times_and_in_no_order_change_nothing(
     tmp_path: Path, broker: Broker
 ) -> None:
@@ -201,6 +205,7 @@ def test_messages_that_come_three_times_and_in_no_order_change_nothing(
     fleet.store.close()
 
 
+@BY_RABBITMQ
 def test_thousands_of_ready_tasks_are_a_few_messages_however_often_they_are_sent(
     fleet: Fleet, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
