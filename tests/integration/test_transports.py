@@ -185,7 +185,7 @@ def test_a_broker_that_takes_no_messages_delays_jobs_for_seconds(
             if isinstance(broker, Redis):
                 broker.order(b"CONFIG SET maxmemory 1")
             (job,) = fleet.ended(fleet.submit("spread", width=4))
-        assert fleet.engine.dispatcher.missed
+        assert wait_until(lambda: fleet.engine.dispatcher.missed)
         assert job.succeeded
         fleet.judge()
         fleet.store.close()

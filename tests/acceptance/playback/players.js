@@ -62,6 +62,9 @@ async function openShaka(video, url, report, options = {}) {
     player.configure("streaming.bufferingGoal", bufferSeconds);
   }
   await player.load(url, fromStart ? 0 : null);
+  // Of HLS it learns when texts are due from pictures that come after it was asked for one.
+  player.selectTextTrack(player.getTextTracks()[0] ?? null);
+  player.selectTextTrack(null);
   const active = () => player.getVariantTracks().find((track) => track.active);
   const { audioId } = active();
   return {
