@@ -122,6 +122,27 @@ def loaded_command() -> Iterator[Path]:
                 os.killpg(server.pid, signal.SIGKILL)
 
 
+@contextmanager
+def shell(folder: Path) -> Iterator[Callable[[str], Ended]]:
+    """Runs scripts in a folder, as whoever follows a page does; `adaptation` is loaded once."""
+    with loaded_command() as commands:
+        path = f"{commands}:{os.environ['PATH']}"
+
+        def run(script: str) -> Ended:
+            ended = subprocess.run(
+                ["bash", "-ec", script],
+                cwd=folder,
+                env={**os.environ, "PATH": path},
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_SECONDS,
+                check=False,
+            )
+            return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+        yield run
+
+
 def here(*words: object, **environment: str) -> Ended:
     """The same in this process, which need not load everything again; nothing may kill it."""
     out, err = io.StringIO(), io.StringIO()

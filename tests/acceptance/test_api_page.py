@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from command_line import shell
 from services import free_port, need_command
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "api.md"
@@ -33,21 +31,13 @@ def documents(text: str) -> list[Any]:
 def test_every_request_of_the_page_is_answered_well(tmp_path: Path, home: Path) -> None:
     need_command("curl", package="curl")
     blocks = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.M | re.S)
-    script = "set -e\n" + "".join(blocks).replace("8020", str(free_port())) + ENDING
-    commands = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    script = "".join(blocks).replace("8020", str(free_port())) + ENDING
 
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": commands},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-    )
+    with shell(tmp_path) as run:
+        done = run(script)
 
-    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
-    told = documents(done.stdout)
+    assert done.status == 0, done.out[-1000:] + done.err[-1000:]
+    told = documents(done.out)
     assert told[0] == {"result": "alive"}
     assert [one["id"] for one in told if one_of(one, "accepted")] == [1, 2, 2, 3]
     assert {"id": 1, "result": "Performed updates: priority, persist"} in told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from adaptation.engine.store import Store
 from adaptation.wiring import deploy
 from clips import make_plain
-from command_line import loaded_command, started
+from command_line import Ended, shell, started
 from receiver import receiving
 from services import free_port, wait_until
 
@@ -24,17 +23,10 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.M | re.S)
 
 
-def shell(script: str, folder: Path, commands: Path) -> str:
-    done = subprocess.run(
-        ["bash", "-ec", script],
-        cwd=folder,
-        env={**os.environ, "PATH": f"{commands}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def good(done: Ended) -> str:
+    """What a script said that ended well."""
+    assert done.status == 0, done.err
+    return done.out
 
 
 def test_the_page_works_when_it_is_followed_literally(tmp_path: Path, home: Path) -> None:
@@ -44,7 +36,7 @@ def test_the_page_works_when_it_is_followed_literally(tmp_path: Path, home: Path
     allowed = re.search("`ADAPTATION_ALLOWED_NETWORKS=(.+?)`", PAGE)
     assert allowed
     with (
-        loaded_command() as commands,
+        shell(tmp_path) as run,
         receiving(tmp_path / "log") as receiver,
         started(
             "serve",
@@ -57,17 +49,15 @@ def test_the_page_works_when_it_is_followed_literally(tmp_path: Path, home: Path
         assert wait_until(lambda: "alive" in answers(port), 20)
         submit = submit.replace("8020", port).replace("http://127.0.0.1:8030", receiver.url)
         submit = submit.replace('"film.mp4"', f'"{tmp_path / "film.mp4"}"')
-        assert '"result":"accepted"' in shell(submit, tmp_path, commands)
+        assert '"result":"accepted"' in good(run(submit))
         assert wait_until(lambda: told(store), 60)
-        shell(shape, tmp_path, commands)
-        listed = shell(look.replace("8020", port), tmp_path, commands)
-        assert '"result":"disabled; 0 waiting' in shell(
-            close.replace("8020", port), tmp_path, commands
-        )
+        good(run(shape))
+        listed = good(run(look.replace("8020", port)))
+        assert '"result":"disabled; 0 waiting' in good(run(close.replace("8020", port)))
         # Two were sent once more: by the command line, and over HTTP.
         sent_once = len(store.deliveries(1))
         assert wait_until(lambda: len(receiver.requests()) == sent_once + 2, 20)
-        secret = shell("adaptation client show studio --secret --json", tmp_path, commands)
+        secret = good(run("adaptation client show studio --secret --json"))
 
     assert "delivered" in listed
     job = next(one["json"] for one in receiver.requests() if "status" in one["json"])

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +21,7 @@ from adaptation.engine.clients import Role
 from adaptation.engine.tasks import Registry, WorkflowDefinition
 from adaptation.settings import load_settings
 from api_kit import running_api
+from command_line import shell
 from engine_kit import HandWorker, count_one, small_registry
 from events_kit import SmallDeployment
 
@@ -107,18 +105,9 @@ def test_every_python_example_runs(
 
 
 def test_every_command_of_the_page_works(url: str, tmp_path: Path) -> None:
-    commands = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with shell(tmp_path) as run:
+        done = run(blocks("sh", url))
 
-    done = subprocess.run(
-        ["bash", "-c", "set -e\n" + blocks("sh", url)],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": commands},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert "(encoding_workflow), done" in done.stdout
+    assert done.status == 0, done.err
+    assert "(encoding_workflow), done" in done.out
     assert '"event":"end"' in (tmp_path / "events.ndjson").read_text()

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from pathlib import Path
 
 from adaptation.wiring import deploy
-from command_line import loaded_command
+from command_line import shell
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "clients.md"
 
 
 def test_every_command_of_the_page_works(tmp_path: Path, home: Path) -> None:
     blocks = re.findall(r"^ *```sh\n(.*?)^ *```", PAGE.read_text(), re.M | re.S)
-    script = "set -e\n" + "".join(blocks)
 
-    with loaded_command() as commands:
-        done = subprocess.run(
-            ["bash", "-c", script],
-            cwd=tmp_path,
-            env={**os.environ, "PATH": f"{commands}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
-        )
+    with shell(tmp_path) as run:
+        done = run("".join(blocks))
 
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.err
     store = deploy().store
     assert store.authenticate("shop", (tmp_path / "shop.key").read_text().strip())
     assert {known.name: str(known.role) for known in store.clients()} == {

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from pathlib import Path
 
 from clips import make_plain
-from command_line import loaded_command
+from command_line import shell
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "fleet.md"
 ENDING = """
@@ -31,25 +29,17 @@ def test_the_page_leads_from_nothing_to_a_published_film(
         "/mnt/video": str(shared),
         "/etc/adaptation": str(tmp_path),
     }
-    script = "set -e\n" + "".join(re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.M | re.S))
+    script = "".join(re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.M | re.S))
     for there, place in here.items():
         assert there in script
         script = script.replace(there, place)
 
-    with loaded_command() as commands:
-        done = subprocess.run(
-            ["bash", "-c", script + ENDING],
-            cwd=tmp_path,
-            env={**os.environ, "PATH": f"{commands}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+    with shell(tmp_path) as run:
+        done = run(script + ENDING)
 
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.err
     assert (shared / "film_asset" / "master.m3u8").is_file()
-    told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"')]
+    told = [json.loads(line) for line in done.out.splitlines() if line.startswith('{"')]
     assert (told[-1]["status"], told[-1]["complete"]) == ("completed", True)
     alone = {path.name for path in home.iterdir()}
     assert alone == {"scratch", ".scratch.lock"}, "the rest is shared"

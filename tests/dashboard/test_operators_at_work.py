@@ -20,7 +20,7 @@ from adaptation.settings import Settings
 from adaptation.wiring import Deployment
 from api_kit import Api, enrolled
 from brokers import Broker
-from dashboard.visits import Seen, need_browser, signed_in, visit
+from dashboard.visits import good, need_browser, signed_in, visit
 from kinds import WIDTHS
 from services import wait_until
 
@@ -314,11 +314,3 @@ def test_a_page_tells_that_the_broker_is_away(tmp_path: Path) -> None:
     deployment.close()
     assert [error for error in seen.errors if "503" not in error] == []
     good(replace(seen, errors=[]), steps, 390)
-
-
-def good(seen: Seen, steps: list[list[str]], width: int) -> None:
-    """Nothing went wrong, everybody can use it, and it fits on the screen."""
-    assert seen.errors == []
-    answers = list(zip(steps, seen.seen, strict=True))
-    assert [answer for step, answer in answers if step == ["axe"] and answer] == []
-    assert max(answer for step, answer in answers if step == ["wide"]) <= width

@@ -16,7 +16,7 @@ from adaptation.dashboard.mounting import mount
 from adaptation.dashboard.queue import SHOWN
 from adaptation.settings import Settings
 from api_kit import Api, ContractDeployment, enrolled
-from dashboard.visits import Seen, need_browser, signed_in, visit
+from dashboard.visits import Seen, good, need_browser, signed_in, visit
 from kinds import WIDTHS
 from services import wait_until
 from storage_services import S3
@@ -137,10 +137,7 @@ def test_operators_can_use_their_pages(api: Api, width: int, dark: bool) -> None
     for name in OTHERS:
         steps += [["goto", f"/ui/{name}"], ["axe"], ["wide"]]
     seen = visit(api.url, steps, width=width, dark=dark)
-    assert seen.errors == []
-    answers = list(zip(steps, seen.seen, strict=True))
-    assert [answer for step, answer in answers if step == ["axe"]] == [[]] * len(OTHERS)
-    assert max(answer for step, answer in answers if step == ["wide"]) <= width
+    good(seen, steps, width)
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
@@ -218,10 +215,7 @@ def test_a_long_queue_is_looked_through_and_what_failed_tried_again(
         ["see", "#done", f"Job {second} is tried again."],
     ]
     seen = visit(api.url, steps, width=width, dark=dark)
-    assert seen.errors == []
-    answers = list(zip(steps, seen.seen, strict=True))
-    assert [answer for step, answer in answers if step == ["axe"]] == [[], []]
-    assert max(answer for step, answer in answers if step == ["wide"]) <= width
+    good(seen, steps, width)
     assert len(seen.dialogs) == 2
     with api.deployment.engine.running(1):
         assert wait_until(lambda: have_failed(api, first, second))
@@ -254,10 +248,7 @@ def test_a_storage_is_tried_by_a_button(api: Api, s3: S3) -> None:
     finally:
         for name in ("works", "gone"):
             api.deployment.store.remove_storage(name)
-    assert seen.errors == []
-    answers = list(zip(steps, seen.seen, strict=True))
-    assert [answer for step, answer in answers if step == ["axe"]] == [[], []]
-    assert seen.seen[-1] <= 390
+    good(seen, steps, 390)
 
 
 def test_without_scripts_all_is_read_and_done(api: Api) -> None:

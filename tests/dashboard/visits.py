@@ -89,6 +89,14 @@ def _end(driver: subprocess.Popen[str]) -> None:
         driver.stdin.close()
 
 
+def good(seen: Seen, steps: list[list[str]], width: int) -> None:
+    """Nothing went wrong, everybody can use it, and it fits on the screen."""
+    assert seen.errors == []
+    answers = list(zip(steps, seen.seen, strict=True))
+    assert [answer for step, answer in answers if step == ["axe"] and answer] == []
+    assert max(answer for step, answer in answers if step == ["wide"]) <= width
+
+
 def signed_in(caller: Caller, to: str = "/ui/") -> list[list[str]]:
     """The first steps of everybody."""
     return [

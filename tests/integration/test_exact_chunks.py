@@ -176,7 +176,6 @@ ALIKE = (
     "variable rate in Matroska",
     "open GOP",
     "open GOP of HEVC",
-    "intra refresh in TS",
     "open GOP of MPEG-2 in TS",
     "TS",
     "start offset",
@@ -188,11 +187,9 @@ ALIKE = (
     "29.97 fps",
     "odd size in 4:4:4",
     "rotated",
-    "one key frame",
     "fragmented",
     "VP9 in WebM",
     "five frames a second in TS",
-    "gap in TS",
     "FLV",
 )
 """Kinds whose troubles are those of others too."""
