@@ -19,8 +19,12 @@ from benchmarks.report import aim, spread, table
 from benchmarks.setup import Bench
 
 KEY_ID, KEY = "a1" * 16, "b2" * 16
-BITRATE = 20_000_000
-"""Of the picture: 100 MB are 40 s."""
+KEYS = {
+    "content_keys": [{"key_id": KEY_ID, "key": KEY}],
+    "hls_key_uri": "https://keys.example.org/{key_id}",
+}
+BITRATE, SECONDS = 20_000_000, 40
+"""Of the picture: 100 MB."""
 SWITCHES = {"cenc": ["cenc"], "cbcs": ["fairplay"], "clear": [], "aes128": ["aes"]}
 MOST_SECONDS = 2.0
 """CPU seconds for 100 MB."""
@@ -37,7 +41,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     with mock.patch.dict(os.environ, {"ADAPTATION_HOME": str(folder / "home")}):
         deployment = Deployment(load_settings())
     asset = _asset(bench, deployment, folder)
-    size_bytes = sum(path.stat().st_size for path in asset.rglob("*.m4s"))
+    size_bytes = sum(path.stat().st_size for path in asset.rglob("media_*.mp4"))
     costs: dict[str, list[float]] = {}
     progress = Progress("drm", bench.setup.rounds)
     for number in range(bench.setup.rounds):
@@ -45,7 +49,8 @@ def measure(bench: Bench) -> dict[str, Any]:
         copy = folder / "copy"
         shutil.copytree(asset, copy)
         for name, drm in SWITCHES.items():
-            cost = _switched(deployment, copy, drm)
+            given = {**KEYS, "folder": str(copy), "drm": drm}
+            cost = _spent(deployment, "drmswitch", given)
             costs.setdefault(f"drmswitch to {name}", []).append(cost / size_bytes * 1e8)
         for scheme in ("cenc", "cbcs"):
             cost = _packaged(bench, asset, scheme, folder / "made")
@@ -65,48 +70,37 @@ def report(document: dict[str, Any]) -> str:
 
 
 def _asset(bench: Bench, deployment: Deployment, folder: Path) -> Path:
-    source = folder / "film.mp4"
-    seconds = bench.setup.seconds
-    pattern = f"testsrc2=s=1280x720:r=25:d={seconds},noise=alls=60:allf=t"
-    words = f"-f lavfi -i {pattern} -f lavfi -i sine=d={seconds} -c:v libx264 -preset ultrafast"
+    source = folder / "film" / "film.mp4"
+    source.parent.mkdir()
+    pattern = f"testsrc2=s=1280x720:r=25:d={SECONDS},noise=alls=60:allf=t"
+    words = f"-f lavfi -i {pattern} -f lavfi -i sine=d={SECONDS} -c:v libx264 -preset ultrafast"
     words += f" -g 50 -sc_threshold 0 -b:v {BITRATE} -maxrate {BITRATE} -bufsize {BITRATE}"
     words += " -pix_fmt yuv420p -c:a aac"
     command = [str(bench.tools.ffmpeg), "-v", "error", *words.split(), str(source)]
     subprocess.run(command, check=True)
-    rung = {"height": 720, "bitrate": BITRATE // 1000}
-    asked = {"passthrough": "require", "renditions": [rung]}
-    job = deployment.encode(str(source), str(folder / "asset"), **asked)
-    if not job.succeeded:
-        raise BenchError(f"there is no asset to encrypt: {job.error}")
-    return folder / "asset"
+    asset = folder / "asset"
+    places = {"source_folder": str(source.parent), "output_folder": str(asset)}
+    _spent(deployment, "vodstream", {"content_id": "film", **places})
+    return asset
 
 
-def _switched(deployment: Deployment, asset: Path, drm: list[str]) -> float:
+def _spent(deployment: Deployment, workflow: str, given: dict[str, Any]) -> float:
     """CPU seconds of one job, with all that it started."""
-    given = {
-        "folder": str(asset),
-        "drm": drm,
-        "content_keys": [{"key_id": KEY_ID, "key": KEY}],
-        "hls_key_uri": "https://keys.example.org/{key_id}",
-    }
     before = _cpu_seconds()
-    job = deployment.engine.submit("drmswitch", given)
+    job = deployment.engine.submit(workflow, given)
     with deployment.engine.running(1, job.id):
         while not deployment.store.job(job.id).ended:
             time.sleep(0.2)
     if not deployment.store.job(job.id).succeeded:
-        raise BenchError(f"drmswitch failed: {deployment.store.job(job.id).error}")
+        raise BenchError(f"{workflow} failed: {deployment.store.job(job.id).error}")
     return _cpu_seconds() - before
 
 
 def _packaged(bench: Bench, asset: Path, scheme: str, made: Path) -> float:
     """CPU seconds of Packager, which encrypts and proves nothing."""
     cost = 0.0
-    for track in sorted(path.parent for path in asset.rglob("init.mp4")):
-        source = made.with_suffix(".mp4")
-        parts = [track / "init.mp4", *sorted(track.glob("0*.m4s"))]
-        source.write_bytes(b"".join(path.read_bytes() for path in parts))
-        kind = "audio" if track.name.startswith("audio") else "video"
+    for source in sorted(asset.rglob("media_*.mp4")):
+        kind = "audio" if source.parent.name.startswith("audio") else "video"
         files = f"init_segment={made}/init.mp4,segment_template={made}/$Number$.m4s"
         key = f"--keys=label=:key_id={KEY_ID}:key={KEY}"
         options = ["--enable_raw_key_encryption", key, "--clear_lead", "0", "--quiet"]

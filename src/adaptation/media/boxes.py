@@ -6,10 +6,13 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Generic, TypeVar
 
 from adaptation.errors import ToolError
 from adaptation.media.codec_names import Child, picture_codec, sound_channels, sound_codec
 
+Data = TypeVar("Data", bytes, memoryview)
+"""What boxes lie in: their bodies are copies of it, or views."""
 PICTURES = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1", b"av01"})
 """Sample entries of video, ISO/IEC 14496-15 and the AV1 file format."""
 
@@ -106,14 +109,14 @@ class _Defaults:
     flags: int
 
 
-class _Reader:
+class _Reader(Generic[Data]):
     """Takes big-endian numbers off the front of a box's body."""
 
-    def __init__(self, body: bytes) -> None:
-        self.body = body
+    def __init__(self, body: Data) -> None:
+        self.body: Data = body
         self.at = 0
 
-    def take(self, length: int) -> bytes:
+    def take(self, length: int) -> Data:
         self.at += length
         if self.at > len(self.body):
             raise _broken("a box ends too early")
@@ -129,7 +132,7 @@ class _Reader:
         return self.number(1), self.number(3)
 
 
-def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def boxes(data: Data) -> Iterator[tuple[bytes, Data]]:
     """Type and body of each box, in order.
 
     Raises:
@@ -138,7 +141,7 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     reader = _Reader(data)
     while reader.at < len(data):
         start = reader.at
-        length, kind = reader.number(), reader.take(4)
+        length, kind = reader.number(), bytes(reader.take(4))
         if length == 1:
             length = reader.number(8)
         header = reader.at - start
@@ -147,7 +150,7 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield kind, reader.take(length - header)
 
 
-def need(data: bytes, kind: bytes) -> bytes:
+def need(data: Data, kind: bytes) -> Data:
     """The body of the first box of a kind.
 
     Raises:
@@ -265,7 +268,7 @@ def _fragment(runs: Sequence[Samples]) -> Fragment:
     )
 
 
-def _find(data: bytes, kind: bytes) -> bytes | None:
+def _find(data: Data, kind: bytes) -> Data | None:
     return next((body for found, body in boxes(data) if found == kind), None)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from adaptation.errors import ToolError
 from adaptation.media.boxes import PICTURES, TRUN_DATA_OFFSET, Init, boxes, need, read_samples
 from adaptation.media.protection import Protection
-from adaptation.media.writing import box, full_box
+from adaptation.media.writing import BOX_HEADER_BYTES, box, box_header, full_box
 
 _ENTRY = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 """The way to the sample entry."""
@@ -27,7 +27,7 @@ PATTERN = 0x19
 class Sealed:
     """One sample as it lies in an encrypted file."""
 
-    media: bytes
+    media: bytes | memoryview
     """Its bytes."""
     auxiliary: bytes = b""
     """Its entry in `senc`: IV and subsamples, what there is of it."""
@@ -61,17 +61,18 @@ def sealed_samples(content: bytes, header: Init) -> Iterator[Sealed]:
     """The samples of a media segment, encrypted or not.
 
     Args:
-        content: of the segment.
+        content: of the segment; the media of the samples are views of it.
         header: what the clear init segment says.
 
     Raises:
         ToolError: `output_broken`.
     """
     pending = list[tuple[int, bytes, int]]()
-    for kind, body in boxes(content):
+    for kind, body in boxes(memoryview(content)):
         if kind == b"moof":
-            sizes = read_samples(body, header).sizes
-            flags, entries = _auxiliary(need(body, b"traf"), len(sizes))
+            moof = bytes(body)
+            sizes = read_samples(moof, header).sizes
+            flags, entries = _auxiliary(need(moof, b"traf"), len(sizes))
             pending += [(size, one, flags) for size, one in zip(sizes, entries, strict=True)]
         elif kind == b"mdat":
             at = 0
@@ -94,16 +95,19 @@ def protected_segment(clear: bytes, header: Init, samples: Sequence[Sealed]) -> 
     Raises:
         ToolError: `output_mismatch`, they are not the samples of this segment.
     """
-    parts = dict(boxes(clear))
+    parts = dict(boxes(memoryview(clear)))
     if list(parts) != [b"styp", b"sidx", b"moof", b"mdat"]:
         raise _mismatch("a segment is not put together as ours are")
-    own = read_samples(parts[b"moof"], header).sizes
+    moof = bytes(parts[b"moof"])
+    own = read_samples(moof, header).sizes
     if list(own) != [len(one.media) for one in samples] or sum(own) != len(parts[b"mdat"]):
         raise _mismatch("the encrypted samples are not those of the segment")
-    fragment = _sealed_fragment(parts[b"moof"], samples)
-    media = b"".join(one.media for one in samples)
-    index = _resized(parts[b"sidx"], len(fragment) + 8 + len(media))
-    return box(b"styp", parts[b"styp"]) + index + fragment + box(b"mdat", media)
+    fragment, media = _sealed_fragment(moof, samples), [one.media for one in samples]
+    size_bytes = sum(map(len, media))
+    index = _resized(bytes(parts[b"sidx"]), len(fragment) + BOX_HEADER_BYTES + size_bytes)
+    begin = [box(b"styp", bytes(parts[b"styp"])), index, fragment, box_header(b"mdat", size_bytes)]
+    # Once: a segment may be many megabytes.
+    return b"".join([*begin, *media])
 
 
 def _edited(data: bytes, way: Sequence[bytes], edit: Callable[[bytes], bytes]) -> bytes:

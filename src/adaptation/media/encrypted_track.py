@@ -11,7 +11,7 @@ from adaptation.media.one_file import in_one_file
 from adaptation.media.protection import Protection
 
 Digests = Sequence[tuple[int, str]]
-"""Size in bytes and SHA-256 of an init segment and of the media segments behind it."""
+"""Size in bytes and SHA-256 of segments."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class EncryptedTrack:
 
     def to_json(self) -> dict[str, Any]:
         """What the clear track does not say already."""
-        segments = [[segment.size_bytes, segment.sha256] for segment in self.track.segments]
-        init = [self.track.init_size_bytes, self.track.init_sha256]
-        return {**self.protection.to_json(), "files": [init, *segments]}
+        init = (self.track.init_size_bytes, self.track.init_sha256)
+        files = [list(facts) for facts in (init, *self.digests)]
+        return {**self.protection.to_json(), "files": files}
 
     @classmethod
     def from_json(cls, clear: Track, document: Mapping[str, Any]) -> EncryptedTrack:
@@ -36,26 +36,32 @@ class EncryptedTrack:
             clear: the track it was made of.
             document: plain JSON.
         """
-        files = [(size, digest) for size, digest in document["files"]]
-        return encrypted_track(clear, Protection.from_json(document), files)
+        init, *segments = [(size, digest) for size, digest in document["files"]]
+        return encrypted_track(clear, Protection.from_json(document), init, segments)
 
     def retold(self, clear: Track) -> EncryptedTrack:
         """The same files of a clear track with other properties."""
         init = (self.track.init_size_bytes, self.track.init_sha256)
-        segments = [(segment.size_bytes, segment.sha256) for segment in self.track.segments]
-        return encrypted_track(clear, self.protection, [init, *segments])
+        return encrypted_track(clear, self.protection, init, self.digests)
+
+    @property
+    def digests(self) -> Digests:
+        """Of its media segments."""
+        return [(segment.size_bytes, segment.sha256) for segment in self.track.segments]
 
 
-def encrypted_track(clear: Track, protection: Protection, files: Digests) -> EncryptedTrack:
+def encrypted_track(
+    clear: Track, protection: Protection, init: tuple[int, str], segments: Digests
+) -> EncryptedTrack:
     """A track of a copy.
 
     Args:
         clear: the track it was made of.
         protection: how it is encrypted.
-        files: of its init segment and all media segments. They lie in one file if they do so in
-            the clear.
+        init: size in bytes and SHA-256 of its init segment.
+        segments: of all media segments. They lie in one file if they do so in the clear.
     """
-    (init_size_bytes, init_sha256), *segments = files
+    init_size_bytes, init_sha256 = init
     track = replace(
         clear,
         folder=f"{protection.scheme}/{clear.name}",

@@ -27,7 +27,7 @@ def in_one_file(track: Track) -> Track:
     """
     if len(track.segments) > MOST_SEGMENTS:
         return track
-    head = track.init_size_bytes + INDEX_BYTES + REFERENCE_BYTES * len(track.segments)
+    head = head_bytes(track.init_size_bytes, len(track.segments))
     offsets = accumulate((segment.size_bytes for segment in track.segments), initial=head)
     digests = "".join([track.init_sha256, *(segment.sha256 for segment in track.segments)])
     name = FILE_NAME.format(digest=hashlib.sha256(digests.encode()).hexdigest()[:DIGITS])
@@ -36,6 +36,11 @@ def in_one_file(track: Track) -> Track:
         for segment, offset in zip(track.segments, offsets, strict=False)
     )
     return replace(track, init_name=name, segments=tuple(segments))
+
+
+def head_bytes(init_size_bytes: int, segment_count: int) -> int:
+    """Length of `file_head`."""
+    return init_size_bytes + INDEX_BYTES + REFERENCE_BYTES * segment_count
 
 
 def file_head(track: Track, init: bytes) -> bytes:

@@ -50,25 +50,27 @@ def _ranges(sample: Sealed, at: int) -> Iterator[tuple[int, int]]:
         place += hidden
 
 
-def _counted(media: bytes, ranges: list[tuple[int, int]], key: bytes, iv: bytes) -> bytes:
+def _counted(
+    media: bytes | memoryview, ranges: list[tuple[int, int]], key: bytes, iv: bytes
+) -> bytes:
     """§9.4: one counter over all encrypted bytes of the sample."""
     cipher = Cipher(algorithms.AES128(key), modes.CTR(iv + bytes(8))).decryptor()
-    parts, place = list[bytes](), 0
+    parts, place = list[bytes | memoryview](), 0
     for first, after in ranges:
         parts += [media[place:first], cipher.update(media[first:after])]
         place = after
     return b"".join((*parts, media[place:]))
 
 
-def _chained(hidden: bytes, key: bytes, iv: bytes, step: int) -> bytes:
+def _chained(hidden: bytes | memoryview, key: bytes, iv: bytes, step: int) -> bytes:
     """§9.5, §9.6: whole blocks, one in each step, are a chain of their own."""
     count = (len(hidden) - BLOCK_BYTES) // step + 1 if len(hidden) >= BLOCK_BYTES else 0
     if not count:
-        return hidden
+        return bytes(hidden)
     end = (count - 1) * step + BLOCK_BYTES
     cipher = Cipher(algorithms.AES128(key), modes.CBC(iv)).decryptor()
     if step == BLOCK_BYTES:
-        return cipher.update(hidden[:end]) + hidden[end:]
+        return cipher.update(hidden[:end]) + bytes(hidden[end:])
     blocks, made = bytearray(count * BLOCK_BYTES), bytearray(hidden)
     for number in range(BLOCK_BYTES):
         blocks[number::BLOCK_BYTES] = hidden[number:end:step]

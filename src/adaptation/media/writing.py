@@ -22,6 +22,7 @@ from adaptation.media.boxes import (
     need,
 )
 
+BOX_HEADER_BYTES = 8
 TRACK_ID = 1
 """Of the only track in a file."""
 INIT_BRANDS = (b"cmfc", b"iso6", b"dash")
@@ -74,7 +75,12 @@ class _Described(NamedTuple):
 
 def box(kind: bytes, *parts: bytes) -> bytes:
     """A box with the given content."""
-    return struct.pack(">I4s", 8 + sum(map(len, parts)), kind) + b"".join(parts)
+    return box_header(kind, sum(map(len, parts))) + b"".join(parts)
+
+
+def box_header(kind: bytes, size_bytes: int) -> bytes:
+    """What stands in front of so many bytes, to make them a box."""
+    return struct.pack(">I4s", BOX_HEADER_BYTES + size_bytes, kind)
 
 
 def full_box(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from adaptation.adapters.asset_place import AssetPlace
 from adaptation.adapters.packager import INPUT_NAME, package
@@ -16,8 +18,8 @@ from adaptation.errors import ToolError
 from adaptation.media import hls
 from adaptation.media.boxes import Init, need, read_init
 from adaptation.media.cpix import ContentKey
-from adaptation.media.encrypted import Sealed, protected_init, protected_segment, sealed_samples
-from adaptation.media.encrypted_track import EncryptedTrack, encrypted_track
+from adaptation.media.encrypted import Sealed, protected_segment, sealed_samples
+from adaptation.media.encrypted_track import Digests
 from adaptation.media.index import Segment, Track
 from adaptation.media.opened import opened_sample
 from adaptation.media.package import package_command
@@ -26,8 +28,10 @@ from adaptation.media.whole_segment import opened_segment, sealed_segment, seque
 from adaptation.workflows.resources import Run
 from adaptation.workflows.track_parts import init_part, segment_part
 
-BATCH_BYTES = 32 * 1024 * 1024
-"""How much of a track is encrypted at a time: it is held in memory and in scratch, each twice."""
+BATCH_BYTES = 128 * 1024 * 1024
+"""As much of a track is encrypted at a time: scratch holds it twice, memory `CUT_SECONDS` of it."""
+SOURCE = "source.mp4"
+"""File of what Packager is given, in scratch."""
 SEGMENTS = "segments"
 """File of a track's encrypted segments that will lie in one file, before it has its beginning."""
 CUT_SECONDS = 10.0
@@ -78,38 +82,49 @@ def seal_of(asset_id: str, scheme: Scheme, key: ContentKey) -> Seal:
     return Seal(Protection(scheme, key.key_id, iv, check=key.check), key.key)
 
 
-def encrypt_track(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
+def encrypt_track(work: Work, track: Track, seal: Seal, room_bytes: int) -> Digests:
     """Write the encrypted media segments of a track; the same attempt gives the same bytes.
 
     Those of a track in one file are put one behind the other, into `SEGMENTS`.
+
+    Args:
+        work: what all tracks have in common.
+        track: the clear one.
+        seal: its key.
+        room_bytes: what is left free in front of the first one in `SEGMENTS`.
+
+    Returns:
+        Of the encrypted media segments.
 
     Raises:
         ToolError: as `package`; `output_mismatch`, the copy does not open with its key.
         Transient, Cancelled: as `package`.
     """
+    folder = work.target / seal.protection.scheme / track.name
+    folder.mkdir(parents=True, exist_ok=True)
+    if track.is_one_file:
+        with (folder / SEGMENTS).open("wb") as file:
+            file.truncate(room_bytes)
     if seal.protection.scheme == "aes128":
-        return _seal_segments(work, track, seal)
-    (init,) = work.asset.contents([init_part(track)])
-    job = _Job(work, track, seal, init)
-    files = [_facts(job.sealed_init)]
-    for batch in _batches(track.segments):
-        pieces = work.asset.contents([segment_part(track, segment) for segment in batch])
-        made = job.reassembled(batch, pieces)
-        for segment, content in zip(batch, made, strict=True):
-            _write(work, track, seal, segment, content)
-            files.append(_facts(content))
-        work.told(sum(map(len, pieces)))
-    return encrypted_track(track, seal.protection, files)
+        made = _sealed_segments(work, track, seal)
+    else:
+        (init,) = work.asset.contents([init_part(track)])
+        made = _Job(work, track, seal, init).segments()
+    digests = list[tuple[int, str]]()
+    for segment, content in zip(track.segments, made, strict=True):
+        with (folder / (SEGMENTS if track.is_one_file else segment.name)).open("ab") as file:
+            file.write(content)
+        digests.append((len(content), hashlib.sha256(content).hexdigest()))
+        work.told(segment.size_bytes)
+    return digests
 
 
-def _seal_segments(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
+def _sealed_segments(work: Work, track: Track, seal: Seal) -> Iterator[bytes]:
     """Encrypt whole segments, and open each again; the init segment stays clear.
 
     An encrypted one needs an IV of its own in the playlist (RFC 8216 §4.3.2.5), and tells nothing
     but how the track is coded.
     """
-    (init,) = work.asset.contents([init_part(track)])
-    files = [_facts(init)]
     for number, segment in enumerate(track.segments, start=hls.FIRST_NUMBER):
         work.run.check()
         (content,) = work.asset.contents([segment_part(track, segment)])
@@ -117,17 +132,7 @@ def _seal_segments(work: Work, track: Track, seal: Seal) -> EncryptedTrack:
         made = sealed_segment(content, seal.key, iv)
         if opened_segment(made, seal.key, iv) != content:
             raise _mismatch(f"track {track.name} does not open with its own key")
-        _write(work, track, seal, segment, made)
-        files.append(_facts(made))
-        work.told(len(content))
-    return encrypted_track(track, seal.protection, files)
-
-
-def _write(work: Work, track: Track, seal: Seal, segment: Segment, content: bytes) -> None:
-    folder = work.target / seal.protection.scheme / track.name
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / (SEGMENTS if track.is_one_file else segment.name)).open("ab") as file:
-        file.write(content)
+        yield made
 
 
 @dataclass(frozen=True)
@@ -144,61 +149,70 @@ class _Job:
         """What the clear init segment says."""
         return read_init(self.init)
 
-    @cached_property
-    def sealed_init(self) -> bytes:
-        """The init segment of the copy, as far as decrypting needs it."""
-        return protected_init(self.init, self.seal.protection)
-
-    def reassembled(self, batch: Sequence[Segment], pieces: Sequence[bytes]) -> list[bytes]:
+    def segments(self) -> Iterator[bytes]:
         """Segments with their samples encrypted, each of which opens again.
 
         Raises:
             ToolError: `output_mismatch`: to Packager a wrong key is as good as a right one.
         """
-        rest, made = self._encrypted(batch[0].label, pieces), list[bytes]()
-        for segment, piece in zip(batch, pieces, strict=True):
+        for batch in _batches(self.track.segments):
+            with self._source(batch) as source:
+                yield from self._reassembled(batch, source)
+
+    def _reassembled(self, batch: Sequence[Segment], source: BinaryIO) -> Iterator[bytes]:
+        rest = self._encrypted(batch[0].label)
+        source.seek(len(self.init))
+        for segment in batch:
             samples = list(islice(rest, segment.sample_count))
-            made.append(protected_segment(piece, self.header, samples))
+            piece = source.read(segment.size_bytes)
+            made = protected_segment(piece, self.header, samples)
             self._prove(piece, samples)
+            yield made
         if next(rest, None) is not None:
             raise _mismatch("there are more samples than before")
-        return made
 
     def _prove(self, piece: bytes, samples: Sequence[Sealed]) -> None:
         """Open what was encrypted, without Packager, and compare it with what it was."""
         is_picture, seal = self.track.kind == "video", self.seal
-        opened = b"".join(
-            opened_sample(one, seal.protection, seal.key, is_picture=is_picture) for one in samples
-        )
-        if opened != need(piece, b"mdat"):
-            raise _mismatch(f"track {self.track.name} does not open with its own key")
+        media, at = need(memoryview(piece), b"mdat"), 0
+        for one in samples:
+            opened = opened_sample(one, seal.protection, seal.key, is_picture=is_picture)
+            # Views are compared byte by byte, which takes ten times as long.
+            if opened != bytes(media[at : at + len(opened)]):
+                raise _mismatch(f"track {self.track.name} does not open with its own key")
+            at += len(opened)
 
-    def _encrypted(self, first: str, pieces: Sequence[bytes]) -> Iterator[Sealed]:
-        """The samples of some segments as Packager encrypts them."""
+    @contextmanager
+    def _source(self, batch: Sequence[Segment]) -> Iterator[BinaryIO]:
+        """A file of the clear segments, behind their init segment, for the length of a block."""
+        path = self.work.run.scratch / SOURCE
+        try:
+            with path.open("w+b") as file:
+                file.write(self.init)
+                for segment in batch:
+                    file.writelines(self.work.asset.contents([segment_part(self.track, segment)]))
+                file.flush()
+                yield file
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _encrypted(self, first: str) -> Iterator[Sealed]:
+        """The samples of the source as Packager encrypts them."""
         # Of eight bytes, and another one wherever the key is the same: it counts on from there.
         told = f"{self.work.asset_id}/{self.track.name}/{first}".encode()
         iv = self.seal.protection.iv or hashlib.sha256(told).digest()[:8]
         options = ["--enable_raw_key_encryption", "--clear_lead", "0"]
         options += ["--protection_scheme", self.seal.protection.scheme]
         secrets = [self.seal.option, f"--iv={iv.hex()}"]
-        return self._through([self.init, *pieces], options, secrets)
-
-    def _through(
-        self, parts: Sequence[bytes], options: Sequence[str], secrets: Sequence[str]
-    ) -> Iterator[Sealed]:
-        """The samples of a file after it went through Packager."""
         run = self.work.run
-        source, folder = run.scratch / "source.mp4", run.scratch / "made"
+        source, folder = run.scratch / SOURCE, run.scratch / "made"
         try:
-            with source.open("wb") as stream:
-                stream.writelines(parts)
             command = [*package_command(self.track.kind, INPUT_NAME, CUT_SECONDS), *options]
             tools = run.resources.tools
             package(command, source, folder, tools, cancelled=run.cancelled, secrets=secrets)
             for path in sorted(folder.glob("*.m4s")):
                 yield from sealed_samples(path.read_bytes(), self.header)
         finally:
-            source.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -211,10 +225,6 @@ def _batches(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
         batch.append(segment)
         size_bytes += segment.size_bytes
     yield batch
-
-
-def _facts(content: bytes) -> tuple[int, str]:
-    return len(content), hashlib.sha256(content).hexdigest()
 
 
 def _mismatch(what: str) -> ToolError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 from pathlib import Path
 
 from adaptation.adapters.asset_place import AssetPlace
@@ -18,7 +17,7 @@ from adaptation.media.cpix import Document
 from adaptation.media.encrypted import protected_init
 from adaptation.media.encrypted_track import EncryptedTrack, encrypted_track
 from adaptation.media.index import Track
-from adaptation.media.one_file import file_head
+from adaptation.media.one_file import file_head, head_bytes
 from adaptation.media.protection import Scheme, SystemName
 from adaptation.workflows.content_keys import document_of
 from adaptation.workflows.drm_parameters import (
@@ -28,7 +27,7 @@ from adaptation.workflows.drm_parameters import (
     shows_protected,
     wanted_systems,
 )
-from adaptation.workflows.protecting import SEGMENTS, Work, encrypt_track, seal_of
+from adaptation.workflows.protecting import SEGMENTS, Seal, Work, encrypt_track, seal_of
 from adaptation.workflows.renewing import Renewal, opened_place, renew
 from adaptation.workflows.report import PUBLISHED, published
 from adaptation.workflows.resources import Run
@@ -38,7 +37,6 @@ from adaptation.workflows.track_parts import init_part, segment_of
 
 MADE = "asset"
 """Folder in scratch that stands for the asset: what is new of it."""
-COPIED_BYTES = 1 << 20
 
 
 @step("package", more_tries="retries")
@@ -88,21 +86,21 @@ def _switched(asset: Asset, place: AssetPlace, context: Context, run: Run) -> As
     document = document_of(context, asset, run)
     # A document says all that is to be told; without one, what an earlier one said stays.
     told = document.systems if document is not None and document.is_told else None
-    switched, shown = asset.apart(), list[SystemName]()
+    switched, shown, uri = asset.apart(), list[SystemName](), key_uri_of(context, asset)
     for scheme, systems in wanted.items():
-        telling = Telling(systems, told, key_uri_of(context, asset))
-        copies = _copies(asset, scheme, document, place, run)
-        made = [
-            _announced(one, track, telling, place, run.scratch / MADE)
-            for one, track in zip(copies, asset.tracks, strict=True)
-        ]
+        made = _copies(asset, scheme, document, Telling(systems, told, uri), place, run)
         shown += systems
         switched = switched.with_copy(made, shown)
     return switched if shows_protected(context) else switched.cleared()
 
 
-def _copies(
-    asset: Asset, scheme: Scheme, document: Document | None, place: AssetPlace, run: Run
+def _copies(  # noqa: PLR0913, PLR0917 - what, by what, where
+    asset: Asset,
+    scheme: Scheme,
+    document: Document | None,
+    telling: Telling,
+    place: AssetPlace,
+    run: Run,
 ) -> list[EncryptedTrack]:
     """All tracks of a copy; those that are missing, or have other keys, are made."""
     there = (asset.copies or {}).get(scheme, {})
@@ -115,16 +113,20 @@ def _copies(
         run.progress(done / total, bytes=done)
 
     work = Work(run, asset.asset_id, place, run.scratch / MADE, tell)
-    return [_copy(work, track, scheme, document, there.get(track.name)) for track in asset.tracks]
+    return [
+        _copy(work, track, _wanted(work, track, scheme, document, there.get(track.name)), telling)
+        for track in asset.tracks
+    ]
 
 
-def _copy(
+def _wanted(
     work: Work,
     track: Track,
     scheme: Scheme,
     document: Document | None,
     known: EncryptedTrack | None,
-) -> EncryptedTrack:
+) -> Seal | EncryptedTrack:
+    """How a track is to be encrypted, or the track of the copy that is so already."""
     if document is None:
         if known is None:
             raise ParameterError(
@@ -138,55 +140,43 @@ def _copy(
     if known is not None and known.protection.is_by(seal.protection):
         return known
     work.run.log(f"{track.name} is encrypted by {scheme}")
-    return encrypt_track(work, track, seal)
+    return seal
 
 
-def _announced(
-    copy: EncryptedTrack,
-    clear: Track,
-    to: Telling,
-    place: AssetPlace,
-    target: Path,
-) -> EncryptedTrack:
-    """A copy with its init segment and playlist, which tell the systems' players of the key."""
-    protection = to.of(copy.protection)
-    (init,) = place.contents([init_part(clear)])
+def _copy(work: Work, clear: Track, how: Seal | EncryptedTrack, to: Telling) -> EncryptedTrack:
+    """A track of a copy, whose init segment and playlist tell the systems' players of the key."""
+    protection = to.of(how.protection)
+    (init,) = work.asset.contents([init_part(clear)])
     content = init if protection.scheme == "aes128" else protected_init(init, protection)
     facts = (len(content), hashlib.sha256(content).hexdigest())
-    segments = [(segment.size_bytes, segment.sha256) for segment in copy.track.segments]
-    made = encrypted_track(clear, protection, [facts, *segments])
-    folder = target / made.track.folder
+    room = head_bytes(len(content), len(clear.segments))
+    digests = encrypt_track(work, clear, how, room) if isinstance(how, Seal) else how.digests
+    made = encrypted_track(clear, protection, facts, digests)
+    folder = work.target / made.track.folder
     folder.mkdir(parents=True, exist_ok=True)
-    if made.track.is_one_file:
-        _put_in_front(content, copy.track, made.track, place, folder)
-    else:
+    if not clear.is_one_file:
         (folder / clear.init_name).write_bytes(content)
+    elif isinstance(how, Seal):
+        _fill_in_front(content, made.track, folder)
+    elif made.track != how.track:
+        _write_anew(content, how.track, made.track, work.asset, folder)
     playlist = hls.media_playlist(made.track, keys=protection.key_lines)
     (folder / hls.PLAYLIST_NAME).write_text(playlist, encoding="utf-8")
     return made
 
 
-def _put_in_front(init: bytes, copy: Track, made: Track, place: AssetPlace, folder: Path) -> None:
-    """Write the one file of a track: what stands in front of its segments, and these.
+def _fill_in_front(init: bytes, made: Track, folder: Path) -> None:
+    """Let the file of segments encrypted now be that of the track."""
+    with (folder / SEGMENTS).open("r+b") as file:
+        file.write(file_head(made, init))
+    (folder / SEGMENTS).rename(folder / made.init_name)
 
-    Args:
-        init: the init segment.
-        copy: the track as it was encrypted, now or by an earlier job.
-        made: the track as it is to be.
-        place: the asset, which has the segments that an earlier job encrypted.
-        folder: has those that were encrypted now, one behind the other.
-    """
-    encrypted = folder / SEGMENTS
-    if made == copy and not encrypted.exists():
-        return
+
+def _write_anew(init: bytes, copy: Track, made: Track, place: AssetPlace, folder: Path) -> None:
+    """Write the file of a track whose segments an earlier job encrypted: others stand in front."""
     with (folder / made.init_name).open("wb") as target:
         target.write(file_head(made, init))
-        if encrypted.exists():
-            with encrypted.open("rb") as segments:
-                shutil.copyfileobj(segments, target, COPIED_BYTES)
-            encrypted.unlink()
-        else:
-            target.writelines(segment_of(place, copy, segment) for segment in copy.segments)
+        target.writelines(segment_of(place, copy, segment) for segment in copy.segments)
 
 
 def _renewal(asset: Asset, wanted: Asset, present: set[str], run: Run) -> Renewal:

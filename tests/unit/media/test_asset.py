@@ -100,8 +100,9 @@ def test_tracks_in_one_file_each_are_read_as_they_are_written() -> None:
 
 def test_a_copy_of_a_track_in_one_file_is_another_file() -> None:
     track = Asset.from_json(new()).in_one_file_each().tracks[0]
-    digests = [(1000, "aa" * 32), *((100_016, "bb" * 32) for _ in track.segments)]
-    copy = encrypted_track(track, Protection("cbcs", bytes(16), bytes(16)), digests)
+    digests = [(100_016, "bb" * 32) for _ in track.segments]
+    protection = Protection("cbcs", bytes(16), bytes(16))
+    copy = encrypted_track(track, protection, (1000, "aa" * 32), digests)
 
     assert copy.track.is_one_file
     assert [one.offset for one in copy.track.segments] == [1076, 101_092, 201_108]

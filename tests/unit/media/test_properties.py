@@ -163,7 +163,7 @@ def test_copies_are_told_of_like_their_tracks() -> None:
     before = asset()
     protection = Protection("cenc", bytes(16))
     made = [
-        encrypted_track(one, protection, [(1, "00"), *((2, "11") for _ in one.segments)])
+        encrypted_track(one, protection, (1, "00"), [(2, "11") for _ in one.segments])
         for one in before.tracks
     ]
     entries = parse_properties({"audio": [entry(language="pt", properties={"track_name": "Br"})]})
