@@ -40,14 +40,14 @@ def shift_clock(store: Store, seconds: float, *columns: str) -> None:
 
 
 def test_a_client_is_found_as_it_was_added(store: Store) -> None:
-    assert not store.has_clients()
+    assert not store.has_keys()
 
     added, key, secret = store.add_client(
         "ann.tv", "client", rate=60, most_unfinished=0, defaults={"priority": 3}, callback=STYLE
     )
     store.add_client("Bob", Role.READONLY)
 
-    assert store.has_clients()
+    assert store.has_keys()
     assert store.client("ann.tv") == added
     assert replace(added, created_at=None) == Client(
         "ann.tv", Role.CLIENT, 60, 0, {"priority": 3}, STYLE
@@ -245,6 +245,7 @@ def test_a_revoked_key_opens_nothing_and_a_new_one_can_be_had(store: Store) -> N
     store.revoke_key("ann", prefix_of(key))
 
     assert store.authenticate("ann", key) is None
+    assert not store.has_keys()
     assert revoked_at == store.keys("ann")[0].revoked_at
     assert store.authenticate("ann", store.rotate_key("ann", overlap_seconds=0))
 

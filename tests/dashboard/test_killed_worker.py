@@ -17,6 +17,7 @@ from adaptation.dashboard.rows import late_seconds
 from adaptation.settings import Settings
 from api_kit import Api, ContractDeployment, enrolled
 from contract.browser import Browser
+from dashboard.looking import cookie_of, looking_at
 from dashboard.visits import need_browser, signed_in, visit
 from fleet import Fleet
 from fleet_process import PACE
@@ -81,6 +82,8 @@ def test_a_worker_that_is_killed_is_missed_when_its_heartbeat_does_not_come(
             for path in ("/ui/workers", "/ui/"):
                 assert wait_until(lambda: "not heard for" in browser.get(path).text, 20)  # noqa: B023
             seen_after = time.monotonic() - killed
+            with looking_at(api, "/ui/live", cookie_of(api, api.admin)) as stream:
+                stream.until("not heard for")
         assert visitor.result().errors == []
         assert seen_after <= late_seconds(api.deployment.settings) + SLOW_SECONDS
         # The next process of its host finds it dead, and takes over at once what it ran.

@@ -73,7 +73,7 @@ def serving(
 
 
 def _ask_for_a_key(deployment: Deployment, host: str) -> None:
-    if deployment.store.has_clients():
+    if deployment.store.has_keys():
         return
     remedy = "adaptation client add NAME"
     if not is_of_this_machine_alone(host):

@@ -25,7 +25,7 @@ from adaptation.dashboard.failure import failure_of
 from adaptation.dashboard.log import LookedFor
 from adaptation.dashboard.painting import painted
 from adaptation.dashboard.queue import SHOWN
-from adaptation.dashboard.rows import row_of, rows_of
+from adaptation.dashboard.rows import heard, row_of, rows_of
 from adaptation.dashboard.session import Looking
 from adaptation.dashboard.tasks import shown_tasks
 from adaptation.dashboard.timeline import timeline_of
@@ -50,9 +50,10 @@ LEAST_SECONDS, SECONDS_A_TASK = 0.4, 0.01
 class PaintedBoard(Board):
     """Tells how all jobs stand as rows of the queue's page."""
 
-    def __init__(self, store: Store, estimates: Estimates) -> None:
+    def __init__(self, store: Store, estimates: Estimates, late: float) -> None:
         super().__init__(store)
         self._estimates = estimates
+        self._late = late
 
     def _all(self, client: str | None, touched: Collection[int]) -> list[Owned]:
         # The page came with its rows, and asks for them again by itself: the newest will do.
@@ -62,9 +63,10 @@ class PaintedBoard(Board):
     def _events(self, ids: Collection[int], standing: Mapping[int, Standing]) -> list[Owned]:
         query = JobQuery(job_ids=tuple(ids), limit=len(ids))
         jobs = [job for job in self._store.list_jobs(query) if job.id in standing] if ids else []
+        rows = heard(self._store, rows_of(self._store, jobs, self._estimates), self._late)
         return [
             Owned(row.client, row.id, _event(painted("_row_part.html", row=row)))
-            for row in reversed(rows_of(self._store, jobs, self._estimates))
+            for row in reversed(rows)
         ]
 
 

@@ -36,6 +36,7 @@ from adaptation.dashboard.eta import Estimates
 from adaptation.dashboard.live import PaintedBoard, PaintedHub
 from adaptation.dashboard.login import HOME
 from adaptation.dashboard.painting import STATIC
+from adaptation.dashboard.rows import late_seconds
 from adaptation.dashboard.session import Sessions
 
 PARTS = (
@@ -60,7 +61,8 @@ def mount(api: FastAPI) -> None:
     tasks = keeper.deployment.registry.tasks
     expanders = frozenset(name for name, known in tasks.items() if known.expands)
     pages.state.estimates = estimates = Estimates(store, expanders)
-    pages.state.board = PaintedBoard(store, estimates)
+    late = late_seconds(keeper.deployment.settings)
+    pages.state.board = PaintedBoard(store, estimates, late)
     pages.state.hub = PaintedHub(store, estimates)
     api.state.streams += [pages.state.board, pages.state.hub]
     for part in PARTS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -16,7 +15,7 @@ from adaptation.api.listing import whose
 from adaptation.api.schemas import MOST_ID
 from adaptation.dashboard.answers import page
 from adaptation.dashboard.curl import first_by_curl
-from adaptation.dashboard.rows import Row, late_seconds, rows_of
+from adaptation.dashboard.rows import Row, heard, late_seconds, rows_of
 from adaptation.dashboard.session import Looking, Visitor
 from adaptation.dashboard.standing import standing_of
 from adaptation.engine.lists import JobQuery
@@ -138,24 +137,8 @@ def numbers(engine: Deployment) -> dict[str, int]:
 def _listed(engine: Deployment, visitor: Visitor, wanted: Wanted) -> tuple[list[Row], int]:
     """A page of jobs, and the number before which the next one begins; 0: there is none."""
     found = rows_of(engine.store, engine.store.list_jobs(wanted.query(visitor)))
-    shown = _with_the_unheard(engine, found[:SHOWN])
+    shown = heard(engine.store, found[:SHOWN], late_seconds(engine.settings))
     return shown, shown[-1].id if len(found) > SHOWN else 0
-
-
-def _with_the_unheard(engine: Deployment, rows: list[Row]) -> list[Row]:
-    running = [row.id for row in rows if row.state == "started"]
-    unheard = engine.store.unheard(running) if running else {}
-    late = late_seconds(engine.settings)
-    return [_heard(row, unheard.get(row.id), late) for row in rows]
-
-
-def _heard(row: Row, seconds: float | None, late: float) -> Row:
-    """A job with how long ago its worker was heard; None: nobody works on it."""
-    if seconds is None:
-        return row
-    if seconds >= late:
-        return replace(row, unheard_seconds=seconds)
-    return replace(row, due_seconds=late - seconds)
 
 
 def _moment(words: str, usual: str) -> datetime | None:

@@ -65,6 +65,19 @@ def late_seconds(settings: Settings) -> float:
     return settings.heartbeat_seconds + GRACE_SECONDS
 
 
+def heard(store: Store, rows: Sequence[Row], late: float) -> list[Row]:
+    """Jobs with how long ago the workers that run them were heard.
+
+    Args:
+        store: that knows the workers.
+        rows: of the jobs.
+        late: seconds, see `late_seconds`.
+    """
+    running = [row.id for row in rows if row.state == "started"]
+    unheard = store.unheard(running) if running else {}
+    return [_heard(row, unheard.get(row.id), late) for row in rows]
+
+
 def rows_of(store: Store, jobs: Iterable[Job], estimates: Estimates | None = None) -> list[Row]:
     """Jobs with how far they are, what runs of them, and their places in the queue.
 
@@ -135,6 +148,15 @@ def row_of(
 def state_of(job: Job) -> str:
     """A job's state as a key of `painting.WORDS`."""
     return "failed" if job.failed and job.state is JobState.COMPLETED else str(job.state)
+
+
+def _heard(row: Row, seconds: float | None, late: float) -> Row:
+    """A job with how long ago its worker was heard; None: nobody works on it."""
+    if seconds is None:
+        return row
+    if seconds >= late:
+        return replace(row, unheard_seconds=seconds)
+    return replace(row, due_seconds=late - seconds)
 
 
 def _lacking(row: Row, needs: str) -> Row:

@@ -96,6 +96,12 @@ class Credentials:
                 _expect(connection, name)
             return [_key(row) for row in found]
 
+    def has_keys(self) -> bool:
+        """Whether anybody has a key that is live."""
+        with self.database.read() as connection:
+            found = select(client_key.c.id).where(*_LIVE).limit(1)
+            return connection.execute(found).first() is not None
+
     def keys_of_all(self) -> dict[str, list[Key]]:
         """All keys there are by client, newest first."""
         found: dict[str, list[Key]] = {}

@@ -107,11 +107,6 @@ class Enrolment:
             found = connection.execute(select(*NOT_SECRET).order_by(client.c.name))
             return [client_of(row) for row in found]
 
-    def has_clients(self) -> bool:
-        """Whether there is any client: while there is none, nobody can have a key."""
-        with self.database.read() as connection:
-            return connection.execute(select(client.c.name).limit(1)).first() is not None
-
     def change_client(self, name: str, **changes: Any) -> Client:
         """Change what is known of a client; each thing named is replaced as a whole.
 
