@@ -71,20 +71,24 @@ def snapshot(folder: Path) -> Snapshot | None:
     """What a reader finds in a folder; None: there is none.
 
     Raises:
-        InterruptedError: the folder became another meanwhile, which says nothing.
+        InterruptedError: the folder became another meanwhile, or one below it went while it was
+            listed, such as that of a try; which says nothing.
     """
     try:
         before = folder.stat().st_ino
     except FileNotFoundError:
         return None
+    try:
+        paths = sorted(folder.rglob("*"))
+    except FileNotFoundError as error:
+        raise InterruptedError from error
     found = dict[str, str]()
-    with suppress(FileNotFoundError):
-        for path in sorted(folder.rglob("*")):
-            name = path.relative_to(folder).as_posix()
-            # What has a name of its own for each try is no reader's.
-            if path.is_file() and "/." not in f"/{name}":
-                with suppress(FileNotFoundError):
-                    found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        # What has a name of its own for each try is no reader's.
+        if path.is_file() and "/." not in f"/{name}":
+            with suppress(FileNotFoundError):
+                found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     with suppress(FileNotFoundError):
         if folder.stat().st_ino == before:
             return found
