@@ -275,7 +275,10 @@ def test_a_film_plays_by_itself_while_it_is_encoded_and_on_to_its_end(
     worker.start()
     seen = visit(site.url, steps)
     worker.join(120)
-    assert seen.errors == []
+    # Segments that become parts of one file are asked for in vain at that moment: the page then
+    # looks again and goes on with that file.
+    expected = "404 (Not Found)" if workflow == "vodstream" else "nothing"
+    assert [error for error in seen.errors if expected not in error] == []
     assert states == ["paused"], "it played before the job had ended"
     found = [answer for step, answer in zip(steps, seen.seen, strict=True) if step[0] == "value"]
     assert found[0] == "growing"
