@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from adaptation.adapters.masking import redacted_fields
@@ -16,6 +16,13 @@ from adaptation.errors import AdaptationError
 
 CUSTOM = "custom_data"
 """A client's own, shown as it was given."""
+TOLD: Mapping[str, Callable[[Any], str]] = {
+    "fps": lambda fps: f"{fps:.0f} frames/s",
+    "speed": lambda speed: f"{speed:.2g} times real time",
+    "eta_seconds": lambda seconds: f"{seconds:.0f} s left",
+    "bytes": lambda count: f"{count / 1e6:.1f} MB",
+}
+"""What running tasks tell of themselves, as people read it."""
 SEVERITIES = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 
 
@@ -108,7 +115,16 @@ def task_rows(tasks: Iterable[Task], edges: Iterable[tuple[int, int]]) -> list[d
 def _message(task: Task) -> str:
     if task.error:
         return str(task.error.get("message", ""))
-    return ", ".join(f"{name} {value}" for name, value in (task.detail or {}).items())
+    told = (_told(name, value) for name, value in (task.detail or {}).items())
+    return ", ".join(part for part in told if part)
+
+
+def _told(name: str, value: Any) -> str:
+    """A fact of a running task for a person; empty: it says nothing, such as frames of sound."""
+    told = TOLD.get(name)
+    if told is None:
+        return f"{name} {value}"
+    return told(value) if value else ""
 
 
 def fit_to_be_shown(parameters: Mapping[str, Any]) -> dict[str, Any]:
