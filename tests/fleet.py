@@ -66,7 +66,10 @@ class Fleet:
                 yield process
             finally:
                 process.terminate()
-                assert process.wait(timeout=20) == status, self.log
+                try:
+                    assert process.wait(timeout=20) == status, self.log
+                finally:
+                    process.kill()
 
     @property
     def log(self) -> str:

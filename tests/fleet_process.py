@@ -33,6 +33,7 @@ LEDGER = "executions"
 READY = "takes messages\n"
 """What it says on stderr when it does."""
 OURS = ("repeat", "look_seconds")
+WAKE_SECONDS = 0.2
 SUBMIT = "submit"
 """The Celery task by which any client submits: a workflow's name and its parameters."""
 PACE = Pace(heartbeat_seconds=0.2, sweep_seconds=0.5, retry=RetryRule(3, 0.05))
@@ -126,7 +127,9 @@ def main(folder: Path, database: str, broker: str, slots: int, settings: str = "
     with engine.running(slots):
         sys.stderr.write(READY)
         sys.stderr.flush()
-        stop.wait()
+        # A signal that another thread takes is seen by this one only when it wakes up.
+        while not stop.wait(WAKE_SECONDS):
+            pass
     engine.store.close()
 
 
