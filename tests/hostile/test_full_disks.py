@@ -14,8 +14,9 @@ from adaptation.wiring import Deployment
 from hostile import trial
 from services import wait_until
 
-LEVELS = (4, 8, 16, 32, 48, 64, 96, 128, 192, 256)
-"""KiB that there is room for, one after the other, until a film is finished."""
+LEVELS = (4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 512)
+"""KiB that there is room for, one after the other, until a film is finished; pieces of tries that
+failed take some of it, more or less of them by how far each came."""
 ROOM = "size=8m"
 FULL = {"disk_full", "scratch_full", "work_full", "output_full"}
 FRAMES = 30
